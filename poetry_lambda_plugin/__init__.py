@@ -1,0 +1,1 @@
+"""Write AWS Lambda deployment ZIPs straight from a Poetry lock file."""

@@ -1,0 +1,26 @@
+"""Register the commands with Poetry; loaded by every `poetry` call, so it imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from poetry.plugins.application_plugin import ApplicationPlugin
+
+
+if TYPE_CHECKING:
+    from cleo.commands.command import Command
+    from poetry.console.application import Application
+
+
+def _bundle_command() -> Command:
+    from poetry_lambda_plugin.commands.bundle import BundleCommand
+
+    return BundleCommand()
+
+
+class LambdaPlugin(ApplicationPlugin):
+    """Add `poetry lambda-bundle`."""
+
+    def activate(self, application: Application) -> None:
+        """Register a factory, so that the command is imported only when it is called."""
+        application.command_loader.register_factory("lambda-bundle", _bundle_command)

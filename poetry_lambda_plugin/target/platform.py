@@ -1,0 +1,229 @@
+"""One target and what wheels and environment markers see there; the host is never looked at."""
+
+from __future__ import annotations
+
+import re
+
+from dataclasses import dataclass
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from packaging.tags import Tag
+from packaging.tags import compatible_tags
+from packaging.tags import cpython_tags
+from packaging.utils import InvalidWheelFilename
+from packaging.utils import parse_wheel_filename
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.target.runtimes import ARCHITECTURES
+from poetry_lambda_plugin.target.runtimes import RUNTIMES
+from poetry_lambda_plugin.target.runtimes import Architecture
+from poetry_lambda_plugin.target.runtimes import Runtime
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from datetime import date
+
+
+WHEEL_ARCHITECTURES: Mapping[Architecture, str] = {"x86_64": "x86_64", "arm64": "aarch64"}
+"""The architecture's name in wheel tags and in `platform_machine`."""
+
+OLDEST_GLIBC: Mapping[Architecture, int] = {"x86_64": 5, "arm64": 17}
+"""Minor version of the oldest glibc 2.x with a manylinux policy for the architecture (PEP 600)."""
+
+LEGACY_MANYLINUX: Mapping[int, str] = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+"""Alias by minor version of glibc 2.x (PEP 600, "Legacy manylinux tags")."""
+
+
+class UnknownRuntimeError(LambdaBundleError):
+    """A runtime that AWS can't have."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        names = [runtime.name for runtime in RUNTIMES]
+        nearest = get_close_matches(name, names, n=1)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        super().__init__(
+            f"{name!r} is not a Lambda Python runtime.{hint} Known runtimes: {', '.join(names)}."
+        )
+
+
+class UnknownArchitectureError(LambdaBundleError):
+    """An architecture that Lambda lacks."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        aliases = {"aarch64": "arm64", "amd64": "x86_64", "x64": "x86_64", "arm": "arm64"}
+        nearest = aliases.get(name.lower())
+        hint = f" Lambda calls it {nearest}." if nearest else ""
+        super().__init__(
+            f"{name!r} is not a Lambda architecture.{hint} Choose {' or '.join(ARCHITECTURES)}."
+        )
+
+
+class UnsuitableRuntimeError(LambdaBundleError):
+    """A runtime which the project or AWS rules out."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A Lambda runtime on an architecture."""
+
+    runtime: Runtime
+    architecture: Architecture
+
+    def __str__(self) -> str:
+        return f"{self.runtime.name} on {self.architecture}"
+
+    @cached_property
+    def marker_environment(self) -> Mapping[str, str]:
+        """Every variable of the environment marker specification (PEP 508) with its value on Lambda."""
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": self.runtime.python_full_version,
+            "os_name": "posix",
+            "platform_machine": WHEEL_ARCHITECTURES[self.architecture],
+            # AWS documents no kernel; 5.10 is what functions have reported since 2023
+            "platform_release": "5.10.0",
+            "platform_system": "Linux",
+            "platform_version": "#1 SMP",
+            "platform_python_implementation": "CPython",
+            "python_full_version": self.runtime.python_full_version,
+            "python_version": self.runtime.python_version,
+            "sys_platform": "linux",
+        }
+
+    @cached_property
+    def supported_tags(self) -> tuple[Tag, ...]:
+        """Wheel tags that run there, the most specific first (PEP 425, PEP 600)."""
+        python = self.runtime.python
+        interpreter = f"cp{python[0]}{python[1]}"
+        # PEP 3149: CPython before 3.8 marked pymalloc in its ABI
+        abi = interpreter + ("m" if python < (3, 8) else "")
+        platforms = list(self._platforms())
+        return (
+            *cpython_tags(python, abis=[abi], platforms=platforms),
+            *compatible_tags(python, interpreter=interpreter, platforms=platforms),
+        )
+
+    @cached_property
+    def _tag_ranks(self) -> Mapping[Tag, int]:
+        return {tag: rank for rank, tag in reversed(list(enumerate(self.supported_tags)))}
+
+    def wheel_rank(self, filename: str) -> tuple[int, int, str] | None:
+        """Return a sort key, lowest for the best wheel, or None for a file that won't run there.
+
+        The most specific tag wins; between wheels of one tag the highest build number does.
+        """
+        try:
+            _, _, build, tags = parse_wheel_filename(filename)
+        except InvalidWheelFilename:
+            return None
+        ranks = [self._tag_ranks[tag] for tag in tags if tag in self._tag_ranks]
+        if not ranks:
+            return None
+        return min(ranks), -(build[0] if build else -1), filename
+
+    def _platforms(self) -> Iterator[str]:
+        machine = WHEEL_ARCHITECTURES[self.architecture]
+        major, newest = self.runtime.glibc
+        for minor in range(newest, OLDEST_GLIBC[self.architecture] - 1, -1):
+            yield f"manylinux_{major}_{minor}_{machine}"
+            if minor in LEGACY_MANYLINUX:
+                yield f"{LEGACY_MANYLINUX[minor]}_{machine}"
+        yield f"linux_{machine}"
+
+
+def find_runtime(name: str) -> Runtime:
+    """Look a runtime up by AWS's identifier; one that AWS may yet announce gets the newest facts.
+
+    Raises UnknownRuntimeError for anything else.
+    """
+    for runtime in RUNTIMES:
+        if runtime.name == name:
+            return runtime
+    newest = RUNTIMES[-1]
+    match = re.fullmatch(r"python3\.([1-9][0-9]?)", name)
+    if match is None or int(match[1]) <= newest.python[1]:
+        raise UnknownRuntimeError(name)
+    return replace(newest, name=name, python=(3, int(match[1])), newest_micro=0, known=False)
+
+
+def find_architecture(name: str) -> Architecture:
+    """Look an architecture up by AWS's name; raises UnknownArchitectureError."""
+    for architecture in ARCHITECTURES:
+        if architecture == name:
+            return architecture
+    raise UnknownArchitectureError(name)
+
+
+def newest_runtime(allows: Callable[[str], bool], constraint: str) -> Runtime:
+    """Return the newest runtime in production whose Python the project allows.
+
+    `allows` judges a full Python version; `constraint` is what the user wrote, for the message.
+    """
+    for runtime in reversed(RUNTIMES):
+        if not runtime.preview and allows(runtime.python_full_version):
+            return runtime
+    names = ", ".join(f"{r.name} ({r.python_full_version})" for r in RUNTIMES)
+    raise UnsuitableRuntimeError(
+        f"No Lambda runtime satisfies the project's Python constraint {constraint!r}. Lambda has {names}. "
+        "Widen requires-python in pyproject.toml, or name a runtime with --runtime."
+    )
+
+
+def target_for(
+    runtime: Runtime, architecture: Architecture, allows: Callable[[str], bool], constraint: str
+) -> Target:
+    """Join a runtime and an architecture; raises UnsuitableRuntimeError where they don't fit."""
+    if architecture not in runtime.architectures:
+        raise UnsuitableRuntimeError(
+            f"Lambda's {runtime.name} exists for {' and '.join(runtime.architectures)} only, "
+            f"not for {architecture}."
+        )
+    if not allows(runtime.python_full_version) and not _allows_newer_micro(runtime, allows):
+        raise UnsuitableRuntimeError(
+            f"The project's Python constraint {constraint!r} rules out {runtime.name}, "
+            f"which runs Python {runtime.python_full_version}. Choose another --runtime, "
+            "or change requires-python in pyproject.toml and lock again."
+        )
+    return Target(runtime, architecture)
+
+
+def runtime_warnings(
+    runtime: Runtime, allows: Callable[[str], bool], constraint: str, today: date
+) -> Iterable[str]:
+    """Yield what a user should know about a runtime before deploying to it."""
+    if not runtime.known:
+        yield (
+            f"{runtime.name} is not known to this version of the plugin: "
+            f"the facts of {RUNTIMES[-1].name} are assumed (glibc {_dotted(runtime.glibc)})."
+        )
+    elif runtime.preview:
+        yield f"{runtime.name} is a preview on Lambda, not meant for production."
+    if runtime.deprecation and runtime.deprecation <= today:
+        yield (
+            f"{runtime.name} is deprecated by AWS since {runtime.deprecation.isoformat()}: "
+            "it gets no security patches, and AWS will block new functions and updates."
+        )
+    if not allows(runtime.python_full_version):
+        yield (
+            f"The project's Python constraint {constraint!r} asks for a newer Python than "
+            f"{runtime.python_full_version}, the newest one known on Lambda's {runtime.name}."
+        )
+
+
+def _allows_newer_micro(runtime: Runtime, allows: Callable[[str], bool]) -> bool:
+    """Tell whether the project waits for a micro version that Lambda may have by now."""
+    newer = range(runtime.newest_micro + 1, runtime.newest_micro + 50)
+    return any(allows(f"{runtime.python_version}.{micro}") for micro in newer)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
