@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.tags import Tag
 from packaging.tags import compatible_tags
 from packaging.tags import cpython_tags
-from packaging.utils import InvalidWheelFilename
-from packaging.utils import parse_wheel_filename
+from packaging.tags import parse_tag
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.target.runtimes import ARCHITECTURES
@@ -36,6 +35,9 @@ WHEEL_ARCHITECTURES: Mapping[Architecture, str] = {"x86_64": "x86_64", "arm64": 
 
 OLDEST_GLIBC: Mapping[Architecture, int] = {"x86_64": 5, "arm64": 17}
 """Minor version of the oldest glibc 2.x with a manylinux policy for the architecture (PEP 600)."""
+
+WHEEL_FILENAME = re.compile(r"[^-]+-[^-]+(?:-(?P<build>\d+)[^-]*)?-(?P<tags>[^-]+-[^-]+-[^-]+)\.whl")
+"""Name, version, build tag and compatibility tags (PEP 427); old names that break PEP 440 are let pass."""
 
 LEGACY_MANYLINUX: Mapping[int, str] = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 """Alias by minor version of glibc 2.x (PEP 600, "Legacy manylinux tags")."""
@@ -62,9 +64,7 @@ class UnknownArchitectureError(LambdaBundleError):
         aliases = {"aarch64": "arm64", "amd64": "x86_64", "x64": "x86_64", "arm": "arm64"}
         nearest = aliases.get(name.lower())
         hint = f" Lambda calls it {nearest}." if nearest else ""
-        super().__init__(
-            f"{name!r} is not a Lambda architecture.{hint} Choose {' or '.join(ARCHITECTURES)}."
-        )
+        super().__init__(f"{name!r} is not a Lambda architecture.{hint} Choose {' or '.join(ARCHITECTURES)}.")
 
 
 class UnsuitableRuntimeError(LambdaBundleError):
@@ -121,14 +121,13 @@ class Target:
 
         The most specific tag wins; between wheels of one tag the highest build number does.
         """
-        try:
-            _, _, build, tags = parse_wheel_filename(filename)
-        except InvalidWheelFilename:
+        wheel = WHEEL_FILENAME.fullmatch(filename)
+        if wheel is None:
             return None
-        ranks = [self._tag_ranks[tag] for tag in tags if tag in self._tag_ranks]
+        ranks = [self._tag_ranks[tag] for tag in parse_tag(wheel["tags"]) if tag in self._tag_ranks]
         if not ranks:
             return None
-        return min(ranks), -(build[0] if build else -1), filename
+        return min(ranks), -int(wheel["build"] or -1), filename
 
     def _platforms(self) -> Iterator[str]:
         machine = WHEEL_ARCHITECTURES[self.architecture]

@@ -1,0 +1,1 @@
+"""The bytes: safe raw access to ZIP archives, and a deterministic writer."""

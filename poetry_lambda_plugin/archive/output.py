@@ -1,0 +1,117 @@
+"""A file that appears under its name complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import BinaryIO
+
+    from typing_extensions import Self
+
+
+class UnwritableOutputError(LambdaBundleError):
+    """An output path that can't become a file."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"The bundle can't be written to {path}: {reason}. Choose another --output.")
+
+
+def check_writable(path: Path) -> None:
+    """Raise UnwritableOutputError where it is already clear that `path` can't be written.
+
+    Nothing is created: the nearest folder that exists decides.
+    """
+    if path.is_dir():
+        raise UnwritableOutputError(path, "it is a folder")
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UnwritableOutputError(path, f"{folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UnwritableOutputError(path, f"{folder} is not writable")
+
+
+class OutputFile:
+    """Writes beside its path and takes the path's place at the end (os.replace is atomic).
+
+    Left without `commit`, whatever the reason, it removes what it wrote and the folders it made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+        self._made: list[Path] = []
+        self._committed = False
+        self._previous: BinaryIO | None = None
+        """What the path holds now, as long as every byte written is the same."""
+
+    def __enter__(self) -> Self:
+        try:
+            for folder in reversed([p for p in self.path.parents if not p.exists()]):
+                folder.mkdir(exist_ok=True)
+                self._made.append(folder)
+            self._file = self._temporary.open("xb")
+        except OSError as error:
+            self._remove_folders()
+            raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
+        with suppress(OSError):
+            self._previous = self.path.open("rb")
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):
+            self._file.close()
+        self._forget_previous()
+        self._temporary.unlink(missing_ok=True)
+        if not self._committed:
+            self._remove_folders()
+
+    def write(self, data: bytes) -> None:
+        """Append; raises UnwritableOutputError, as on a full disk."""
+        try:
+            self._file.write(data)
+            if self._previous is not None and self._previous.read(len(data)) != data:
+                self._forget_previous()
+        except OSError as error:
+            raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
+
+    def commit(self) -> bool:
+        """Take the path's place unless it holds the same bytes already; tell whether it changed."""
+        try:
+            self._file.close()
+            self._committed = True
+            if self._previous is not None and not self._previous.read(1):
+                return False
+            self._forget_previous()
+            self._temporary.replace(self.path)
+        except OSError as error:
+            self._committed = False
+            raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
+        return True
+
+    def _forget_previous(self) -> None:
+        if self._previous is not None:
+            self._previous.close()
+            self._previous = None
+
+    def _remove_folders(self) -> None:
+        for folder in reversed(self._made):
+            with suppress(OSError):
+                folder.rmdir()

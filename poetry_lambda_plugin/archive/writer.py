@@ -1,0 +1,308 @@
+"""A ZIP writer whose bytes depend on nothing but what it is given.
+
+Members of wheels keep their compressed bytes and get a new header; all else is compressed with
+libdeflate, whose output does not depend on the zlib of the host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from base64 import b64encode
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+from typing import Protocol
+from typing import cast
+
+import deflate
+
+from poetry_lambda_plugin.archive.content import BytesContent
+from poetry_lambda_plugin.archive.content import Entry
+from poetry_lambda_plugin.archive.content import FileContent
+from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.reader import CENTRAL_HEADER
+from poetry_lambda_plugin.archive.reader import CENTRAL_SIGNATURE
+from poetry_lambda_plugin.archive.reader import CHUNK
+from poetry_lambda_plugin.archive.reader import DEFLATED
+from poetry_lambda_plugin.archive.reader import END_RECORD
+from poetry_lambda_plugin.archive.reader import END_SIGNATURE
+from poetry_lambda_plugin.archive.reader import LOCAL_HEADER
+from poetry_lambda_plugin.archive.reader import LOCAL_SIGNATURE
+from poetry_lambda_plugin.archive.reader import SENTINEL_16
+from poetry_lambda_plugin.archive.reader import SENTINEL_32
+from poetry_lambda_plugin.archive.reader import STORED
+from poetry_lambda_plugin.archive.reader import UTF8_NAME
+from poetry_lambda_plugin.archive.reader import InvalidArchiveError
+from poetry_lambda_plugin.archive.reader import data_start
+from poetry_lambda_plugin.archive.reader import read_data
+from poetry_lambda_plugin.archive.reader import read_raw
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from poetry_lambda_plugin.archive.reader import Member
+
+
+VERSION_NEEDED = 20
+"""ZIP 2.0: deflate, and no ZIP64 record (APPNOTE 4.4.3)."""
+MADE_ON_UNIX = 3 << 8 | VERSION_NEEDED
+REGULAR_FILE = 0o100644 << 16
+EXECUTABLE_FILE = 0o100755 << 16
+
+MAX_ENTRIES = SENTINEL_16 - 1
+"""More would need ZIP64, which Lambda has never been known to need or promised to read."""
+
+EARLIEST = 315_532_800
+"""1980-01-01 in seconds since 1970: the DOS epoch of ZIP."""
+LATEST = 4_354_819_198
+"""2107-12-31 23:59:58, the last moment that a DOS date can hold."""
+
+COMPRESSION_LEVEL = 6
+"""Of libdeflate; 9 takes four times as long for half a percent."""
+
+
+class ArchiveLimitError(LambdaBundleError):
+    """More than a ZIP without ZIP64 records can hold."""
+
+
+class ChangedFileError(LambdaBundleError):
+    """A file of the project that changed while it was bundled."""
+
+
+class Sink(Protocol):
+    """Where the archive's bytes go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of `data`."""
+
+
+class Sizes(NamedTuple):
+    """What some files take."""
+
+    zipped: int = 0
+    """Compressed bytes and their headers."""
+    unzipped: int = 0
+    """Bytes once unpacked."""
+    files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchiveDigest:
+    """What was written."""
+
+    sha256: bytes
+    """Of the whole archive; 32 bytes."""
+    total: Sizes
+    by_owner: Mapping[str, Sizes]
+    """The sum of their zipped bytes is the archive's, less the 22 of its end record."""
+
+    @property
+    def code_sha256(self) -> str:
+        """Base64 of the digest, as Lambda's API reports it in `CodeSha256`."""
+        return b64encode(self.sha256).decode("ascii")
+
+
+class Timestamp(NamedTuple):
+    """A moment as ZIP headers hold it (APPNOTE 4.4.6)."""
+
+    time: int
+    date: int
+
+    @classmethod
+    def from_epoch(cls, seconds: int) -> Timestamp:
+        """Convert seconds since 1970 (UTC), clamped to 1980 … 2107."""
+        moment = time.gmtime(min(max(seconds, EARLIEST), LATEST))
+        return cls(
+            moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2,
+            (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday,
+        )
+
+
+class Packed(NamedTuple):
+    """Bytes as they lie in an archive."""
+
+    method: int
+    crc: int
+    compressed_size: int
+    size: int
+
+
+def write_archive(entries: Sequence[Entry], sink: Sink, timestamp: Timestamp) -> ArchiveDigest:
+    """Write `entries` in their order; raises LambdaBundleError.
+
+    The caller sorts: the order is part of the bytes.
+    """
+    if len(entries) > MAX_ENTRIES:
+        raise ArchiveLimitError(
+            f"The bundle would have {len(entries)} files; a ZIP that Lambda reads holds {MAX_ENTRIES}. "
+            "Leave some out with --exclude."
+        )
+    writer = _Writer(sink, timestamp)
+    for wheel, group in groupby(entries, key=_wheel):
+        if wheel is None:
+            for entry in group:
+                writer.add_packed(entry, *_packed(_data(entry)))
+        else:
+            with wheel.open("rb") as file:
+                for run in _runs(group):
+                    writer.add_run(run, file)
+    return writer.finish()
+
+
+class _Writer:
+    """The archive so far."""
+
+    def __init__(self, sink: Sink, timestamp: Timestamp) -> None:
+        self._sink = sink
+        self._timestamp = timestamp
+        self._digest = hashlib.sha256()
+        self._offset = 0
+        self._directory: list[bytes] = []
+        self._by_owner: dict[str, Sizes] = defaultdict(Sizes)
+
+    def add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
+        """Write one file whose compressed bytes are at hand."""
+        header = self._headers(entry, packed, self._offset)
+        self._write(header)
+        for chunk in chunks:
+            self._write(chunk)
+
+    def add_run(self, run: Sequence[Entry], file: BinaryIO) -> None:
+        """Copy members of one wheel that are neighbours there with one read and one write."""
+        first, last = _member(run[0]), _member(run[-1])
+        if _goes_alone(first):
+            self._add_alone(run[0], file)
+            return
+        file.seek(first.offset)
+        buffer = memoryview(file.read(last.end - first.offset))
+        pieces: list[bytes | memoryview] = []
+        offset = self._offset
+        for entry in run:
+            wheel, member = cast("WheelContent", entry.content)
+            header = buffer[member.offset - first.offset :]
+            start = data_start(member, header, wheel.name)
+            data = header[start : start + member.compressed_size]
+            if len(data) < member.compressed_size:
+                raise InvalidArchiveError(wheel.name, "the file is cut off", member.name)
+            packed = Packed(member.method, member.crc, member.compressed_size, member.size)
+            local = self._headers(entry, packed, offset)
+            pieces += (local, data)
+            offset += len(local) + len(data)
+        self._write(b"".join(pieces))
+
+    def finish(self) -> ArchiveDigest:
+        """Write the central directory and the end record."""
+        start = self._offset
+        self._write(b"".join(self._directory))
+        size, count = self._offset - start, len(self._directory)
+        if self._offset > SENTINEL_32 - 1:
+            raise ArchiveLimitError("The bundle would be larger than 4 GB, which no Lambda takes.")
+        self._write(END_RECORD.pack(END_SIGNATURE, 0, 0, count, count, size, start, 0))
+        unzipped = sum(sizes.unzipped for sizes in self._by_owner.values())
+        return ArchiveDigest(
+            sha256=self._digest.digest(),
+            total=Sizes(self._offset, unzipped, count),
+            by_owner=dict(self._by_owner),
+        )
+
+    def _add_alone(self, entry: Entry, file: BinaryIO) -> None:
+        """Copy a large member piece by piece, or recompress one whose method Lambda may not know."""
+        wheel, member = cast("WheelContent", entry.content)
+        if member.method in (STORED, DEFLATED):
+            packed = Packed(member.method, member.crc, member.compressed_size, member.size)
+            self.add_packed(entry, packed, read_raw(file, member, wheel.name))
+        else:
+            self.add_packed(entry, *_packed(b"".join(read_data(file, member, wheel.name))))
+
+    def _write(self, data: bytes) -> None:
+        self._sink.write(data)
+        self._digest.update(data)
+        self._offset += len(data)
+
+    def _headers(self, entry: Entry, packed: Packed, offset: int) -> bytes:
+        """Return a file's local header, and keep its central one for the end."""
+        if offset > SENTINEL_32 - 1:
+            raise ArchiveLimitError("The bundle would be larger than 4 GB, which no Lambda takes.")
+        name = entry.path.encode()
+        flags = 0 if len(name) == len(entry.path) else UTF8_NAME
+        attributes = EXECUTABLE_FILE if entry.executable else REGULAR_FILE
+        common = (VERSION_NEEDED, flags, packed.method, *self._timestamp, *packed[1:], len(name))
+        local = LOCAL_HEADER.pack(LOCAL_SIGNATURE, *common, 0) + name
+        central = CENTRAL_HEADER.pack(
+            CENTRAL_SIGNATURE, MADE_ON_UNIX, *common, 0, 0, 0, 0, attributes, offset
+        )
+        self._directory.append(central + name)
+        zipped, unzipped, files = self._by_owner[entry.owner]
+        self._by_owner[entry.owner] = Sizes(
+            zipped + len(local) + packed.compressed_size + len(central) + len(name),
+            unzipped + packed.size,
+            files + 1,
+        )
+        return local
+
+
+def _wheel(entry: Entry) -> Path | None:
+    return entry.content.wheel if isinstance(entry.content, WheelContent) else None
+
+
+def _member(entry: Entry) -> Member:
+    return cast("WheelContent", entry.content).member
+
+
+def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Split members of one wheel into runs that lie one behind the other, up to CHUNK bytes."""
+    run: list[Entry] = []
+    first = previous = None
+    for entry in entries:
+        member = _member(entry)
+        if (
+            first is None
+            or previous is None
+            or member.offset != previous.end
+            or member.end - first.offset > CHUNK
+            or _goes_alone(first)
+            or _goes_alone(member)
+        ):
+            if run:
+                yield run
+            run, first = [], member
+        run.append(entry)
+        previous = member
+    if run:
+        yield run
+
+
+def _goes_alone(member: Member) -> bool:
+    """Tell whether a member is too large to be read at once, or has to be recompressed."""
+    return member.end - member.offset > CHUNK or member.method not in (STORED, DEFLATED)
+
+
+def _data(entry: Entry) -> bytes:
+    content = entry.content
+    if isinstance(content, BytesContent):
+        return content.data
+    file, size = cast("FileContent", content)
+    data = file.read_bytes()
+    if len(data) != size:
+        raise ChangedFileError(f"{file} changed while it was bundled. Run the command again.")
+    return data
+
+
+def _packed(data: bytes) -> tuple[Packed, tuple[bytes]]:
+    """Compress, or store where that is no larger."""
+    compressed = bytes(deflate.deflate_compress(data, COMPRESSION_LEVEL)) if data else b""
+    crc = deflate.crc32(data)
+    if 0 < len(compressed) < len(data):
+        return Packed(DEFLATED, crc, len(compressed), len(data)), (compressed,)
+    return Packed(STORED, crc, len(data), len(data)), (data,)

@@ -1,0 +1,1 @@
+"""What a person types: options in, exit code out."""

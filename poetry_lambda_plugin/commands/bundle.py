@@ -1,0 +1,197 @@
+"""`poetry lambda-bundle`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+from contextlib import contextmanager
+from datetime import datetime
+from datetime import timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import ClassVar
+
+from cleo.helpers import argument
+from cleo.helpers import option
+from poetry.console.commands.group_command import GroupCommand
+from poetry.console.exceptions import PoetryRuntimeError
+from poetry.exceptions import PoetryError
+
+from poetry_lambda_plugin.bundler import Circumstances
+from poetry_lambda_plugin.bundler import make_bundles
+from poetry_lambda_plugin.commands.progress import ConsoleObserver
+from poetry_lambda_plugin.commands.progress import SilentObserver
+from poetry_lambda_plugin.config import READERS
+from poetry_lambda_plugin.config import ConfigError
+from poetry_lambda_plugin.config import bundle_configs
+from poetry_lambda_plugin.config import checked_options
+from poetry_lambda_plugin.config import source_date_epoch
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.report import text
+from poetry_lambda_plugin.report.json import json_document
+from poetry_lambda_plugin.sources import poetry_api
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cleo.io.inputs.argument import Argument
+    from cleo.io.inputs.option import Option
+    from poetry.poetry import Poetry
+
+    from poetry_lambda_plugin.report.bundle_report import BundleReport
+
+
+INTERRUPTED = 130
+"""Exit code of a command that the user stopped, as shells have it (128 + SIGINT)."""
+
+LISTS_WITH_COMMAS = ("with", "without", "only")
+"""Options of which `poetry install` takes several values in one, with commas or spaces between."""
+
+
+class ProjectFileError(LambdaBundleError):
+    """A pyproject.toml that is missing or that Poetry refuses."""
+
+
+class BundleCommand(GroupCommand):
+    """Bundle a locked project for AWS Lambda."""
+
+    name = "lambda-bundle"
+    description = "Write AWS Lambda deployment ZIPs from the locked dependencies."
+    help = (
+        "Without a name, every bundle in <info>[tool.poetry-lambda-plugin.bundles]</info> is made, "
+        "or the one that the options describe."
+    )
+
+    arguments: ClassVar[list[Argument]] = [
+        argument("bundles", "Bundles from the project's configuration.", optional=True, multiple=True),
+    ]
+    options: ClassVar[list[Option]] = [
+        option(
+            "runtime",
+            None,
+            "Lambda runtime, as in python3.13; default: the newest allowed.",
+            flag=False,
+        ),
+        option("architecture", None, "x86_64 or arm64; may be given twice.", flag=False, multiple=True),
+        option("output", "o", "Path of the ZIP; may hold {name}, {version}, {runtime} …", flag=False),
+        *GroupCommand._group_dependency_options(),
+        option("extras", "E", "Extra sets of dependencies to include.", flag=False, multiple=True),
+        option("all-extras", None, "Include all extra dependencies."),
+        option("no-root", None, "Bundle the dependencies without the project."),
+        option("only-root", None, "Bundle the project without its dependencies."),
+        option("include", None, "More files, as PATH or PATH:TO.", flag=False, multiple=True),
+        option(
+            "exclude",
+            None,
+            "Fewer files: a gitignore pattern on bundle paths.",
+            flag=False,
+            multiple=True,
+        ),
+        option("format", None, "Report as text or json.", flag=False, default="text"),
+        option("strict", None, "Turn every warning into an error."),
+        option("dry-run", None, "Plan everything, write nothing, ask no network."),
+    ]
+    loggers: ClassVar[list[str]] = []
+
+    def handle(self) -> int:
+        """Run the command; every error that a user can cause is one paragraph."""
+        try:
+            with _termination_as_interrupt():
+                self._report(self._make())
+        except LambdaBundleError as error:
+            if self.io.is_debug():
+                raise
+            self.line_error(f"\n<error>{text.escaped(str(error))}</error>")
+            return 1
+        except KeyboardInterrupt:
+            self.line_error("\n<error>Interrupted: no bundle was left half-written.</error>")
+            return INTERRUPTED
+        return 0
+
+    def _make(self) -> Iterator[BundleReport]:
+        if self.option("format") not in ("text", "json"):
+            raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
+        options = checked_options(self._given_options())
+        epoch = source_date_epoch(os.environ)
+        poetry = self._read_project()
+        configs = bundle_configs(
+            poetry.pyproject.data.get("tool", {}).get("poetry-lambda-plugin", {}),
+            options,
+            self.argument("bundles"),
+            root=poetry.pyproject_path.parent,
+            cwd=Path.cwd(),
+        )
+        circumstances = Circumstances(
+            today=datetime.now(tz=timezone.utc).date(),
+            source_date_epoch=epoch,
+            dry_run=self.option("dry-run"),
+        )
+        observer = SilentObserver() if self._is_json else ConsoleObserver(self.io)
+        return make_bundles(poetry, configs, circumstances, observer)
+
+    def _given_options(self) -> dict[str, Any]:
+        """Return the options that were typed, by the key that they share with the configuration."""
+        given = {key: self.option(key) for key in READERS if self.definition.has_option(key)}
+        given = {key: value for key, value in given.items() if value not in (None, False, [])}
+        for key in LISTS_WITH_COMMAS:
+            if key in given:
+                given[key] = [name for value in given[key] for name in value.replace(",", " ").split()]
+        if "extras" in given:
+            given["extras"] = [name for value in given["extras"] for name in value.replace(",", " ").split()]
+        return given
+
+    def _read_project(self) -> Poetry:
+        try:
+            return self._poetry or poetry_api.create_poetry(self.get_application())
+        except (
+            PoetryError,
+            PoetryRuntimeError,
+            RuntimeError,
+            ValueError,
+            OSError,
+            KeyError,
+        ) as error:
+            raise ProjectFileError(str(error).strip()) from error
+
+    @property
+    def _is_json(self) -> bool:
+        return bool(self.option("format") == "json")
+
+    def _report(self, reports: Iterator[BundleReport]) -> None:
+        done = []
+        for report in reports:
+            if not self._is_json:
+                self._report_text(report)
+            for warning in report.warnings:
+                self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
+            done.append(report)
+        if self._is_json:
+            self.io.output.write_line(json_document(done))
+
+    def _report_text(self, report: BundleReport) -> None:
+        self.line("")
+        for line in text.summary(report):
+            self.line(line)
+        for note in report.notes:
+            self.line(f"<comment>Note: {text.escaped(note)}</comment>")
+        if self.io.is_verbose():
+            for line in text.details(report):
+                self.line(line)
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM, as CI sends it, clean up like Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

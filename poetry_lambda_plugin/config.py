@@ -1,0 +1,355 @@
+"""[tool.poetry-lambda-plugin] and the command line, joined to one frozen value per bundle."""
+
+from __future__ import annotations
+
+import re
+import string
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from typing import Any
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.target.platform import find_architecture
+from poetry_lambda_plugin.target.platform import find_runtime
+from poetry_lambda_plugin.target.runtimes import DEFAULT_ARCHITECTURE
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from poetry_lambda_plugin.target.runtimes import Architecture
+    from poetry_lambda_plugin.target.runtimes import Runtime
+
+    Layer = Mapping[str, Any]
+    """Values of one origin (table, bundle, command line) by key, their types checked."""
+
+
+TABLE = "tool.poetry-lambda-plugin"
+BUNDLES = "bundles"
+PLACEHOLDERS = ("name", "version", "runtime", "architecture", "bundle")
+
+RIVALS = (
+    ("only", "with"),
+    ("only", "without"),
+    ("extras", "all-extras"),
+    ("only-root", "no-root"),
+    ("only-root", "only"),
+    ("only-root", "with"),
+    ("only-root", "without"),
+    ("only-root", "extras"),
+    ("only-root", "all-extras"),
+)
+"""Keys of which at most one can be meant."""
+
+
+class ConfigError(LambdaBundleError):
+    """A key, an option or an environment variable that can't be understood."""
+
+
+class ContradictionError(LambdaBundleError):
+    """Options that can't both be meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Files that a user wants in the bundle."""
+
+    path: str
+    """A file, a folder or a glob, relative to the project's root."""
+    to: str | None = None
+    """Where it goes in the bundle; None for its own relative path."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Which of the locked packages are wanted, in the words of `poetry install`."""
+
+    with_: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    all_extras: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BundleConfig:
+    """All that a user said about one bundle."""
+
+    bundle: str | None = None
+    """Name of its table below `bundles`; None without one."""
+    runtime: Runtime | None = None
+    """None for the newest that the project allows."""
+    architectures: tuple[Architecture, ...] = (DEFAULT_ARCHITECTURE,)
+    output: Path | None = None
+    """Absolute, with placeholders; None for the default."""
+    selection: Selection = Selection()
+    no_root: bool = False
+    only_root: bool = False
+    include: tuple[Include, ...] = ()
+    exclude: tuple[str, ...] = ()
+    handler: str | None = None
+    scripts: bool = False
+    strict: bool = False
+
+
+def bundle_configs(
+    table: object, options: Layer, bundles: Sequence[str], *, root: Path, cwd: Path
+) -> tuple[BundleConfig, ...]:
+    """Join the project's table with the options; an option beats a bundle's key, which beats the table's.
+
+    `table` is what pyproject.toml has under [tool.poetry-lambda-plugin]; `bundles` are those named on the
+    command line, all that the table has where none is. A relative output is relative to the project's
+    `root`, an option's to `cwd`. Raises ConfigError and ContradictionError.
+    """
+    tables = dict(_mapping(table, TABLE))
+    bundle_tables = _mapping(tables.pop(BUNDLES, {}), f"{TABLE}.{BUNDLES}")
+    common = _checked_layer(tables, TABLE)
+    common = _with_absolute_output(common, root)
+    spoken = _with_absolute_output(options, cwd)
+    _check_rivals(common, lambda key: f"{TABLE}.{key}")
+    _check_rivals(spoken, lambda key: f"--{key}")
+    layers = {}
+    for name, value in bundle_tables.items():
+        where = f"{TABLE}.{BUNDLES}.{name}"
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ConfigError(f"{where}: a bundle's name has letters, digits, '.', '_' and '-' only.")
+        layer = _with_absolute_output(_checked_layer(_mapping(value, where), where), root)
+        _check_rivals(layer, lambda key, where=where: f"{where}.{key}")  # type: ignore[misc]
+        layers[name] = layer
+    for name in bundles:
+        if name not in layers:
+            raise ConfigError(_unknown(f"bundle {name!r}", name, layers, f"[{TABLE}.{BUNDLES}]"))
+    chosen = list(dict.fromkeys(bundles)) or list(layers)
+    if not chosen:
+        return (_config(None, _merged(common, spoken)),)
+    return tuple(_config(name, _merged(common, layers[name], spoken)) for name in chosen)
+
+
+def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str, str]) -> Path:
+    """Fill in an output's placeholders; raises ConfigError for one that does not exist."""
+    output = config.output
+    if output is None:
+        name = "{bundle}" if config.bundle else "{name}"
+        suffix = "-{architecture}" if len(config.architectures) > 1 else ""
+        output = default_folder / f"{name}{suffix}.zip"
+    template = str(output)
+    try:
+        fields = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+    except ValueError as error:
+        raise ConfigError(f"The output {template!r} can't be understood: {error}.") from None
+    for field in fields:
+        if field not in values:
+            names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+            raise ConfigError(
+                f"The output {template!r} has an unknown placeholder {{{field}}}. Known: {names}."
+            )
+    return type(output)(template.format_map(values))
+
+
+def source_date_epoch(environment: Mapping[str, str]) -> int | None:
+    """Return SOURCE_DATE_EPOCH in seconds (reproducible-builds.org/specs), None where it is not set."""
+    text = environment.get("SOURCE_DATE_EPOCH")
+    if text is None:
+        return None
+    if not re.fullmatch(r"\s*-?\d{1,18}\s*", text, re.ASCII):
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds since 1970. "
+            "Correct the variable or unset it."
+        )
+    return int(text)
+
+
+def parse_include(text: str, where: str) -> Include:
+    """Read PATH or PATH:TO; the drive of a Windows path is no PATH."""
+    drive = 2 if re.match(r"[A-Za-z]:[\\/]", text) else 0
+    path, colon, to = text[drive:].partition(":")
+    return _include(text[:drive] + path, to if colon else None, where)
+
+
+def _include(path: str, to: str | None, where: str) -> Include:
+    if not path:
+        raise ConfigError(f"{where}: the path is empty.")
+    if to is not None:
+        destination = PurePosixPath(to)
+        if "\\" in to or destination.is_absolute() or ".." in destination.parts:
+            raise ConfigError(f"{where}: {to!r} is not a path inside the bundle.")
+        to = str(destination) + ("/" if to.endswith("/") and destination.parts else "")
+    return Include(path, to)
+
+
+def _string(value: object, where: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ConfigError(f"{where} must be a non-empty string, not {_type_name(value)}.")
+
+
+def _boolean(value: object, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ConfigError(f"{where} must be true or false, not {_type_name(value)}.")
+
+
+def _strings(value: object, where: str) -> tuple[str, ...]:
+    """Take one string or several."""
+    values = value if isinstance(value, list | tuple) else [value]
+    for item in values:
+        if not isinstance(item, str) or not item:
+            raise ConfigError(f"{where} must be a list of strings; it has {_type_name(item)}.")
+    return tuple(values)
+
+
+def _includes(value: object, where: str) -> tuple[Include, ...]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return tuple(_one_include(item, f"{where}[{index}]") for index, item in enumerate(values))
+
+
+def _one_include(value: object, where: str) -> Include:
+    if isinstance(value, Include):
+        return value
+    if isinstance(value, str):
+        return parse_include(value, where)
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} must be a string or a table with path and to, not {_type_name(value)}.")
+    for key in value:
+        if key not in ("path", "to"):
+            raise ConfigError(_unknown(f"key {where}.{key}", str(key), ("path", "to"), where))
+    to = value.get("to")
+    path = _string(value.get("path"), f"{where}.path")
+    return _include(path, None if to is None else _string(to, f"{where}.to"), where)
+
+
+def _runtime(value: object, where: str) -> Runtime:
+    return find_runtime(_string(value, where))
+
+
+def _architectures(value: object, where: str) -> tuple[Architecture, ...]:
+    architectures = tuple(dict.fromkeys(find_architecture(name) for name in _strings(value, where)))
+    if not architectures:
+        raise ConfigError(f"{where} is empty. Leave it out for {DEFAULT_ARCHITECTURE}.")
+    return architectures
+
+
+READERS: Mapping[str, Callable[[object, str], object]] = {
+    "runtime": _runtime,
+    "architecture": _architectures,
+    "output": _string,
+    "with": _strings,
+    "without": _strings,
+    "only": _strings,
+    "extras": _strings,
+    "all-extras": _boolean,
+    "no-root": _boolean,
+    "only-root": _boolean,
+    "include": _includes,
+    "exclude": _strings,
+    "handler": _string,
+    "scripts": _boolean,
+    "strict": _boolean,
+}
+"""How each key is read; options of the same name are read alike."""
+
+
+def checked_options(options: Layer) -> Layer:
+    """Check what was typed as a table's values are checked, and name the option in errors."""
+    return {key: READERS[key](value, f"--{key}") for key, value in options.items()}
+
+
+def _checked_layer(table: Mapping[str, object], where: str) -> Layer:
+    layer = {}
+    for key, value in table.items():
+        reader = READERS.get(key)
+        if reader is None:
+            raise ConfigError(_unknown(f"key {where}.{key}", key, READERS, f"[{where}]"))
+        layer[key] = reader(value, f"{where}.{key}")
+    return layer
+
+
+def _check_rivals(layer: Layer, spelled: Callable[[str], str]) -> None:
+    for one, other in RIVALS:
+        if layer.get(one) and layer.get(other):
+            raise ContradictionError(f"{spelled(one)} and {spelled(other)} can't be used together. Drop one.")
+    both = sorted({*layer.get("with", ())} & {*layer.get("without", ())})
+    if both:
+        raise ContradictionError(
+            f"{spelled('with')} and {spelled('without')} both name {both[0]!r}. Drop one."
+        )
+
+
+def _merged(*layers: Layer) -> Layer:
+    """Let later layers win, also over keys of earlier ones that contradict theirs."""
+    values: dict[str, Any] = {}
+    for layer in layers:
+        for key in layer:
+            for rival in _rivals_of(key):
+                if layer[key] and rival not in layer:
+                    values.pop(rival, None)
+        values.update(layer)
+    return values
+
+
+def _rivals_of(key: str) -> Iterator[str]:
+    for one, other in RIVALS:
+        if key == one:
+            yield other
+        elif key == other:
+            yield one
+
+
+def _config(name: str | None, values: Layer) -> BundleConfig:
+    return BundleConfig(
+        bundle=name,
+        runtime=values.get("runtime"),
+        architectures=values.get("architecture", (DEFAULT_ARCHITECTURE,)),
+        output=values.get("output"),
+        selection=Selection(
+            with_=values.get("with", ()),
+            without=values.get("without", ()),
+            only=values.get("only", ()),
+            extras=values.get("extras", ()),
+            all_extras=values.get("all-extras", False),
+        ),
+        no_root=values.get("no-root", False),
+        only_root=values.get("only-root", False),
+        include=values.get("include", ()),
+        exclude=values.get("exclude", ()),
+        handler=values.get("handler"),
+        scripts=values.get("scripts", False),
+        strict=values.get("strict", False),
+    )
+
+
+def _with_absolute_output(layer: Layer, base: Path) -> Layer:
+    if "output" not in layer:
+        return layer
+    return {**layer, "output": base / type(base)(layer["output"]).expanduser()}
+
+
+def _mapping(value: object, where: str) -> Mapping[str, object]:
+    if isinstance(value, Mapping):
+        return value
+    raise ConfigError(f"{where} must be a table, not {_type_name(value)}.")
+
+
+def _unknown(what: str, name: str, known: Iterable[str], where: str) -> str:
+    names = sorted(known)
+    nearest = get_close_matches(name.replace("_", "-"), names, n=1)
+    hint = f" Did you mean {nearest[0]}?" if nearest else ""
+    listing = f" {where} has {', '.join(names)}." if names else f" {where} has none."
+    return f"Unknown {what}.{hint}{listing}"
+
+
+def _type_name(value: object) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    if value is None:
+        return "nothing"
+    if value == "":
+        return "an empty string"
+    return names.get(type(value), f"{value!r}")

@@ -1,0 +1,95 @@
+"""One distribution as it lies in the bundle, whatever it came from, and its RECORD (PEP 376)."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+from poetry_lambda_plugin.archive.content import BytesContent
+from poetry_lambda_plugin.archive.content import FileContent
+from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.reader import read_data
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+
+    from poetry_lambda_plugin.archive.content import Content
+    from poetry_lambda_plugin.archive.content import Entry
+
+
+class LeftOut(NamedTuple):
+    """A file that a distribution has and the bundle lacks."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Distribution:
+    """A distribution's files on their places in the bundle."""
+
+    name: str
+    """Normalised name."""
+    version: str
+    source: str
+    """What it was made of: a wheel's file name, or `.` for the project."""
+    entries: tuple[Entry, ...]
+    """All files but RECORD."""
+    left_out: tuple[LeftOut, ...] = ()
+    record_path: str | None = None
+    """Where RECORD goes; None for files that are no distribution."""
+    record: WheelContent | None = None
+    """RECORD as its wheel has it."""
+    changed: bool = True
+    """Whether the wheel's RECORD is no longer true."""
+    is_project: bool = False
+
+
+def record_content(distribution: Distribution, entries: Iterable[Entry], *, changed: bool) -> Content:
+    """Return RECORD: the wheel's own where nothing changed, else one that tells the truth."""
+    if distribution.record is not None and not changed:
+        return distribution.record
+    known = _known_rows(distribution.record) if distribution.record else {}
+    rows = [(entry.path, *_hash_and_size(entry.content, known)) for entry in entries]
+    rows.append((str(distribution.record_path), "", ""))
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(sorted(rows))
+    return BytesContent(text.getvalue().encode())
+
+
+def _known_rows(record: WheelContent) -> Mapping[str, tuple[str, str]]:
+    with record.wheel.open("rb") as file:
+        text = b"".join(read_data(file, record.member, record.wheel.name)).decode("utf-8", "replace")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3 and row[1]}
+
+
+def _hash_and_size(content: Content, known: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """Return a RECORD row's last two fields, from the wheel's RECORD where it has them."""
+    if isinstance(content, WheelContent) and content.member.name in known:
+        return known[content.member.name]
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks(content):
+        digest.update(chunk)
+        size += len(chunk)
+    return f"sha256={urlsafe_b64encode(digest.digest()).decode().rstrip('=')}", str(size)
+
+
+def chunks(content: Content) -> Iterator[bytes]:
+    """Yield a file's uncompressed bytes in pieces."""
+    if isinstance(content, BytesContent):
+        yield content.data
+    elif isinstance(content, FileContent):
+        yield content.file.read_bytes()
+    else:
+        with content.wheel.open("rb") as file:
+            yield from read_data(file, content.member, content.wheel.name)

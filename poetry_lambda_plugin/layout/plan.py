@@ -1,0 +1,130 @@
+"""The whole bundle before a byte is written: every path once, conflicts settled, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.archive.content import Entry
+from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import LeftOut
+from poetry_lambda_plugin.layout.distribution import chunks
+from poetry_lambda_plugin.layout.distribution import record_content
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.archive.content import Content
+    from poetry_lambda_plugin.layout.distribution import Distribution
+    from poetry_lambda_plugin.layout.filters import PathFilter
+
+
+class PathConflictError(LambdaBundleError):
+    """A path that would have to be a file and a folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedDistribution:
+    """What became of one distribution."""
+
+    name: str
+    version: str
+    source: str
+    left_out: tuple[LeftOut, ...]
+    is_project: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BundlePlan:
+    """All that the archive will hold."""
+
+    entries: tuple[Entry, ...]
+    """Sorted by path, each path once."""
+    distributions: tuple[PlannedDistribution, ...]
+    """The project first, then by name."""
+    warnings: tuple[str, ...]
+
+
+def plan_bundle(distributions: Sequence[Distribution], path_filter: PathFilter) -> BundlePlan:
+    """Join distributions to one bundle.
+
+    Where two have the same path, the project wins over a dependency, otherwise the name that sorts
+    first; equal bytes are no conflict. Raises PathConflictError.
+    """
+    places: dict[str, Entry] = {}
+    planned: list[PlannedDistribution] = []
+    warnings: list[str] = []
+    for distribution in sorted(distributions, key=lambda d: (not d.is_project, d.name)):
+        kept, left_out, conflicts = _place(distribution, places, path_filter)
+        warnings += conflicts
+        lost = len(kept) < len(distribution.entries)
+        record = distribution.record_path
+        if record is not None and not path_filter.excludes(record):
+            content = record_content(distribution, kept, changed=distribution.changed or lost)
+            kept.append(Entry(record, content, owner=distribution.name))
+        places.update((entry.path, entry) for entry in kept)
+        planned.append(
+            PlannedDistribution(
+                name=distribution.name,
+                version=distribution.version,
+                source=distribution.source,
+                left_out=(*distribution.left_out, *left_out),
+                is_project=distribution.is_project,
+            )
+        )
+    _check_folders(places)
+    entries = tuple(sorted(places.values(), key=attrgetter("path")))
+    return BundlePlan(entries=entries, distributions=tuple(planned), warnings=tuple(warnings))
+
+
+def _place(
+    distribution: Distribution, places: dict[str, Entry], path_filter: PathFilter
+) -> tuple[list[Entry], list[LeftOut], list[str]]:
+    """Return the files that stay, those left out, and a warning for each path that another one has."""
+    kept: list[Entry] = []
+    left_out: list[LeftOut] = []
+    warnings: list[str] = []
+    for entry in distribution.entries:
+        if path_filter.excludes(entry.path):
+            left_out.append(LeftOut(entry.path, "excluded"))
+            continue
+        other = places.get(entry.path)
+        if other is None or _same_bytes(other.content, entry.content):
+            kept.append(other or entry)
+            continue
+        left_out.append(LeftOut(entry.path, f"{other.owner} has it too"))
+        warnings.append(
+            f"{entry.path} is in {other.owner} and in {distribution.name} with other bytes: "
+            f"the one of {other.owner} is bundled."
+        )
+    return kept, left_out, warnings
+
+
+def _same_bytes(one: Content, other: Content) -> bool:
+    """Compare two files; those of wheels only where size and CRC-32 agree already."""
+    if (
+        isinstance(one, WheelContent)
+        and isinstance(other, WheelContent)
+        and (one.member.size, one.member.crc) != (other.member.size, other.member.crc)
+    ):
+        return False
+    return b"".join(chunks(one)) == b"".join(chunks(other))
+
+
+def _check_folders(places: Iterable[str]) -> None:
+    """Refuse a path that is another one's folder: no file system can hold both."""
+    files = set(places)
+    folders = {path.rpartition("/")[0] for path in files}
+    while folders:
+        clashes = sorted(folders & files)
+        if clashes:
+            inside = min(path for path in files if path.startswith(f"{clashes[0]}/"))
+            raise PathConflictError(
+                f"The bundle would need {clashes[0]!r} to be a file and a folder (it also holds {inside!r}). "
+                "Leave one of them out with --exclude, or put it elsewhere with --include PATH:TO."
+            )
+        folders = {folder.rpartition("/")[0] for folder in folders} - {""}

@@ -1,0 +1,87 @@
+"""The project as a distribution: its files and a `.dist-info` that shows no tool's version.
+
+Two people on different releases of Poetry must get the same bytes, so the metadata holds the fields
+that every release agrees on, in one fixed form (core metadata 2.1, PEP 566).
+"""
+
+from __future__ import annotations
+
+import os
+
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.archive.content import BytesContent
+from poetry_lambda_plugin.archive.content import Entry
+from poetry_lambda_plugin.archive.content import FileContent
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import Distribution
+from poetry_lambda_plugin.layout.wheel import script_entries
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+
+    from poetry_lambda_plugin.sources.project import ProjectFile
+    from poetry_lambda_plugin.sources.project import ProjectSource
+
+
+WHEEL = b"Wheel-Version: 1.0\nGenerator: poetry-lambda-plugin\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+class UnreadableFileError(LambdaBundleError):
+    """A file of the project that can't be read."""
+
+
+def project_distribution(project: ProjectSource, interpreter: str | None = None) -> Distribution:
+    """Lay out a project's files; `interpreter` is that of its scripts, which are left out without it."""
+    entries = {file.path: _file_entry(file.path, file, project.name) for file in reversed(project.files)}
+    record_path = None
+    if project.is_distribution:
+        folder = f"{project.name.replace('-', '_')}-{project.version}.dist-info"
+        record_path = f"{folder}/RECORD"
+        entries.update((entry.path, entry) for entry in _metadata(project, folder))
+        if interpreter is not None:
+            text = _entry_points_text(project.entry_points)
+            entries.update((e.path, e) for e in script_entries(text, interpreter, project.name))
+    return Distribution(
+        name=project.name,
+        version=project.version,
+        source=".",
+        entries=tuple(entries.values()),
+        record_path=record_path,
+        is_project=True,
+    )
+
+
+def _metadata(project: ProjectSource, folder: str) -> Iterator[Entry]:
+    summary = f"Summary: {project.summary}\n" if project.summary else ""
+    metadata = f"Metadata-Version: 2.1\nName: {project.pretty_name}\nVersion: {project.version}\n{summary}"
+    yield Entry(f"{folder}/METADATA", BytesContent(metadata.encode()), owner=project.name)
+    yield Entry(f"{folder}/WHEEL", BytesContent(WHEEL), owner=project.name)
+    if project.entry_points:
+        text = _entry_points_text(project.entry_points)
+        yield Entry(f"{folder}/entry_points.txt", BytesContent(text.encode()), owner=project.name)
+    for licence in project.licences:
+        yield _file_entry(f"{folder}/licenses/{licence.path}", licence, project.name)
+
+
+def _entry_points_text(groups: Mapping[str, Mapping[str, str]]) -> str:
+    """Write `entry_points.txt` (packaging.python.org, "Entry points specification")."""
+    sections = []
+    for group, points in sorted(groups.items()):
+        lines = [f"{name}={reference.replace(' ', '')}" for name, reference in sorted(points.items())]
+        sections.append("\n".join((f"[{group}]", *lines, "")))
+    return "\n".join(sections)
+
+
+def _file_entry(path: str, file: ProjectFile, owner: str) -> Entry:
+    try:
+        status = file.file.stat()
+        readable = os.access(file.file, os.R_OK)
+    except OSError as error:
+        raise UnreadableFileError(f"{file.file} can't be read: {error.strerror}.") from error
+    if not readable:
+        raise UnreadableFileError(f"{file.file} can't be read: permission denied.")
+    executable = bool(status.st_mode & 0o100)
+    return Entry(path, FileContent(file.file, status.st_size), executable, owner)

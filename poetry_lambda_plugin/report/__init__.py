@@ -1,0 +1,1 @@
+"""Telling what was made: values first, then the forms a person or a program reads."""

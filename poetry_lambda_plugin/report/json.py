@@ -1,0 +1,70 @@
+"""The report that a program reads; the README documents its schema."""
+
+from __future__ import annotations
+
+import json
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
+from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import PackageReport
+
+
+SCHEMA_VERSION = 1
+"""Rises when a field is removed or changes its meaning; new fields may come at any time."""
+
+
+def json_document(reports: Sequence[BundleReport]) -> str:
+    """Return all reports as one JSON document."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "bundles": [_bundle(report) for report in reports],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _bundle(report: BundleReport) -> dict[str, Any]:
+    digest = report.digest
+    return {
+        "bundle": report.bundle,
+        "project": {"name": report.project, "version": report.version},
+        "runtime": report.target.runtime.name,
+        "architecture": report.target.architecture,
+        "handler": report.handler,
+        "output": str(report.output),
+        "status": report.status,
+        "code_sha256": digest.code_sha256 if digest else None,
+        "sha256": digest.sha256.hex() if digest else None,
+        "zipped_bytes": digest.total.zipped if digest else None,
+        "unzipped_bytes": digest.total.unzipped if digest else None,
+        "files": digest.total.files if digest else None,
+        "limits": {"zipped_bytes": MAX_ZIPPED_SIZE, "unzipped_bytes": MAX_UNZIPPED_SIZE},
+        "packages": [_package(package) for package in report.packages],
+        "left_out": [
+            {"package": package.name, "path": left.path, "reason": left.reason}
+            for package in report.packages
+            for left in package.left_out
+        ],
+        "warnings": list(report.warnings),
+        "notes": list(report.notes),
+    }
+
+
+def _package(package: PackageReport) -> dict[str, Any]:
+    sizes = package.sizes
+    return {
+        "name": package.name,
+        "version": package.version,
+        "file": package.file,
+        "zipped_bytes": sizes.zipped if sizes else None,
+        "unzipped_bytes": sizes.unzipped if sizes else None,
+        "files": sizes.files if sizes else None,
+    }

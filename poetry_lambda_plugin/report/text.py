@@ -1,0 +1,76 @@
+"""The report that a person reads, with the style tags of Poetry's own output."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
+from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.target.platform import Target
+
+
+MEGABYTE = 1 << 20
+"""As AWS counts it (AWS page "Lambda quotas")."""
+
+
+def heading(project: str, version: str, bundle: str | None, target: Target) -> str:
+    """Return the line before anything is done."""
+    name = f" as <c2>{bundle}</c2>" if bundle else ""
+    return f"Bundling <c1>{project}</c1> (<c2>{version}</c2>){name} for <info>{target}</info>"
+
+
+def package_line(name: str, version: str) -> str:
+    """Return the line of one distribution, as Poetry writes its own."""
+    return f"  <fg=blue;options=bold>-</> Bundling <c1>{name}</c1> (<c2>{version}</c2>)"
+
+
+def summary(report: BundleReport) -> Iterator[str]:
+    """Yield the lines at the end."""
+    verb = {"written": "is written", "unchanged": "is unchanged", "planned": "would be written"}[
+        report.status
+    ]
+    yield f"<info>{escaped(str(report.output))}</info> {verb}"
+    if report.digest is not None:
+        total = report.digest.total
+        yield f"  Zipped      {size(total.zipped)} of {size(MAX_ZIPPED_SIZE)}"
+        yield f"  Unzipped    {size(total.unzipped)} of {size(MAX_UNZIPPED_SIZE)}"
+        yield f"  Files       {total.files:,}"
+        yield f"  CodeSha256  <c1>{report.digest.code_sha256}</c1>"
+    if report.handler:
+        yield f"  Handler     {escaped(report.handler)}"
+    reasons = Counter(left.reason for package in report.packages for left in package.left_out)
+    if reasons:
+        listing = ", ".join(f"{count:,} {escaped(reason)}" for reason, count in sorted(reasons.items()))
+        yield f"  Left out    {listing}"
+
+
+def details(report: BundleReport) -> Iterator[str]:
+    """Yield what `-v` adds: sizes by package, loose files and all that was left out."""
+    for package in sorted(report.packages, key=lambda p: (-(p.sizes.zipped if p.sizes else 0), p.name)):
+        sizes = package.sizes
+        numbers = f"{size(sizes.zipped)} zipped, {size(sizes.unzipped)} unzipped" if sizes else "size unknown"
+        yield f"  {package.name} ({package.version}): {numbers}, from {escaped(package.file)}"
+    for path in report.loose_files:
+        yield f"  taken from the project's root: {escaped(path)}"
+    for package in report.packages:
+        for left in package.left_out:
+            yield f"  left out of {package.name}: {escaped(left.path)} ({escaped(left.reason)})"
+
+
+def size(count: int) -> str:
+    """Write bytes in megabytes of 1,048,576 bytes, small ones in kilobytes."""
+    if count < MEGABYTE // 10:
+        return f"{count / 1024:.1f} KB"
+    return f"{count / MEGABYTE:.1f} MB".replace(".0 MB", " MB")
+
+
+def escaped(text: str) -> str:
+    """Keep what only looks like a style tag from being taken for one."""
+    return text.replace("<", "\\<")

@@ -1,0 +1,143 @@
+"""What poetry.lock selects for a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.sources import poetry_api
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packaging.utils import NormalizedName
+    from poetry.core.packages.package import Package
+    from poetry.poetry import Poetry
+
+    from poetry_lambda_plugin.config import Selection
+    from poetry_lambda_plugin.target.platform import Target
+
+
+MAIN_GROUP = "main"
+
+
+class LockError(LambdaBundleError):
+    """A lock file that is missing, unreadable or older than pyproject.toml."""
+
+
+class UnknownNameError(LambdaBundleError):
+    """A group or an extra that the project does not have."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        names = sorted(known)
+        nearest = get_close_matches(canonicalize_name(name), names, n=1)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        listing = f"It has {', '.join(names)}." if names else "It has none."
+        super().__init__(f"The project has no {kind} {name!r}.{hint} {listing}")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedFile:
+    """A file that the lock allows for a package."""
+
+    name: str
+    hash: str
+    """Algorithm and hexadecimal digest, as in `sha256:…`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedPackage:
+    """A package that the lock selects for a target."""
+
+    name: str
+    """Normalised name."""
+    version: str
+    files: tuple[LockedFile, ...]
+    source_type: str
+    """Empty for the default index, else Poetry's word: legacy, directory, file, git or url."""
+    source_reference: str | None
+    """Name of the index, or what was asked of git."""
+    source_url: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.version})"
+
+
+def locked_packages(poetry: Poetry, target: Target, selection: Selection) -> tuple[LockedPackage, ...]:
+    """Return the packages to bundle, sorted by name.
+
+    Raises LockError and UnknownNameError.
+    """
+    groups = _groups(poetry, selection)
+    extras = _extras(poetry, selection)
+    _check_lock(poetry)
+    try:
+        packages = poetry_api.packages_to_install(poetry, target, groups, extras)
+    except ValueError as error:
+        # Installer's own words and remedy, as for a lock older than pyproject.toml
+        raise LockError(str(error)) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LockError(_unreadable(poetry, repr(error))) from error
+    return tuple(sorted(map(_locked_package, packages), key=lambda p: (p.name, p.version)))
+
+
+def _groups(poetry: Poetry, selection: Selection) -> set[NormalizedName]:
+    known: set[str] = {MAIN_GROUP, *poetry_api.dependency_groups(poetry)}
+    for name in (*selection.with_, *selection.without, *selection.only):
+        if canonicalize_name(name) not in known:
+            raise UnknownNameError("dependency group", name, known)
+    chosen = {canonicalize_name(name) for name in selection.only}
+    if not chosen:
+        chosen = {canonicalize_name(name) for name in (MAIN_GROUP, *selection.with_)}
+        chosen -= {canonicalize_name(name) for name in selection.without}
+    # a project without any dependency has no main group
+    return chosen & poetry_api.dependency_groups(poetry).keys()
+
+
+def _extras(poetry: Poetry, selection: Selection) -> list[str]:
+    known = poetry.package.extras
+    if selection.all_extras:
+        return sorted(known)
+    for name in selection.extras:
+        if canonicalize_name(name) not in known:
+            raise UnknownNameError("extra", name, known)
+    return sorted(canonicalize_name(name) for name in selection.extras)
+
+
+def _check_lock(poetry: Poetry) -> None:
+    """Refuse a lock that Poetry can't read, before anything is asked of it."""
+    locker = poetry.locker
+    if not locker.is_locked():
+        raise LockError(
+            f"There is no poetry.lock in {locker.lock.parent}. Run `poetry lock` to make one, and commit it."
+        )
+    try:
+        locker.lock_data  # noqa: B018
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise LockError(_unreadable(poetry, str(error))) from error
+
+
+def _unreadable(poetry: Poetry, detail: str) -> str:
+    reason = " ".join(detail.split()).rstrip(".")
+    return (
+        f"{poetry.locker.lock} can't be read: {reason}. "
+        "Restore it from version control, or run `poetry lock` to make it anew."
+    )
+
+
+def _locked_package(package: Package) -> LockedPackage:
+    return LockedPackage(
+        name=package.name,
+        version=package.version.text,
+        files=tuple(LockedFile(file["file"], file["hash"]) for file in package.files),
+        source_type=package.source_type or "",
+        source_reference=package.source_reference,
+        source_url=package.source_url,
+    )

@@ -1,0 +1,208 @@
+"""Every use of Poetry's API that is private or has moved, each with the versions it was tried on.
+
+Tried on Poetry 2.1.4, 2.2.1 and 2.5.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import cast
+
+from cleo.io.null_io import NullIO
+from packaging.utils import canonicalize_name
+from poetry.factory import Factory
+from poetry.installation.executor import Executor
+from poetry.installation.installer import Installer
+from poetry.repositories.installed_repository import InstalledRepository
+from poetry.utils.authenticator import Authenticator
+from poetry.utils.env import NullEnv
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from packaging.tags import Tag
+    from packaging.utils import NormalizedName
+    from poetry.console.application import Application
+    from poetry.core.packages.package import Package
+    from poetry.core.packages.project_package import ProjectPackage
+    from poetry.core.packages.utils.link import Link
+    from poetry.installation.operations.operation import Operation
+    from poetry.poetry import Poetry
+    from poetry.repositories.repository import Repository
+    from poetry.utils.download import Downloader
+
+    from poetry_lambda_plugin.target.platform import Target
+
+
+class LenientFactory(Factory):
+    """Reads a project whose licence file is gone: a Lambda needs none."""
+
+    @classmethod
+    def _configure_package_metadata(
+        cls,
+        package: ProjectPackage,
+        project: dict[str, Any],
+        tool_poetry: dict[str, Any],
+        root: Path,
+    ) -> None:
+        # same signature in 2.1.4, 2.2.1 and 2.5.1; reads `license = {file = …}` and fails without it
+        licence = project.get("license")
+        if isinstance(licence, dict) and "file" in licence and not (root / licence["file"]).is_file():
+            project = {key: value for key, value in project.items() if key != "license"}
+        super()._configure_package_metadata(package, project, tool_poetry, root)
+
+
+def create_poetry(application: Application) -> Poetry:
+    """Read the project as `application.poetry` does, but leniently.
+
+    Raises RuntimeError, PoetryError and others where there is no project, or a wrong one.
+    """
+    # private, but as old as the options --no-plugins and --no-cache
+    return LenientFactory().create_poetry(
+        cwd=application.project_directory,
+        io=application._io,
+        disable_plugins=application._disable_plugins,
+        disable_cache=application._disable_cache,
+    )
+
+
+class TargetEnv(NullEnv):
+    """The environment of a Lambda function; MockEnv would let the host's values through."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        super().__init__()
+
+    def get_marker_env(self) -> Any:
+        """Answer every marker for the target; also what Poetry adds to PEP 508."""
+        runtime = self._target.runtime
+        return {
+            **self._target.marker_environment,
+            "version_info": (*runtime.python, runtime.newest_micro, "final", 0),
+            "interpreter_name": "cp",
+            "interpreter_version": "".join(map(str, runtime.python)),
+            "sysconfig_platform": f"linux-{self._target.marker_environment['platform_machine']}",
+            "free_threading": False,
+        }
+
+    def get_supported_tags(self) -> list[Tag]:
+        """Return the target's wheel tags."""
+        return list(self._target.supported_tags)
+
+
+class RecordingExecutor(Executor):
+    """Takes down what would be installed, and installs nothing."""
+
+    def __init__(self) -> None:
+        # Executor's own __init__ starts a session, a thread pool and an installer, none of them needed
+        self._enabled = True
+        self.operations: list[Operation] = []
+
+    def execute(self, operations: list[Operation]) -> int:
+        """Keep the operations."""
+        self.operations = operations
+        return 0
+
+
+def packages_to_install(
+    poetry: Poetry, target: Target, groups: Iterable[str], extras: Sequence[str]
+) -> list[Package]:
+    """Return what `poetry install` would install for a target into an empty environment.
+
+    Offline: the lock alone is asked. Raises what Installer.run raises.
+    """
+    executor = RecordingExecutor()
+    # Up to 2.2 the default is to resolve again; a 2.1 lock says all by itself. A deep copy is not needed:
+    # merge() replaces the one value for this process.
+    poetry.config.merge({"installer": {"re-resolve": False}})
+    installer = Installer(
+        NullIO(),
+        TargetEnv(target),
+        poetry.package,
+        poetry.locker,
+        poetry.pool,
+        poetry.config,
+        installed=InstalledRepository(),
+        executor=executor,
+    )
+    installer.only_groups(_names_known_to_poetry(poetry, groups))
+    installer.extras(list(extras))
+    installer.run()
+    return [op.package for op in executor.operations if op.job_type == "install" and not op.skipped]
+
+
+def dependency_groups(poetry: Poetry) -> dict[NormalizedName, str]:
+    """Return the project's groups, optional ones too, by normalised name."""
+    names: Iterable[str] = poetry.package.dependency_group_names(include_optional=True)
+    return {canonicalize_name(name): name for name in names}
+
+
+def repository_of(poetry: Poetry, source_reference: str | None) -> Repository:
+    """Return the index that a locked package came from, as Poetry's Chooser picks it.
+
+    Raises IndexError where pyproject.toml does not name the source any more.
+    """
+    pool = poetry.pool
+    if source_reference:
+        return pool.repository(source_reference)
+    if not pool.has_repository("pypi"):
+        return pool.repositories[0]
+    return pool.repository("pypi")
+
+
+def links_of_release(repository: Repository, package: Package) -> list[Link]:
+    """Return the files that an index offers for a release.
+
+    The default index's own JSON is asked first; many mirrors lack it, so the page of the Simple API
+    (PEP 503, PEP 691) is asked next. Raises PackageNotFoundError and what the session raises.
+    """
+    links: list[Link] = []
+    try:
+        links = list(repository.find_links_for_package(package))
+    except (ValueError, KeyError):
+        # a mirror that answers the JSON's address with something else
+        links = []
+    if not links and hasattr(repository, "get_page"):
+        page = repository.get_page(package.name)
+        links = list(page.links_for_version(package.name, package.version))
+    return links
+
+
+def authenticator(poetry: Poetry, workers: int) -> Authenticator:
+    """Return a session with the user's credentials, certificates and caches, as Executor makes it."""
+    return Authenticator(poetry.config, NullIO(), disable_cache=poetry.disable_cache, pool_size=workers)
+
+
+def downloader(url: str, path: Path, session: Authenticator, poetry: Poetry) -> Downloader:
+    """Return Poetry's own downloader, with retries as configured."""
+    retries = poetry.config.get("requests.max-retries", 0)
+    return _downloader_class()(url, path, session, max_retries=retries)
+
+
+def _downloader_class() -> type[Downloader]:
+    try:
+        # 2.4 and newer
+        from poetry.utils.download import Downloader
+    except ImportError:
+        # 2.1 … 2.3
+        from poetry.utils import helpers
+
+        return cast("type[Downloader]", helpers.Downloader)
+    return Downloader
+
+
+def max_workers(poetry: Poetry) -> int:
+    """Return how many downloads Poetry's configuration allows at once."""
+    if not poetry.config.get("installer.parallel", True):
+        return 1
+    return poetry.config.installer_max_workers
+
+
+def _names_known_to_poetry(poetry: Poetry, groups: Iterable[str]) -> Any:
+    """Return group names as this Poetry holds them: normalised since 2.2, as written before."""
+    known = dependency_groups(poetry)
+    return {known[canonicalize_name(group)] for group in groups}
