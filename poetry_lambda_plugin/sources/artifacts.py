@@ -235,7 +235,7 @@ class Fetcher:
         offers = ", ".join(sorted(link.filename for link in links)) or "no file of that version"
         raise UnavailableFileError(
             f"{file.name} of {package} is locked, but the index {repository.name!r} does not offer it "
-            f"any more; it offers {offers}. Run `poetry lock` to lock what is there, or ask the index for the file."
+            f"any more; it offers {offers}. Run `poetry lock` to lock what is there."
         )
 
     def _artifact(self, link: Link, package: LockedPackage) -> Path:
