@@ -27,13 +27,21 @@ from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.report.bundle_report import BundleReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
-from poetry_lambda_plugin.sources.artifacts import Fetcher
-from poetry_lambda_plugin.sources.artifacts import Progress
-from poetry_lambda_plugin.sources.artifacts import choose_files
+from poetry_lambda_plugin.sources.artifacts import Supplier
+from poetry_lambda_plugin.sources.artifacts import WheelArtifact
+from poetry_lambda_plugin.sources.building import can_build
+from poetry_lambda_plugin.sources.choice import BinaryPolicy
+from poetry_lambda_plugin.sources.choice import Choice
+from poetry_lambda_plugin.sources.choice import choose
+from poetry_lambda_plugin.sources.fetching import Progress
+from poetry_lambda_plugin.sources.lockfile import LockedPackage
 from poetry_lambda_plugin.sources.lockfile import locked_packages
+from poetry_lambda_plugin.sources.project import ProjectSource
+from poetry_lambda_plugin.sources.project import needs_build
 from poetry_lambda_plugin.sources.project import project_identity
 from poetry_lambda_plugin.sources.project import project_root
 from poetry_lambda_plugin.sources.project import python_constraint
+from poetry_lambda_plugin.sources.project import read_includes
 from poetry_lambda_plugin.sources.project import read_project
 from poetry_lambda_plugin.target.platform import newest_runtime
 from poetry_lambda_plugin.target.platform import runtime_warnings
@@ -53,12 +61,11 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.config import BundleConfig
+    from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.report.bundle_report import Status
-    from poetry_lambda_plugin.sources.artifacts import ChosenFile
-    from poetry_lambda_plugin.sources.artifacts import WheelArtifact
-    from poetry_lambda_plugin.sources.project import ProjectSource
+    from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.target.platform import Target
     from poetry_lambda_plugin.target.runtimes import Architecture
 
@@ -108,7 +115,9 @@ class BundleJob:
     output: Path
     project: ProjectSource | None
     """None for the dependencies alone."""
-    files: tuple[ChosenFile, ...]
+    build: Choice | None
+    """The project where it has to be built; `project` then holds only what the user includes."""
+    choices: tuple[Choice, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -129,10 +138,11 @@ def make_bundles(
         for architecture in config.architectures
     ]
     _check_outputs(jobs)
-    wheels = _wheels(poetry, jobs, circumstances, observer)
-    plans = [_plan(job, wheels) for job in jobs]
-    for job, plan in zip(jobs, plans, strict=True):
-        yield _finish(job, plan, circumstances, observer)
+    with Supplier(poetry, observer) as supplier:
+        parts = _parts(supplier, jobs, circumstances)
+        plans = [_plan(job, parts) for job in jobs]
+        for job, plan in zip(jobs, plans, strict=True):
+            yield _finish(job, plan, circumstances, observer)
 
 
 def _prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date) -> BundleJob:
@@ -153,11 +163,12 @@ def _prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, t
     root = project_root(poetry)
     output = output_path(config, root / "dist", placeholders)
     check_writable(output)
-    files: tuple[ChosenFile, ...] = ()
+    choices: tuple[Choice, ...] = ()
     if not config.only_root:
-        files = choose_files(locked_packages(poetry, target, config.selection), target, poetry)
-    project = None if config.no_root else read_project(poetry, config.include)
-    if not files and (project is None or not project.files):
+        packages = locked_packages(poetry, target, config.selection)
+        choices = choose(packages, target, BinaryPolicy.of(poetry), can_build)
+    project, build = _project(poetry, config, target)
+    if not choices and build is None and (project is None or not project.files):
         raise EmptyBundleError(
             f"There is nothing to bundle: no dependency is selected, and {root} has no module, package or "
             "included file. Add a dependency, a module beside pyproject.toml, or files with --include."
@@ -169,10 +180,31 @@ def _prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, t
         version=version,
         output=output,
         project=project,
-        files=files,
+        build=build,
+        choices=choices,
         warnings=warnings,
         notes=_notes(project),
     )
+
+
+def _project(
+    poetry: Poetry, config: BundleConfig, target: Target
+) -> tuple[ProjectSource | None, Choice | None]:
+    """Return the project's files, or what has to be built of it."""
+    if config.no_root:
+        return None, None
+    if not needs_build(poetry):
+        return read_project(poetry, config.include), None
+    name, version = project_identity(poetry)
+    root = LockedPackage(
+        name=name,
+        version=version,
+        files=(),
+        source_type="directory",
+        source_reference=None,
+        source_url=str(project_root(poetry)),
+    )
+    return read_includes(poetry, config.include), Choice(root, None, target)
 
 
 def _notes(project: ProjectSource | None) -> tuple[str, ...]:
@@ -194,46 +226,58 @@ def _check_outputs(jobs: Sequence[BundleJob]) -> None:
             )
 
 
-def _wheels(
-    poetry: Poetry, jobs: Sequence[BundleJob], circumstances: Circumstances, observer: Observer
-) -> Mapping[ChosenFile, Wheel]:
-    """Fetch and read the wheels of all bundles, each once; in a dry run only what the cache has."""
-    chosen = list(dict.fromkeys(file for job in jobs for file in job.files))
-    fetcher = Fetcher(poetry, observer)
+def _parts(
+    supplier: Supplier, jobs: Sequence[BundleJob], circumstances: Circumstances
+) -> Mapping[Choice, Wheel | ProjectSource]:
+    """Make ready and read what all bundles are made of, each part once; in a dry run what is at hand."""
+    choices = [choice for job in jobs for choice in (*job.choices, *filter(None, [job.build]))]
+    choices = list(dict.fromkeys(choices))
     if circumstances.dry_run:
-        artifacts = [artifact for artifact in map(fetcher.cached, chosen) if artifact]
+        at_hand = {choice: supplier.at_hand(choice) for choice in choices}
+        artifacts = {choice: artifact for choice, artifact in at_hand.items() if artifact is not None}
     else:
-        artifacts = list(fetcher.fetch_all(chosen))
+        artifacts = dict(supplier.supply(choices))
     with ThreadPoolExecutor() as pool:
-        wheels = dict(zip((a.chosen for a in artifacts), pool.map(_checked_wheel, artifacts), strict=True))
-    for artifact in artifacts:
-        if not artifact.verified and not circumstances.dry_run:
-            fetcher.remember_verified(artifact)
-    return wheels
+        parts = dict(zip(artifacts, pool.map(_read, artifacts.values()), strict=True))
+    for artifact in artifacts.values():
+        if isinstance(artifact, WheelArtifact) and not artifact.verified and not circumstances.dry_run:
+            supplier.remember_verified(artifact)
+    return parts
 
 
-def _checked_wheel(artifact: WheelArtifact) -> Wheel:
-    """Read a wheel, and every byte of it the first time that it is seen."""
-    package = artifact.chosen.package
+def _read(artifact: Artifact) -> Wheel | ProjectSource:
+    """Read a wheel's directory, and every byte of it the first time that it is seen."""
+    if isinstance(artifact, ProjectSource):
+        return artifact
+    package = artifact.choice.package
     wheel = read_wheel(artifact.path, package.name, package.version)
     if not artifact.verified:
         verify(artifact.path, wheel.members)
     return wheel
 
 
-def _plan(job: BundleJob, wheels: Mapping[ChosenFile, Wheel]) -> BundlePlan | None:
-    """Plan a bundle; None where a dry run lacks some of its files."""
-    if not all(file in wheels for file in job.files):
+def _plan(job: BundleJob, parts: Mapping[Choice, Wheel | ProjectSource]) -> BundlePlan | None:
+    """Plan a bundle; None where a dry run lacks some of its parts."""
+    choices = (*job.choices, *filter(None, [job.build]))
+    if not all(choice in parts for choice in choices):
         return None
     interpreter = f"/var/lang/bin/{job.target.runtime.name}" if job.config.scripts else None
-    distributions = [wheel_distribution(wheels[file], interpreter) for file in job.files]
+    distributions = [
+        _distribution(parts[choice], interpreter, is_project=choice is job.build) for choice in choices
+    ]
     if job.project is not None and job.project.files:
-        distributions.append(project_distribution(job.project, interpreter))
+        distributions.append(_distribution(job.project, interpreter, is_project=True))
     plan = plan_bundle(distributions, PathFilter(job.config.exclude))
     _enforce(job.config, plan.warnings)
     if not plan.entries:
         raise EmptyBundleError("There is nothing to bundle: --exclude leaves out every file.")
     return plan
+
+
+def _distribution(part: Wheel | ProjectSource, interpreter: str | None, *, is_project: bool) -> Distribution:
+    if isinstance(part, ProjectSource):
+        return project_distribution(part, interpreter, is_project=is_project)
+    return wheel_distribution(part, interpreter, is_project=is_project)
 
 
 def _finish(
@@ -288,10 +332,11 @@ def _package_reports(
     job: BundleJob, plan: BundlePlan | None, digest: ArchiveDigest | None
 ) -> Iterator[PackageReport]:
     if plan is None or digest is None:
-        for file in job.files:
-            package = file.package
-            yield PackageReport(name=package.name, version=package.version, file=file.file.name, sizes=None)
-        if job.project is not None and job.project.files:
+        for choice in job.choices:
+            package = choice.package
+            file = choice.file.name if choice.file else package.source_type
+            yield PackageReport(name=package.name, version=package.version, file=file, sizes=None)
+        if job.build is not None or job.project is not None:
             yield PackageReport(name=job.name, version=job.version, file=".", sizes=None)
         return
     for distribution in sorted(plan.distributions, key=lambda d: (d.is_project, d.name)):

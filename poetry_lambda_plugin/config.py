@@ -139,17 +139,20 @@ def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str,
     if output is None:
         name = "{bundle}" if config.bundle else "{name}"
         suffix = "-{architecture}" if len(config.architectures) > 1 else ""
-        output = default_folder / f"{name}{suffix}.zip"
+        output = _literal(default_folder) / f"{name}{suffix}.zip"
     template = str(output)
     try:
-        fields = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise ConfigError(f"The output {template!r} can't be understood: {error}.") from None
-    for field in fields:
-        if field not in values:
+    for _, field, format_spec, conversion in parts:
+        written = (
+            f"{field}{'!' if conversion else ''}{conversion or ''}{':' if format_spec else ''}{format_spec}"
+        )
+        if written not in values:
             names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             raise ConfigError(
-                f"The output {template!r} has an unknown placeholder {{{field}}}. Known: {names}."
+                f"The output {template!r} has an unknown placeholder {{{written}}}. Known: {names}."
             )
     return type(output)(template.format_map(values))
 
@@ -159,7 +162,7 @@ def source_date_epoch(environment: Mapping[str, str]) -> int | None:
     text = environment.get("SOURCE_DATE_EPOCH")
     if text is None:
         return None
-    if not re.fullmatch(r"\s*-?\d{1,18}\s*", text, re.ASCII):
+    if not re.fullmatch(r"\s*-?\d{1,100}\s*", text, re.ASCII):
         raise ConfigError(
             f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds since 1970. "
             "Correct the variable or unset it."
@@ -291,6 +294,9 @@ def _merged(*layers: Layer) -> Layer:
             for rival in _rivals_of(key):
                 if layer[key] and rival not in layer:
                     values.pop(rival, None)
+        for one, other in (("with", "without"), ("without", "with")):
+            if one in layer and other in values:
+                values[other] = tuple(name for name in values[other] if name not in layer[one])
         values.update(layer)
     return values
 
@@ -329,7 +335,16 @@ def _config(name: str | None, values: Layer) -> BundleConfig:
 def _with_absolute_output(layer: Layer, base: Path) -> Layer:
     if "output" not in layer:
         return layer
-    return {**layer, "output": base / type(base)(layer["output"]).expanduser()}
+    output = layer["output"]
+    try:
+        return {**layer, "output": _literal(base) / type(base)(output).expanduser()}
+    except RuntimeError as error:
+        raise ConfigError(f"The output {output!r} can't be understood: {error}") from None
+
+
+def _literal(folder: Path) -> Path:
+    """Keep the braces of a folder's own name from being taken for placeholders."""
+    return type(folder)(str(folder).replace("{", "{{").replace("}", "}}"))
 
 
 def _mapping(value: object, where: str) -> Mapping[str, object]:

@@ -18,6 +18,8 @@ class WheelContent(NamedTuple):
 
     wheel: Path
     member: Member
+    recompress: bool = False
+    """Compress it anew, since its compressed bytes show the zlib of the host that made them."""
 
 
 class FileContent(NamedTuple):

@@ -6,13 +6,13 @@ import os
 import secrets
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
     from typing import BinaryIO
 
@@ -32,15 +32,33 @@ def check_writable(path: Path) -> None:
 
     Nothing is created: the nearest folder that exists decides.
     """
+    try:
+        reason = _obstacle(_followed(path))
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason is not None:
+        raise UnwritableOutputError(path, reason)
+
+
+def _obstacle(path: Path) -> str | None:
+    """Return why a path can't become a file."""
     if path.is_dir():
-        raise UnwritableOutputError(path, "it is a folder")
+        return "it is a folder"
+    if path.exists() and not path.is_file():
+        return "it is not a regular file"
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
-        raise UnwritableOutputError(path, f"{folder} is not a folder")
+        return f"{folder} is not a folder"
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UnwritableOutputError(path, f"{folder} is not writable")
+        return f"{folder} is not writable"
+    return None
+
+
+def _followed(path: Path) -> Path:
+    """Return the file that is meant where a path is a link: the link stays one."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 class OutputFile:
@@ -51,7 +69,8 @@ class OutputFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+        self._place = _followed(path)
+        self._temporary = self._place.with_name(f".{self._place.name}.{secrets.token_hex(8)}.tmp")
         self._made: list[Path] = []
         self._committed = False
         self._previous: BinaryIO | None = None
@@ -59,7 +78,7 @@ class OutputFile:
 
     def __enter__(self) -> Self:
         try:
-            for folder in reversed([p for p in self.path.parents if not p.exists()]):
+            for folder in reversed([p for p in self._place.parents if not p.exists()]):
                 folder.mkdir(exist_ok=True)
                 self._made.append(folder)
             self._file = self._temporary.open("xb")
@@ -67,7 +86,7 @@ class OutputFile:
             self._remove_folders()
             raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
         with suppress(OSError):
-            self._previous = self.path.open("rb")
+            self._previous = self._place.open("rb")
         return self
 
     def __exit__(
@@ -100,7 +119,7 @@ class OutputFile:
             if self._previous is not None and not self._previous.read(1):
                 return False
             self._forget_previous()
-            self._temporary.replace(self.path)
+            self._temporary.replace(self._place)
         except OSError as error:
             self._committed = False
             raise UnwritableOutputError(self.path, error.strerror or str(error)) from error

@@ -13,8 +13,11 @@ import sys
 import zlib
 
 from importlib import import_module
+from itertools import chain
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 from typing import NamedTuple
+from typing import Protocol
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
@@ -36,6 +39,7 @@ METHODS = frozenset({STORED, DEFLATED, BZIP2, LZMA, ZSTANDARD})
 
 ENCRYPTED = 0x1 | 0x40 | 0x2000
 """General purpose bits of traditional, strong and central directory encryption (4.4.4)."""
+LZMA_END_MARKER = 0x2
 DATA_DESCRIPTOR = 0x8
 UTF8_NAME = 0x800
 
@@ -50,13 +54,37 @@ END_SIGNATURE = b"PK\5\6"
 ZIP64_LOCATOR_SIGNATURE = b"PK\6\7"
 ZIP64_END_SIGNATURE = b"PK\6\6"
 
+LZMA_HEADER = struct.Struct("<2xHBL")
+"""Before LZMA data: version, length of the settings, lc, lp and pb in one, dictionary size (5.8.8)."""
+LZMA_SETTINGS = 5
+LZMA_LEAST_DICTIONARY = 4096
+
 ZIP64_EXTRA = 0x0001
 MAX_COMMENT = 0xFFFF
+MAX_DESCRIPTOR = 24
+"""Bytes of a data descriptor with its signature and ZIP64 sizes (4.3.9)."""
 SENTINEL_16 = 0xFFFF
 SENTINEL_32 = 0xFFFFFFFF
+SENTINELS = (*[SENTINEL_16] * 4, *[SENTINEL_32] * 2)
+"""Values of the end record's fields that leave them to the ZIP64 end record (4.4.1.4)."""
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes read at once."""
+
+
+class _Decompressor(Protocol):
+    """What the standard library's decompressors have in common, zlib's aside."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class InvalidArchiveError(LambdaBundleError):
@@ -115,7 +143,7 @@ def read_members(path: Path) -> tuple[Member, ...]:
 def data_start(member: Member, header: bytes | memoryview, archive: str) -> int:
     """Hold a local header against its member; return where the data begins, counted from the header.
 
-    `header` begins at `member.offset` and has at least the header's fixed part and the name.
+    `header` begins at `member.offset` and has at least the header's fixed part, name and extra field.
     """
     if len(header) < LOCAL_HEADER.size:
         raise InvalidArchiveError(archive, "its local header is cut off", member.name)
@@ -123,31 +151,36 @@ def data_start(member: Member, header: bytes | memoryview, archive: str) -> int:
         LOCAL_HEADER.unpack_from(header)
     )
     start: int = LOCAL_HEADER.size + name_length + extra_length
-    name = bytes(header[LOCAL_HEADER.size : LOCAL_HEADER.size + name_length])
-    sizes = {(member.crc, member.compressed_size, member.size)}
-    if flags & DATA_DESCRIPTOR:
-        sizes.add((0, 0, 0))
+    extra_start = LOCAL_HEADER.size + name_length
+    name = bytes(header[LOCAL_HEADER.size : extra_start])
     if SENTINEL_32 in (packed, size):
-        # 4.5.3: the true sizes are in the extra field; the directory's are used for all else
-        packed, size = member.compressed_size, member.size
+        extra = bytes(header[extra_start:start])
+        size, packed, _ = _zip64_sizes(extra, size, packed, 0, archive, member.name)
+    stated = zip((crc, packed, size), (member.crc, member.compressed_size, member.size), strict=True)
+    late = flags & DATA_DESCRIPTOR
+    compared = ENCRYPTED | DATA_DESCRIPTOR | (0 if name.isascii() else UTF8_NAME)
     if (
         signature != LOCAL_SIGNATURE
         or name != member.raw_name
         or method != member.method
-        or flags & (ENCRYPTED | DATA_DESCRIPTOR) != member.flags & (ENCRYPTED | DATA_DESCRIPTOR)
-        or (crc, packed, size) not in sizes
+        or flags & compared != member.flags & compared
+        or not all(here == there or (late and not here) for here, there in stated)
     ):
         raise InvalidArchiveError(archive, "its local header contradicts the central directory", member.name)
-    if member.offset + start + member.compressed_size > member.end:
+    rest = member.end - member.offset - start - member.compressed_size
+    if rest < 0:
         raise InvalidArchiveError(archive, "it overlaps the member after it", member.name)
+    if rest > (MAX_DESCRIPTOR if late else 0):
+        raise InvalidArchiveError(archive, "after it there are bytes that belong to no member", member.name)
     return start
 
 
 def read_raw(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
     """Yield a member's compressed bytes, at most CHUNK at a time."""
     file.seek(member.offset)
-    fixed = LOCAL_HEADER.size + len(member.raw_name)
-    file.seek(member.offset + data_start(member, file.read(fixed), archive))
+    longest = LOCAL_HEADER.size + len(member.raw_name) + SENTINEL_16
+    header = file.read(min(longest, member.end - member.offset - member.compressed_size))
+    file.seek(member.offset + data_start(member, header, archive))
     left = member.compressed_size
     while left:
         chunk = file.read(min(left, CHUNK))
@@ -206,12 +239,18 @@ def _directory_location(file: BinaryIO, archive: str) -> tuple[int, int, int]:
     found = tail.rfind(END_SIGNATURE)
     if found < 0 or found + END_RECORD.size > len(tail):
         raise InvalidArchiveError(archive, "it is not a ZIP archive, or it is cut off")
-    _, disk, first_disk, disk_count, count, size, offset, comment = END_RECORD.unpack_from(tail, found)
+    _, *stated, comment = END_RECORD.unpack_from(tail, found)
     if found + END_RECORD.size + comment != len(tail):
         raise InvalidArchiveError(archive, "there are bytes after the end of the archive")
     end = tail_start + found
-    if SENTINEL_16 in (count, disk_count) or SENTINEL_32 in (size, offset):
-        disk, first_disk, disk_count, count, size, offset, end = _zip64_location(file, end, archive)
+    zip64 = _zip64_location(file, end, archive)
+    if zip64 is not None:
+        end, *exact = zip64
+        pairs = zip(stated, exact, SENTINELS, strict=True)
+        if any(short not in (long, sentinel) for short, long, sentinel in pairs):
+            raise InvalidArchiveError(archive, "its two end records contradict each other")
+        stated = exact
+    disk, first_disk, disk_count, count, size, offset = stated
     if disk or first_disk or disk_count != count:
         raise InvalidArchiveError(archive, "it is split over several files")
     if offset + size != end:
@@ -219,19 +258,25 @@ def _directory_location(file: BinaryIO, archive: str) -> tuple[int, int, int]:
     return count, size, offset
 
 
-def _zip64_location(file: BinaryIO, end: int, archive: str) -> tuple[int, int, int, int, int, int, int]:
-    """Read the ZIP64 records before the end record (4.3.14, 4.3.15)."""
-    try:
-        file.seek(end - ZIP64_LOCATOR.size)
-        signature, _, record, _ = ZIP64_LOCATOR.unpack(file.read(ZIP64_LOCATOR.size))
-        file.seek(record)
-        fields = ZIP64_END_RECORD.unpack(file.read(ZIP64_END_RECORD.size))
-    except (OSError, ValueError, OverflowError, struct.error):
-        raise InvalidArchiveError(archive, "its ZIP64 records are cut off") from None
-    if signature != ZIP64_LOCATOR_SIGNATURE or fields[0] != ZIP64_END_SIGNATURE:
+def _zip64_location(file: BinaryIO, end: int, archive: str) -> tuple[int, ...] | None:
+    """Read the ZIP64 records before the end record (4.3.14, 4.3.15), where there are any.
+
+    The first value is the ZIP64 end record's own offset, the others are those of the end record.
+    """
+    start = max(0, end - ZIP64_LOCATOR.size)
+    file.seek(start)
+    locator = file.read(end - start)
+    if len(locator) < ZIP64_LOCATOR.size or not locator.startswith(ZIP64_LOCATOR_SIGNATURE):
+        return None
+    record = ZIP64_LOCATOR.unpack(locator)[2]
+    if record + ZIP64_END_RECORD.size > start:
         raise InvalidArchiveError(archive, "its ZIP64 records are missing")
-    _, _, _, _, disk, first_disk, disk_count, count, size, offset = fields
-    return disk, first_disk, disk_count, count, size, offset, record
+    file.seek(record)
+    signature, length, _, _, *values = ZIP64_END_RECORD.unpack(file.read(ZIP64_END_RECORD.size))
+    # the length leaves out the signature and itself
+    if signature != ZIP64_END_SIGNATURE or record + 12 + length != start:
+        raise InvalidArchiveError(archive, "its ZIP64 records are missing")
+    return (record, *values)
 
 
 def _central_header(directory: bytes, position: int, limit: int, archive: str) -> tuple[Member, int]:
@@ -258,6 +303,8 @@ def _central_header(directory: bytes, position: int, limit: int, archive: str) -
         ) = CENTRAL_HEADER.unpack_from(directory, position)
     except struct.error:
         raise InvalidArchiveError(archive, "its central directory is cut off") from None
+    if signature != CENTRAL_SIGNATURE:
+        raise InvalidArchiveError(archive, "its central directory is damaged")
     name_start = position + CENTRAL_HEADER.size
     extra_start = name_start + name_length
     raw_name = directory[name_start:extra_start]
@@ -265,8 +312,6 @@ def _central_header(directory: bytes, position: int, limit: int, archive: str) -
     if SENTINEL_32 in (packed, size, offset):
         extra = directory[extra_start : extra_start + extra_length]
         size, packed, offset = _zip64_sizes(extra, size, packed, offset, archive, name)
-    if signature != CENTRAL_SIGNATURE:
-        raise InvalidArchiveError(archive, "its central directory is damaged")
     if flags & ENCRYPTED:
         raise InvalidArchiveError(archive, "it is encrypted", name)
     if method not in METHODS:
@@ -327,7 +372,9 @@ def _check_names(members: Sequence[Member], archive: str) -> None:
 
 def _with_ends(members: Sequence[Member], archive: str) -> Iterator[Member]:
     """Bound each member by the header after it, so that none can reach into another."""
-    for member, following in zip(members, [*members[1:], None], strict=True):
+    if members and members[0].offset:
+        raise InvalidArchiveError(archive, "there are bytes before its first member")
+    for member, following in zip_longest(members, members[1:]):
         end = following.offset if following else member.end
         least = member.offset + LOCAL_HEADER.size + len(member.raw_name) + member.compressed_size
         if least > end:
@@ -340,7 +387,7 @@ def _decompressed(file: BinaryIO, member: Member, archive: str) -> Iterator[byte
         return read_raw(file, member, archive)
     if member.method == DEFLATED:
         return _inflated(file, member, archive)
-    return _decoded_by_zipfile(file, member, archive)
+    return _decoded(file, member, archive)
 
 
 def _inflated(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
@@ -357,26 +404,62 @@ def _inflated(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
         raise InvalidArchiveError(archive, "its compressed bytes are fewer or more than stated", member.name)
 
 
-def _decoded_by_zipfile(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
-    """Read a member in one of the rare methods, which the standard library knows."""
-    zipfile = _zipfile_module(member.method)
+def _decoded(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
+    """Decompress a member in one of the rare methods."""
+    raw = read_raw(file, member, archive)
+    head = next(raw, b"")
     try:
-        with zipfile.ZipFile(file) as opened, opened.open(member.name) as stream:
-            while chunk := stream.read(CHUNK):
-                yield chunk
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        EOFError,
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:
+        decompressor, start = _decompressor(member, head)
+        for chunk in chain((head[start:],), raw):
+            data = decompressor.decompress(chunk, CHUNK)
+            while data:
+                yield data
+                pending = not (decompressor.needs_input or decompressor.eof)
+                data = decompressor.decompress(b"", CHUNK) if pending else b""
+    except EOFError:
+        complete = False
+    except _decompression_errors(member.method) as error:
         raise InvalidArchiveError(archive, f"it can't be decompressed ({error})", member.name) from None
+    else:
+        unmarked = member.method == LZMA and not member.flags & LZMA_END_MARKER
+        complete = (decompressor.eof or unmarked) and not decompressor.unused_data
+    if not complete:
+        raise InvalidArchiveError(archive, "its compressed bytes are fewer or more than stated", member.name)
 
 
-def _zipfile_module(method: int) -> ModuleType:
-    """Return the zipfile that knows Zstandard: Python's own since 3.14, its backport before."""
-    if method == ZSTANDARD and sys.version_info < (3, 14):
-        return import_module("backports.zstd.zipfile")
-    return import_module("zipfile")
+def _decompressor(member: Member, head: bytes) -> tuple[_Decompressor, int]:
+    """Return a decompressor, and how many bytes at the head of the data tell its settings."""
+    if member.method == BZIP2:
+        import bz2
+
+        return bz2.BZ2Decompressor(), 0
+    if member.method == LZMA:
+        import lzma
+
+        length, settings, dictionary = LZMA_HEADER.unpack_from(head)
+        if length != LZMA_SETTINGS:
+            raise ValueError("unknown LZMA settings")
+        lzma1 = {
+            "id": lzma.FILTER_LZMA1,
+            # no reference reaches further back than the member is long
+            "dict_size": min(dictionary, max(member.size, LZMA_LEAST_DICTIONARY)),
+            "lc": settings % 9,
+            "lp": settings // 9 % 5,
+            "pb": settings // 45,
+        }
+        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma1]), LZMA_HEADER.size
+    decompressor: _Decompressor = _zstd_module().ZstdDecompressor()
+    return decompressor, 0
+
+
+def _decompression_errors(method: int) -> tuple[type[Exception], ...]:
+    if method == LZMA:
+        import lzma
+
+        return (lzma.LZMAError, ValueError, struct.error)
+    return (_zstd_module().ZstdError,) if method == ZSTANDARD else (OSError,)
+
+
+def _zstd_module() -> ModuleType:
+    """Return Python's own module, which it has since 3.14, or its backport."""
+    return import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")

@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from poetry_lambda_plugin.archive.reader import Member
-
 
 VERSION_NEEDED = 20
 """ZIP 2.0: deflate, and no ZIP64 record (APPNOTE 4.4.3)."""
@@ -180,16 +178,16 @@ class _Writer:
 
     def add_run(self, run: Sequence[Entry], file: BinaryIO) -> None:
         """Copy members of one wheel that are neighbours there with one read and one write."""
-        first, last = _member(run[0]), _member(run[-1])
-        if _goes_alone(first):
+        if _goes_alone(_content(run[0])):
             self._add_alone(run[0], file)
             return
+        first, last = _content(run[0]).member, _content(run[-1]).member
         file.seek(first.offset)
         buffer = memoryview(file.read(last.end - first.offset))
         pieces: list[bytes | memoryview] = []
         offset = self._offset
         for entry in run:
-            wheel, member = cast("WheelContent", entry.content)
+            wheel, member, _ = _content(entry)
             header = buffer[member.offset - first.offset :]
             start = data_start(member, header, wheel.name)
             data = header[start : start + member.compressed_size]
@@ -218,8 +216,8 @@ class _Writer:
 
     def _add_alone(self, entry: Entry, file: BinaryIO) -> None:
         """Copy a large member piece by piece, or recompress one whose method Lambda may not know."""
-        wheel, member = cast("WheelContent", entry.content)
-        if member.method in (STORED, DEFLATED):
+        wheel, member, _ = content = _content(entry)
+        if not _is_recompressed(content):
             packed = Packed(member.method, member.crc, member.compressed_size, member.size)
             self.add_packed(entry, packed, read_raw(file, member, wheel.name))
         else:
@@ -232,7 +230,7 @@ class _Writer:
 
     def _headers(self, entry: Entry, packed: Packed, offset: int) -> bytes:
         """Return a file's local header, and keep its central one for the end."""
-        if offset > SENTINEL_32 - 1:
+        if max(offset, packed.compressed_size, packed.size) >= SENTINEL_32:
             raise ArchiveLimitError("The bundle would be larger than 4 GB, which no Lambda takes.")
         name = entry.path.encode()
         flags = 0 if len(name) == len(entry.path) else UTF8_NAME
@@ -256,8 +254,8 @@ def _wheel(entry: Entry) -> Path | None:
     return entry.content.wheel if isinstance(entry.content, WheelContent) else None
 
 
-def _member(entry: Entry) -> Member:
-    return cast("WheelContent", entry.content).member
+def _content(entry: Entry) -> WheelContent:
+    return cast("WheelContent", entry.content)
 
 
 def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -265,14 +263,15 @@ def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     run: list[Entry] = []
     first = previous = None
     for entry in entries:
-        member = _member(entry)
+        content = _content(entry)
+        member = content.member
         if (
             first is None
             or previous is None
             or member.offset != previous.end
             or member.end - first.offset > CHUNK
-            or _goes_alone(first)
-            or _goes_alone(member)
+            or _goes_alone(content)
+            or _goes_alone(_content(run[-1]))
         ):
             if run:
                 yield run
@@ -283,9 +282,13 @@ def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield run
 
 
-def _goes_alone(member: Member) -> bool:
+def _goes_alone(content: WheelContent) -> bool:
     """Tell whether a member is too large to be read at once, or has to be recompressed."""
-    return member.end - member.offset > CHUNK or member.method not in (STORED, DEFLATED)
+    return content.member.end - content.member.offset > CHUNK or _is_recompressed(content)
+
+
+def _is_recompressed(content: WheelContent) -> bool:
+    return content.recompress or content.member.method not in (STORED, DEFLATED)
 
 
 def _data(entry: Entry) -> bytes:

@@ -34,6 +34,7 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.json import json_document
 from poetry_lambda_plugin.sources import poetry_api
+from poetry_lambda_plugin.sources.building import BuildFailedError
 
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class BundleCommand(GroupCommand):
             if self.io.is_debug():
                 raise
             self.line_error(f"\n<error>{text.escaped(str(error))}</error>")
+            if isinstance(error, BuildFailedError) and self.io.is_verbose():
+                self.line_error(text.escaped(error.log))
             return 1
         except KeyboardInterrupt:
             self.line_error("\n<error>Interrupted: no bundle was left half-written.</error>")

@@ -37,6 +37,12 @@ class ConsoleObserver:
             self._percents[package] = percent
             self._show(package, f"<info>{percent:3}%</info>" if total else "", first=first)
 
+    def building(self, package: LockedPackage) -> None:
+        """Say that a wheel is being built, which can take a while."""
+        with self._lock:
+            self._show(package, "<info>building</info>", first=package not in self._percents)
+            self._percents.setdefault(package, 100)
+
     def finish(self, package: LockedPackage) -> None:
         """Let a package's line say that its file is here."""
         with self._lock:
@@ -53,9 +59,7 @@ class ConsoleObserver:
         self._io.write_line(package_line(name, version))
 
     def _show(self, package: LockedPackage, state: str, *, first: bool) -> None:
-        line = (
-            f"  <fg=blue;options=bold>-</> Downloading <c1>{package.name}</c1> (<c2>{package.version}</c2>)"
-        )
+        line = f"  <fg=blue;options=bold>-</> Preparing <c1>{package.name}</c1> (<c2>{package.version}</c2>)"
         if not self._io.output.is_decorated():
             if first:
                 self._io.write_line(line)
@@ -72,6 +76,9 @@ class SilentObserver:
 
     def advance(self, package: LockedPackage, fetched: int, total: int) -> None:
         """Pass over a download's progress."""
+
+    def building(self, package: LockedPackage) -> None:
+        """Pass over a build."""
 
     def finish(self, package: LockedPackage) -> None:
         """Pass over a download's end."""

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+
+class PatternError(LambdaBundleError):
+    """A pattern that git would not take either."""
 
 
 @dataclass(frozen=True)
@@ -25,4 +31,7 @@ class PathFilter:
     def _spec(self) -> GitIgnoreSpec:
         from pathspec import GitIgnoreSpec
 
-        return GitIgnoreSpec.from_lines(self.patterns)
+        try:
+            return GitIgnoreSpec.from_lines(self.patterns)
+        except ValueError as error:
+            raise PatternError(f"exclude: {error}. See git-scm.com/docs/gitignore.") from None

@@ -66,6 +66,8 @@ def plan_bundle(distributions: Sequence[Distribution], path_filter: PathFilter) 
         if record is not None and not path_filter.excludes(record):
             content = record_content(distribution, kept, changed=distribution.changed or lost)
             kept.append(Entry(record, content, owner=distribution.name))
+        elif record is not None:
+            left_out.append(LeftOut(record, "excluded"))
         places.update((entry.path, entry) for entry in kept)
         planned.append(
             PlannedDistribution(
@@ -85,23 +87,26 @@ def _place(
     distribution: Distribution, places: dict[str, Entry], path_filter: PathFilter
 ) -> tuple[list[Entry], list[LeftOut], list[str]]:
     """Return the files that stay, those left out, and a warning for each path that another one has."""
-    kept: list[Entry] = []
+    own: dict[str, Entry] = {}
     left_out: list[LeftOut] = []
     warnings: list[str] = []
     for entry in distribution.entries:
         if path_filter.excludes(entry.path):
             left_out.append(LeftOut(entry.path, "excluded"))
             continue
-        other = places.get(entry.path)
+        other = own.get(entry.path) or places.get(entry.path)
         if other is None or _same_bytes(other.content, entry.content):
-            kept.append(other or entry)
+            own[entry.path] = other or entry
             continue
         left_out.append(LeftOut(entry.path, f"{other.owner} has it too"))
-        warnings.append(
-            f"{entry.path} is in {other.owner} and in {distribution.name} with other bytes: "
-            f"the one of {other.owner} is bundled."
-        )
-    return kept, left_out, warnings
+        if entry.path in own:
+            warnings.append(f"{entry.path} is in {distribution.name} twice: the first one is bundled.")
+        else:
+            warnings.append(
+                f"{entry.path} is in {other.owner} and in {distribution.name} with other bytes: "
+                f"the one of {other.owner} is bundled."
+            )
+    return list(own.values()), left_out, warnings
 
 
 def _same_bytes(one: Content, other: Content) -> bool:

@@ -33,7 +33,9 @@ class UnreadableFileError(LambdaBundleError):
     """A file of the project that can't be read."""
 
 
-def project_distribution(project: ProjectSource, interpreter: str | None = None) -> Distribution:
+def project_distribution(
+    project: ProjectSource, interpreter: str | None = None, *, is_project: bool = True
+) -> Distribution:
     """Lay out a project's files; `interpreter` is that of its scripts, which are left out without it."""
     entries = {file.path: _file_entry(file.path, file, project.name) for file in reversed(project.files)}
     record_path = None
@@ -50,7 +52,7 @@ def project_distribution(project: ProjectSource, interpreter: str | None = None)
         source=".",
         entries=tuple(entries.values()),
         record_path=record_path,
-        is_project=True,
+        is_project=is_project,
     )
 
 

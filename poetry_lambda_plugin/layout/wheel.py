@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 
+from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING
@@ -36,6 +36,8 @@ SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
 
 ABSOLUTE_PATH = re.compile(rb"^(?:/|\\\\|[A-Za-z]:[\\/])", re.MULTILINE)
 """A line of a .pth file that names a folder of some machine."""
+
+SCRIPT_PATH = re.compile(r"bin/(?!\.\.?$)[^/\\\0]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +76,9 @@ def read_wheel(path: Path, name: str, version: str) -> Wheel:
     return wheel
 
 
-def wheel_distribution(wheel: Wheel, interpreter: str | None = None) -> Distribution:
+def wheel_distribution(
+    wheel: Wheel, interpreter: str | None = None, *, is_project: bool = False
+) -> Distribution:
     """Lay out a wheel's members.
 
     `interpreter` is the path of the target's Python for the first line of scripts; without it
@@ -89,8 +93,8 @@ def wheel_distribution(wheel: Wheel, interpreter: str | None = None) -> Distribu
         name = member.name
         if name == record:
             continue
-        reason = _reason_to_leave_out(wheel, member, sources)
         scheme, path = _scheme_and_path(name, wheel)
+        reason = _reason_to_leave_out(wheel, member, path, sources)
         if reason is None and scheme == "headers":
             reason = "C headers"
         if reason is None and scheme == "scripts" and interpreter is None:
@@ -105,9 +109,7 @@ def wheel_distribution(wheel: Wheel, interpreter: str | None = None) -> Distribu
             content = WheelContent(wheel.path, member)
             entries.append(Entry(path, content, member.executable, wheel.name))
     if interpreter is not None:
-        entry_points = _find(wheel, "entry_points.txt")
-        if entry_points is not None:
-            entries.extend(script_entries(wheel.read(entry_points).decode(), interpreter, wheel.name))
+        entries.extend(_entry_point_scripts(wheel, interpreter))
     return Distribution(
         name=wheel.name,
         version=wheel.version,
@@ -117,6 +119,7 @@ def wheel_distribution(wheel: Wheel, interpreter: str | None = None) -> Distribu
         record_path=record,
         record=WheelContent(wheel.path, next(m for m in wheel.members if m.name == record)),
         changed=moved or bool(left_out) or any(isinstance(e.content, BytesContent) for e in entries),
+        is_project=is_project,
     )
 
 
@@ -160,7 +163,7 @@ def _scheme_and_path(name: str, wheel: Wheel) -> tuple[str, str]:
     return scheme, path
 
 
-def _reason_to_leave_out(wheel: Wheel, member: Member, sources: set[str]) -> str | None:
+def _reason_to_leave_out(wheel: Wheel, member: Member, path: str, sources: set[str]) -> str | None:
     folder, _, base = member.name.rpartition("/")
     if "__pycache__" in folder.split("/"):
         return "bytecode"
@@ -170,14 +173,26 @@ def _reason_to_leave_out(wheel: Wheel, member: Member, sources: set[str]) -> str
         return "installer metadata"
     if base.startswith("__editable__"):
         return "editable stub"
-    if base.endswith(".pth") and ABSOLUTE_PATH.search(wheel.read(member)):
+    # Python looks for .pth files at the root only; elsewhere they may be anything, such as model weights
+    if path == base and base.endswith(".pth") and ABSOLUTE_PATH.search(wheel.read(member)):
         return "path of the build machine"
     return None
 
 
-def _find(wheel: Wheel, dist_info_file: str) -> Member | None:
-    path = posixpath.join(wheel.dist_info, dist_info_file)
-    return next((member for member in wheel.members if member.name == path), None)
+def _entry_point_scripts(wheel: Wheel, interpreter: str) -> Iterator[Entry]:
+    path = f"{wheel.dist_info}/entry_points.txt"
+    for member in wheel.members:
+        if member.name == path:
+            try:
+                entries = list(script_entries(wheel.read(member).decode(), interpreter, wheel.name))
+            except (UnicodeDecodeError, ConfigParserError, AssertionError):
+                # parse_entrypoints asserts the form of what it reads
+                raise InvalidArchiveError(wheel.path.name, "it can't be read", path) from None
+            for entry in entries:
+                if not SCRIPT_PATH.fullmatch(entry.path):
+                    reason = f"its script {entry.path.removeprefix('bin/')!r} could leave bin/"
+                    raise InvalidArchiveError(wheel.path.name, reason, path)
+            yield from entries
 
 
 def _with_interpreter(script: bytes, interpreter: str) -> bytes:

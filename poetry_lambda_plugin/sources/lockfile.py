@@ -65,6 +65,11 @@ class LockedPackage:
     source_reference: str | None
     """Name of the index, or what was asked of git."""
     source_url: str | None
+    """An address, or the absolute path of a file or folder."""
+    source_revision: str | None = None
+    """What git's reference was resolved to when it was locked."""
+    source_subdirectory: str | None = None
+    """Folder of the project below the root of a repository."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.version})"
@@ -140,4 +145,6 @@ def _locked_package(package: Package) -> LockedPackage:
         source_type=package.source_type or "",
         source_reference=package.source_reference,
         source_url=package.source_url,
+        source_revision=package.source_resolved_reference,
+        source_subdirectory=package.source_subdirectory,
     )

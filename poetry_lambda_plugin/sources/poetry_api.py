@@ -5,55 +5,104 @@ Tried on Poetry 2.1.4, 2.2.1 and 2.5.1.
 
 from __future__ import annotations
 
+import sys
+
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import cast
 
 from cleo.io.null_io import NullIO
 from packaging.utils import canonicalize_name
+from poetry.core.factory import Factory as BaseFactory
 from poetry.factory import Factory
+from poetry.installation.chef import Chef
 from poetry.installation.executor import Executor
 from poetry.installation.installer import Installer
+from poetry.repositories.exceptions import PackageNotFoundError
+from poetry.repositories.http_repository import HTTPRepository
 from poetry.repositories.installed_repository import InstalledRepository
+from poetry.repositories.legacy_repository import LegacyRepository
+from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.authenticator import Authenticator
 from poetry.utils.env import NullEnv
+from poetry.vcs.git import Git
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
-    from pathlib import Path
 
     from packaging.tags import Tag
     from packaging.utils import NormalizedName
+    from poetry.config.config import Config
     from poetry.console.application import Application
+    from poetry.core.constraints.version import Version
     from poetry.core.packages.package import Package
     from poetry.core.packages.project_package import ProjectPackage
     from poetry.core.packages.utils.link import Link
+    from poetry.core.poetry import Poetry as CorePoetry
     from poetry.installation.operations.operation import Operation
     from poetry.poetry import Poetry
     from poetry.repositories.repository import Repository
     from poetry.utils.download import Downloader
+    from poetry.utils.env import Env
 
     from poetry_lambda_plugin.target.platform import Target
 
 
-class LenientFactory(Factory):
+class FallbackPyPiRepository(PyPiRepository):
+    """The default index, asked by the Simple API where its own JSON is missing, as on many mirrors.
+
+    Tried against Poetry's use of both methods in 2.1.4, 2.2.1 and 2.5.1; LegacyRepository's bodies use
+    nothing but what every HTTPRepository has.
+    """
+
+    def find_links_for_package(self, package: Package) -> list[Link]:
+        """Return a release's files."""
+        try:
+            links = super().find_links_for_package(package)
+        except (ValueError, KeyError):
+            # something else than JSON at the JSON's address
+            links = []
+        return links or LegacyRepository.find_links_for_package(cast("LegacyRepository", self), package)
+
+    def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
+        """Return what the resolver asks, as it does for the requirements of a build."""
+        try:
+            return super()._get_release_info(name, version)
+        except (PackageNotFoundError, ValueError, KeyError):
+            return LegacyRepository._get_release_info(cast("LegacyRepository", self), name, version)
+
+
+class LenientMetadata:
     """Reads a project whose licence file is gone: a Lambda needs none."""
 
     @classmethod
     def _configure_package_metadata(
-        cls,
-        package: ProjectPackage,
-        project: dict[str, Any],
-        tool_poetry: dict[str, Any],
-        root: Path,
+        cls, package: ProjectPackage, project: dict[str, Any], tool_poetry: dict[str, Any], root: Path
     ) -> None:
         # same signature in 2.1.4, 2.2.1 and 2.5.1; reads `license = {file = …}` and fails without it
         licence = project.get("license")
         if isinstance(licence, dict) and "file" in licence and not (root / licence["file"]).is_file():
             project = {key: value for key, value in project.items() if key != "license"}
-        super()._configure_package_metadata(package, project, tool_poetry, root)
+        super()._configure_package_metadata(package, project, tool_poetry, root)  # type: ignore[misc]
+
+
+class LenientFactory(LenientMetadata, Factory):
+    """Reads a project leniently, and asks the default index by the Simple API where need be."""
+
+    @classmethod
+    def create_package_source(
+        cls, source: dict[str, str], config: Config, disable_cache: bool = False
+    ) -> HTTPRepository:
+        """Return the index that a source names."""
+        if source.get("name", "").lower() == "pypi" and "url" not in source:
+            return FallbackPyPiRepository(
+                config=config, disable_cache=disable_cache, pool_size=config.installer_max_workers
+            )
+        return super().create_package_source(source, config, disable_cache=disable_cache)
 
 
 def create_poetry(application: Application) -> Poetry:
@@ -154,22 +203,12 @@ def repository_of(poetry: Poetry, source_reference: str | None) -> Repository:
     return pool.repository("pypi")
 
 
-def links_of_release(repository: Repository, package: Package) -> list[Link]:
-    """Return the files that an index offers for a release.
-
-    The default index's own JSON is asked first; many mirrors lack it, so the page of the Simple API
-    (PEP 503, PEP 691) is asked next. Raises PackageNotFoundError and what the session raises.
-    """
-    links: list[Link] = []
-    try:
-        links = list(repository.find_links_for_package(package))
-    except (ValueError, KeyError):
-        # a mirror that answers the JSON's address with something else
-        links = []
-    if not links and hasattr(repository, "get_page"):
-        page = repository.get_page(package.name)
-        links = list(page.links_for_version(package.name, package.version))
-    return links
+def status_of_page(repository: Repository, name: str) -> int | None:
+    """Return the HTTP status of a project's page; Poetry itself takes "denied" for "not there"."""
+    if not isinstance(repository, HTTPRepository):
+        return None
+    url = f"{repository.url.rstrip('/')}/{name}/"
+    return repository.session.get(url, raise_for_status=False).status_code
 
 
 def authenticator(poetry: Poetry, workers: int) -> Authenticator:
@@ -193,6 +232,54 @@ def _downloader_class() -> type[Downloader]:
 
         return cast("type[Downloader]", helpers.Downloader)
     return Downloader
+
+
+def read_dependency(folder: Path) -> CorePoetry:
+    """Read the project of a path or git dependency; raises RuntimeError and others where there is none."""
+    return CoreFactory().create_poetry(folder, with_groups=False)
+
+
+class CoreFactory(LenientMetadata, BaseFactory):
+    """poetry-core's factory without Poetry's locker, configuration and indexes."""
+
+
+def find_interpreter(python: tuple[int, int]) -> Path | None:
+    """Find a CPython of a minor version as Poetry does: its own, pyenv's, those on PATH."""
+    if sys.version_info[:2] == python and sys.implementation.name == "cpython":
+        return Path(sys.executable)
+    from poetry.utils.env.python import Python
+
+    constraint = f">={python[0]}.{python[1]},<{python[0]}.{python[1] + 1}"
+    for found in Python.find_all_versions(constraint, implementation="cpython"):
+        if found.executable is not None:
+            return Path(found.executable)
+    return None
+
+
+def build_wheel(poetry: Poetry, source: Path, name: str, interpreter: Path, destination: Path) -> Path:
+    """Build a wheel from a folder or an sdist in Poetry's isolated environment.
+
+    The user's `installer.build-config-settings` and the project's build constraints are honoured.
+    Raises IsolatedBuildBaseError, SolverProblemError and what the index raises.
+    """
+    arguments: dict[str, Any] = {"output_dir": destination}
+    settings = poetry.config.get("installer.build-config-settings") or {}
+    if name in settings:
+        arguments["config_settings"] = settings[name]
+    # since 2.3
+    constraints = getattr(poetry, "build_constraints", {}).get(name)
+    if constraints:
+        arguments["build_constraints"] = constraints
+    # of the environment, Chef asks for nothing but the interpreter
+    environment = cast("Env", SimpleNamespace(python=interpreter))
+    chef = Chef(poetry.pool.artifact_cache, environment, poetry.pool)
+    return chef.prepare(source, **arguments)
+
+
+def clone(url: str, revision: str, folder: Path) -> Path:
+    """Clone a git repository with its submodules below `folder`; raises whatever the transport raises."""
+    repository = Git.clone(url=url, source_root=folder, revision=revision)
+    return Path(repository.path)
 
 
 def max_workers(poetry: Poetry) -> int:

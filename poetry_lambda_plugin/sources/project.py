@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.exceptions import PoetryCoreError
+from poetry.core.pyproject.toml import PyProjectTOML
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry.core.packages.project_package import ProjectPackage
+    from poetry.core.poetry import Poetry as CorePoetry
     from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.config import Include
 
+
+POETRY_BACKENDS = ("poetry.core.masonry.api", "poetry.masonry.api")
 
 NAMELESS = "non-package-mode"
 """What poetry-core calls a project without a name."""
@@ -79,12 +84,12 @@ class ProjectSource:
     """What was taken from the project's root because it has no package."""
 
 
-def project_root(poetry: Poetry) -> Path:
+def project_root(poetry: CorePoetry) -> Path:
     """Return the folder of pyproject.toml."""
     return poetry.pyproject_path.parent
 
 
-def project_identity(poetry: Poetry) -> tuple[str, str]:
+def project_identity(poetry: CorePoetry) -> tuple[str, str]:
     """Return the project's normalised name and version; the folder's name where it has none."""
     if poetry.package.name != NAMELESS:
         return poetry.package.name, poetry.package.version.to_string()
@@ -97,7 +102,48 @@ def python_constraint(poetry: Poetry) -> tuple[Callable[[str], bool], str]:
     return lambda version: constraint.allows(PoetryVersion.parse(version)), poetry.package.python_versions
 
 
-def read_project(poetry: Poetry, include: Sequence[Include]) -> ProjectSource:
+def is_built_by_poetry_core(folder: Path) -> bool:
+    """Tell whether poetry-core builds a project without a script, so that its files are all there is.
+
+    Raises ProjectError for a pyproject.toml that can't be read.
+    """
+    pyproject = PyProjectTOML(folder / "pyproject.toml")
+    try:
+        data = pyproject.data
+    except (PoetryCoreError, OSError) as error:
+        raise ProjectError(f"{pyproject.path} can't be read: {' '.join(str(error).split())}") from error
+    table = data.get("tool", {}).get("poetry", {})
+    if table.get("package-mode") is False:
+        return True
+    # PEP 518 means setuptools where nothing is named, `poetry build` means poetry-core
+    default = POETRY_BACKENDS[0] if table else None
+    backend = data.get("build-system", {}).get("build-backend", default)
+    return backend in POETRY_BACKENDS and "build" not in table
+
+
+def needs_build(poetry: Poetry) -> bool:
+    """Tell whether the project itself has to be built: another backend than poetry-core, or a script."""
+    has_build_system = "build-system" in poetry.pyproject.data
+    return has_build_system and not is_built_by_poetry_core(project_root(poetry))
+
+
+def read_includes(poetry: Poetry, include: Sequence[Include]) -> ProjectSource:
+    """Find only what the user wants included, for a project whose own files come from its build."""
+    name, version = project_identity(poetry)
+    files = tuple(sorted(_included_files(include, project_root(poetry))))
+    return ProjectSource(
+        name=name,
+        pretty_name=name,
+        version=version,
+        summary="",
+        files=files,
+        licences=(),
+        entry_points={},
+        is_distribution=False,
+    )
+
+
+def read_project(poetry: CorePoetry, include: Sequence[Include]) -> ProjectSource:
     """Find a project's files and what else the user wants included; raises ProjectError."""
     package, root, package_mode = poetry.package, project_root(poetry), poetry.is_package_mode
     name, version = project_identity(poetry)
@@ -138,9 +184,10 @@ def _packages(
         return None
     module = package.name.replace("-", "_").replace(".", "_")
     for source in (".", "src"):
-        for candidate in (module, f"{module}.py"):
-            if (root / source / candidate).exists():
-                return [{"include": candidate, "from": source}]
+        if (root / source / module).is_dir():
+            return [{"include": module, "from": source}]
+        if (root / source / f"{module}.py").is_file():
+            return [{"include": f"{module}.py", "from": source}]
     return None
 
 
@@ -149,7 +196,7 @@ def _package_files(item: Mapping[str, Any], root: Path, excluded: frozenset[str]
     base = root / item.get("from", ".")
     pattern, to = item["include"], item.get("to", "")
     found = False
-    for element in sorted(base.glob(pattern)):
+    for element in _glob(base, pattern):
         for file in _files_below(element):
             found = True
             if _is_excluded(file, root, excluded):
@@ -172,9 +219,15 @@ def _explicitly_included_files(package: ProjectPackage, root: Path) -> Iterator[
     for item in package.include:
         if "wheel" not in item["format"]:
             continue
-        for element in sorted(root.glob(item["path"])):
+        for element in _glob(root, item["path"]):
             for file in _files_below(element):
-                yield ProjectFile(file.relative_to(root).as_posix(), file)
+                path = Path(os.path.relpath(file, root)).as_posix()
+                if path.startswith("../"):
+                    raise ProjectError(
+                        f"include in [tool.poetry] names {item['path']!r}, which leaves {root}, so it has no "
+                        "place in the bundle. Give it one with --include PATH:TO."
+                    )
+                yield ProjectFile(path, file)
 
 
 def _loose_files(root: Path, excluded: frozenset[str]) -> Iterator[ProjectFile]:
@@ -198,7 +251,7 @@ def _included_files(include: Iterable[Include], root: Path) -> Iterator[ProjectF
     """Yield what the user adds, at the path asked for."""
     for item in include:
         path = root / item.path
-        elements = [path] if path.exists() else sorted(_glob(root, item.path))
+        elements = [path] if path.exists() else _glob(root, item.path)
         if not elements:
             raise ProjectError(f"include names {item.path!r}, but {root} has no such file or folder.")
         for element in elements:
@@ -217,11 +270,12 @@ def _included_path(item: Include, element: Path, root: Path, *, single: bool) ->
     return element.resolve().name if relative.startswith("../") else relative
 
 
-def _glob(root: Path, pattern: str) -> Iterable[Path]:
+def _glob(root: Path, pattern: str) -> Sequence[Path]:
+    """Return what matches, sorted; nothing for a pattern that pathlib refuses."""
+    path = Path(pattern)
     try:
-        return root.glob(pattern)
-    except (ValueError, NotImplementedError):
-        # an absolute path, or a pattern that pathlib refuses
+        return sorted((root / path.anchor).glob(os.fspath(path.relative_to(path.anchor))))
+    except (ValueError, NotImplementedError, OSError):
         return ()
 
 
@@ -252,7 +306,9 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
 def _excluded_paths(package: ProjectPackage, root: Path) -> frozenset[str]:
     """Return files and folders which `exclude` of [tool.poetry] or git leaves out, relative to `root`."""
     paths = {
-        path.relative_to(root).as_posix() for pattern in package.exclude for path in root.glob(str(pattern))
+        Path(os.path.relpath(path, root)).as_posix()
+        for pattern in package.exclude
+        for path in _glob(root, str(pattern))
     }
     return frozenset(paths | _ignored_by_git(root))
 

@@ -49,7 +49,7 @@ class UnknownRuntimeError(LambdaBundleError):
     def __init__(self, name: str) -> None:
         self.name = name
         names = [runtime.name for runtime in RUNTIMES]
-        nearest = get_close_matches(name, names, n=1)
+        nearest = get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f" Did you mean {nearest[0]}?" if nearest else ""
         super().__init__(
             f"{name!r} is not a Lambda Python runtime.{hint} Known runtimes: {', '.join(names)}."

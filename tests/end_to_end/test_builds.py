@@ -1,0 +1,339 @@
+"""Packages without a wheel: sdists, other build backends, compiled code."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import sysconfig
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.index import downloads
+from tests.support.projects import Locked
+from tests.support.runner import bundle
+from tests.support.runner import contents
+from tests.support.sources import commit_all
+from tests.support.sources import make_sdist
+from tests.support.sources import poetry_project
+from tests.support.sources import wheel_of_installed
+from tests.support.sources import write_tree
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.index import Index
+    from tests.support.projects import Project
+    from tests.support.wheels import MadeFile
+
+
+RUNTIME = f"python3.{sys.version_info.minor}"
+
+BACKENDS = {
+    "with-setuptools": ("setuptools.build_meta", "setuptools"),
+    "with-hatchling": ("hatchling.build", "hatchling"),
+    "with-flit": ("flit_core.buildapi", "flit_core"),
+    "with-pdm": ("pdm.backend", "pdm-backend"),
+}
+
+EXTENSION = """
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "compiled", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_compiled(void) { return PyModule_Create(&definition); }
+"""
+
+needs_compiler = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="compiles for Lambda's x86_64"
+)
+
+
+@pytest.fixture(scope="session")
+def build_requirements() -> list[MadeFile]:
+    """Wheels of the build backends installed here."""
+    names = ["setuptools", "hatchling", "flit_core", "pdm-backend"]
+    names += ["packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers"]
+    if sys.version_info < (3, 11):
+        names.append("tomli")
+    return [wheel_of_installed(name) for name in names]
+
+
+@pytest.fixture
+def build_index(index: Index, build_requirements: list[MadeFile]) -> Index:
+    """The index, with the build backends on it."""
+    index.add(*build_requirements)
+    return index
+
+
+def backend_project(name: str, backend: str, requirement: str) -> dict[str, str]:
+    stem = name.replace("-", "_")
+    pyproject = (
+        f'[project]\nname = "{name}"\nversion = "1.0"\ndescription = "x"\n'
+        f'[build-system]\nrequires = ["{requirement}"]\nbuild-backend = "{backend}"\n'
+    )
+    return {"pyproject.toml": pyproject, f"{stem}/__init__.py": f"NAME = '{name}'\n"}
+
+
+def compiled_project(libraries: str = "[]") -> dict[str, str]:
+    setup = (
+        "from setuptools import Extension, setup\n"
+        f'setup(ext_modules=[Extension("compiled", ["compiled.c"], libraries={libraries})])\n'
+    )
+    files = backend_project("compiled", "setuptools.build_meta", "setuptools")
+    files["pyproject.toml"] += "[tool.setuptools]\npy-modules = []\n"
+    del files["compiled/__init__.py"]
+    return {**files, "setup.py": setup, "compiled.c": EXTENSION}
+
+
+def test_builds_folders_of_other_backends(project: Project, build_index: Index, tmp_path: Path) -> None:
+    """Path dependencies of four backends are built in isolation, with requirements from the index."""
+    table = "[tool.poetry.dependencies]\n"
+    for name, (backend, requirement) in BACKENDS.items():
+        write_tree(tmp_path / name, backend_project(name, backend, requirement))
+        table += f'{name} = {{path = "../{name}"}}\n'
+    project.pyproject(dependencies=list(BACKENDS), tool=table, source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock(
+        [Locked(name, source={"type": "directory", "url": f"../{name}"}, develop=True) for name in BACKENDS]
+    )
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == 0, outcome.error
+    files = contents(project.folder / "dist/my-fn.zip")
+    for name in BACKENDS:
+        stem = name.replace("-", "_")
+        assert files[f"{stem}/__init__.py"].decode() == f"NAME = '{name}'\n"
+        assert f"{stem}-1.0.dist-info/METADATA" in files
+    assert not [path for path, data in files.items() if str(tmp_path).encode() in data]
+
+
+def test_builds_an_sdist_once(project: Project, build_index: Index) -> None:
+    """A package with no wheel is built from its sdist; the second run builds and asks nothing."""
+    sdist = make_sdist("only-source", backend_project("only-source", "flit_core.buildapi", "flit_core"))
+    build_index.add(sdist)
+    project.pyproject(dependencies=["only-source"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sdist)], source=build_index.url)
+
+    first = bundle("--format", "json")
+    requests = len(build_index.requests)
+    second = bundle("--format", "json")
+
+    assert first.exit_code == 0, first.error
+    assert "only_source/__init__.py" in contents(project.folder / "dist/my-fn.zip")
+    assert sdist.filename in downloads(build_index.requests)
+    assert second.report["status"] == "unchanged"
+    assert len(build_index.requests) == requests
+
+
+def test_builds_the_project_itself(project: Project, build_index: Index) -> None:
+    """A root project of another backend is built too, and what is included comes beside it."""
+    files = backend_project("my-fn", "hatchling.build", "hatchling")
+    files["pyproject.toml"] += f'[[tool.poetry.source]]\nname = "tests"\nurl = "{build_index.url}"\n'
+    project.write({**files, "config.toml": "x = 1\n"})
+    project.lock()
+
+    outcome = bundle("--include", "config.toml")
+
+    assert outcome.exit_code == 0, outcome.error
+    bundled = contents(project.folder / "dist/my-fn.zip")
+    assert bundled["my_fn/__init__.py"] == b"NAME = 'my-fn'\n"
+    assert bundled["config.toml"] == b"x = 1\n"
+
+
+@needs_compiler
+def test_bundles_compiled_code_for_this_python(project: Project, build_index: Index) -> None:
+    """A C extension compiled here is bundled for the same Python on the same architecture."""
+    sdist = make_sdist("compiled", compiled_project())
+    build_index.add(sdist)
+    project.pyproject(dependencies=["compiled"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sdist)], source=build_index.url)
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == 0, outcome.error
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    assert f"compiled{suffix}" in contents(project.folder / "dist/my-fn.zip")
+
+
+@needs_compiler
+def test_refuses_compiled_code_for_another_architecture(project: Project, build_index: Index) -> None:
+    """What was compiled here for x86_64 is refused for arm64, with the remedies."""
+    sdist = make_sdist("compiled", compiled_project())
+    build_index.add(sdist)
+    project.pyproject(dependencies=["compiled"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sdist)], source=build_index.url)
+
+    outcome = bundle("--runtime", RUNTIME, "--architecture", "arm64")
+
+    assert outcome.exit_code == 1
+    assert f"had to be built here, and the result does not run on {RUNTIME} on arm64" in outcome.message
+    assert "- compiled (1.0): the build made compiled-1.0-" in outcome.message
+    assert "Amazon Linux" in outcome.message
+    assert not (project.folder / "dist").exists()
+
+
+@needs_compiler
+def test_refuses_a_library_that_lambda_lacks(
+    project: Project, build_index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiled module that links a library of the build host is refused by the library's name."""
+    monkeypatch.setattr("poetry_lambda_plugin.sources.building.find_spec", lambda _: None)
+    monkeypatch.setenv("LDFLAGS", "-Wl,--no-as-needed")
+    sdist = make_sdist("compiled", compiled_project('["crypt"]'))
+    build_index.add(sdist)
+    project.pyproject(dependencies=["compiled"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sdist)], source=build_index.url)
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == 1
+    assert "links libcrypt.so.1, which Lambda lacks" in outcome.message
+
+
+def test_shows_the_end_of_a_failed_build(project: Project, build_index: Index) -> None:
+    """A build that fails names the package and its last lines; -v shows all of them."""
+    setup = "for line in range(40):\n    print('line', line)\nraise SystemExit('no luck today')\n"
+    files = backend_project("broken", "setuptools.build_meta", "setuptools")
+    sdist = make_sdist("broken", {**files, "setup.py": setup})
+    build_index.add(sdist)
+    project.pyproject(dependencies=["broken"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sdist)], source=build_index.url)
+
+    outcome, verbose = bundle(), bundle("-v")
+
+    assert outcome.exit_code == 1
+    assert "broken (1.0) has no wheel for the target, and building one failed" in outcome.message
+    assert "no luck today" in outcome.message
+    assert "line 0 " not in outcome.message
+    assert "line 0 " in verbose.message
+    assert not (project.folder / "dist").exists()
+
+
+def test_does_not_try_a_hopeless_build(project: Project, index: Index) -> None:
+    """A release with wheels for other platforms only is refused at once where it can't be compiled."""
+    from tests.support.wheels import make_wheel
+
+    sdist = make_sdist("native", backend_project("native", "setuptools.build_meta", "setuptools"))
+    wheel = make_wheel("native", tag="cp313-cp313-manylinux_2_17_x86_64")
+    index.add(sdist, wheel)
+    project.pyproject(dependencies=["native"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, sdist)], source=index.url)
+
+    outcome = bundle("--runtime", "python3.9", "--architecture", "arm64")
+
+    assert outcome.exit_code == 1
+    assert "For python3.13 on x86_64 the lock has wheels of them" in outcome.message
+    assert index.requests == []
+
+
+def git_dependency(url: str, revision: str, **source: str) -> Locked:
+    origin = {"type": "git", "url": url, "reference": "main", "resolved_reference": revision, **source}
+    return Locked("from-git", source=origin, develop=False)
+
+
+def test_bundles_a_git_revision(project: Project, tmp_path: Path) -> None:
+    """A git dependency is bundled at its locked revision; a warm run needs no repository."""
+    repository = write_tree(tmp_path / "repository", poetry_project("from-git"))
+    revision = commit_all(repository)
+    (repository / "from_git/__init__.py").write_text("LATER = True\n")
+    commit_all(repository)
+    project.pyproject(
+        dependencies=["from-git"],
+        tool=f'[tool.poetry.dependencies]\nfrom-git = {{git = "{repository.as_uri()}", branch = "main"}}\n',
+    )
+    project.write({"my_fn.py": ""})
+    project.lock([git_dependency(repository.as_uri(), revision)])
+
+    first = bundle("--format", "json")
+    repository.rename(tmp_path / "gone")
+    second = bundle("--format", "json")
+
+    assert first.exit_code == 0, first.error
+    files = contents(project.folder / "dist/my-fn.zip")
+    assert files["from_git/__init__.py"] == b"NAME = 'from-git'\n"
+    assert not [path for path in files if ".git/" in path]
+    assert second.report["status"] == "unchanged"
+
+
+def test_bundles_a_subdirectory_of_a_repository(project: Project, tmp_path: Path) -> None:
+    """A project below the root of a repository is found there."""
+    repository = tmp_path / "repository"
+    write_tree(repository / "python/lib", poetry_project("from-git"))
+    revision = commit_all(repository)
+    url = repository.as_uri()
+    tool = f'[tool.poetry.dependencies]\nfrom-git = {{git = "{url}", subdirectory = "python/lib"}}\n'
+    project.pyproject(dependencies=["from-git"], tool=tool)
+    project.write({"my_fn.py": ""})
+    project.lock([git_dependency(url, revision, subdirectory="python/lib")])
+
+    assert bundle().exit_code == 0
+    assert "from_git/__init__.py" in contents(project.folder / "dist/my-fn.zip")
+
+
+def test_builds_a_git_revision_of_another_backend(
+    project: Project, build_index: Index, tmp_path: Path
+) -> None:
+    """A git dependency of another backend is built, and found again by the next run."""
+    files = backend_project("from-git", "flit_core.buildapi", "flit_core")
+    repository = write_tree(tmp_path / "repository", files)
+    revision = commit_all(repository)
+    url = repository.as_uri()
+    tool = f'[tool.poetry.dependencies]\nfrom-git = {{git = "{url}"}}\n'
+    project.pyproject(dependencies=["from-git"], tool=tool, source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([git_dependency(url, revision)])
+
+    first = bundle("--format", "json")
+    repository.rename(tmp_path / "gone")
+    second = bundle("--format", "json")
+
+    assert first.exit_code == 0, first.error
+    assert "from_git/__init__.py" in contents(project.folder / "dist/my-fn.zip")
+    assert second.report["status"] == "unchanged"
+
+
+def test_names_a_git_revision_that_is_gone(project: Project, tmp_path: Path) -> None:
+    """A revision that the repository lacks is named, without a credential of its address."""
+    repository = write_tree(tmp_path / "repository", poetry_project("from-git"))
+    commit_all(repository)
+    url = repository.as_uri()
+    tool = f'[tool.poetry.dependencies]\nfrom-git = {{git = "{url}"}}\n'
+    project.pyproject(dependencies=["from-git"], tool=tool)
+    project.write({"my_fn.py": ""})
+    project.lock([git_dependency(url, "0" * 40)])
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 1
+    assert f"Revision {'0' * 40} of from-git (1.0) can't be had from" in outcome.message
+
+
+def test_bundles_a_url(project: Project, index: Index) -> None:
+    """A wheel at a URL is fetched, held against its hash, and found again without network."""
+    from tests.support.wheels import make_wheel
+
+    wheel = make_wheel("from-url", files={"from_url.py": "X = 1\n"})
+    index.add(wheel)
+    url = f"{index.root}files/{wheel.filename}"
+    tool = f'[tool.poetry.dependencies]\nfrom-url = {{url = "{url}"}}\n'
+    project.pyproject(dependencies=["from-url"], tool=tool)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, source={"type": "url", "url": url})])
+
+    first = bundle("--format", "json")
+    requests = len(index.requests)
+    second = bundle("--format", "json")
+
+    assert first.exit_code == 0, first.error
+    assert contents(project.folder / "dist/my-fn.zip")["from_url.py"] == b"X = 1\n"
+    assert second.report["status"] == "unchanged"
+    assert len(index.requests) == requests
