@@ -7,7 +7,9 @@ fetched; then all bundles are planned; only then is anything written.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -83,10 +85,10 @@ class StrictError(LambdaBundleError):
 
 
 class Observer(Progress, Protocol):
-    """Is told what happens while it happens."""
+    """Is told what happens."""
 
     def begin(self, job: BundleJob) -> None:
-        """Take note that a bundle is about to be written."""
+        """Take note of a bundle that is in its place."""
 
     def bundled(self, name: str, version: str) -> None:
         """Take note of a distribution in the bundle."""
@@ -128,9 +130,9 @@ def make_bundles(
     circumstances: Circumstances,
     observer: Observer,
 ) -> Iterator[BundleReport]:
-    """Make every bundle for every architecture asked for, and report each when it is done.
+    """Make every bundle for every architecture asked for, and report each when it is in its place.
 
-    Raises LambdaBundleError, nearly always before anything is written.
+    Raises LambdaBundleError; no output is touched before all are complete.
     """
     jobs = [
         _prepare(poetry, config, architecture, circumstances.today)
@@ -138,11 +140,15 @@ def make_bundles(
         for architecture in config.architectures
     ]
     _check_outputs(jobs)
-    with Supplier(poetry, observer) as supplier:
+    with Supplier(poetry, observer) as supplier, ExitStack() as outputs:
         parts = _parts(supplier, jobs, circumstances)
         plans = [_plan(job, parts) for job in jobs]
-        for job, plan in zip(jobs, plans, strict=True):
-            yield _finish(job, plan, circumstances, observer)
+        written = [_write(job, plan, circumstances, outputs) for job, plan in zip(jobs, plans, strict=True)]
+        for job, plan, (digest, output) in zip(jobs, plans, written, strict=True):
+            status: Status = "planned" if output is None else "written" if output.commit() else "unchanged"
+            report = _report(job, plan, digest, status)
+            _tell(job, report, observer)
+            yield report
 
 
 def _prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date) -> BundleJob:
@@ -167,7 +173,7 @@ def _prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, t
     if not config.only_root:
         packages = locked_packages(poetry, target, config.selection)
         choices = choose(packages, target, BinaryPolicy.of(poetry), can_build)
-    project, build = _project(poetry, config, target)
+    project, build = _project(poetry, config, target, output)
     if not choices and build is None and (project is None or not project.files):
         raise EmptyBundleError(
             f"There is nothing to bundle: no dependency is selected, and {root} has no module, package or "
@@ -188,13 +194,13 @@ def _prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, t
 
 
 def _project(
-    poetry: Poetry, config: BundleConfig, target: Target
+    poetry: Poetry, config: BundleConfig, target: Target, output: Path
 ) -> tuple[ProjectSource | None, Choice | None]:
     """Return the project's files, or what has to be built of it."""
     if config.no_root:
         return None, None
     if not needs_build(poetry):
-        return read_project(poetry, config.include), None
+        return _without(output, read_project(poetry, config.include)), None
     name, version = project_identity(poetry)
     root = LockedPackage(
         name=name,
@@ -204,7 +210,12 @@ def _project(
         source_reference=None,
         source_url=str(project_root(poetry)),
     )
-    return read_includes(poetry, config.include), Choice(root, None, target)
+    return _without(output, read_includes(poetry, config.include)), Choice(root, None, target)
+
+
+def _without(output: Path, project: ProjectSource) -> ProjectSource:
+    """Keep the last bundle out of the next one, should an included folder hold it."""
+    return replace(project, files=tuple(file for file in project.files if file.file != output))
 
 
 def _notes(project: ProjectSource | None) -> tuple[str, ...]:
@@ -280,26 +291,24 @@ def _distribution(part: Wheel | ProjectSource, interpreter: str | None, *, is_pr
     return wheel_distribution(part, interpreter, is_project=is_project)
 
 
-def _finish(
-    job: BundleJob, plan: BundlePlan | None, circumstances: Circumstances, observer: Observer
-) -> BundleReport:
-    """Write a bundle, or only work out what it would be, and report it."""
-    observer.begin(job)
+def _write(
+    job: BundleJob, plan: BundlePlan | None, circumstances: Circumstances, outputs: ExitStack
+) -> tuple[ArchiveDigest | None, OutputFile | None]:
+    """Write a bundle beside its place; in a dry run only work out what it would be."""
+    if plan is None:
+        return None, None
     epoch = circumstances.source_date_epoch
     timestamp = Timestamp.from_epoch(EARLIEST if epoch is None else epoch)
-    digest: ArchiveDigest | None = None
-    status: Status = "planned"
-    if plan is not None and circumstances.dry_run:
-        digest = write_archive(plan.entries, _Nowhere(), timestamp)
-    elif plan is not None:
-        with OutputFile(job.output) as output:
-            digest = write_archive(plan.entries, output, timestamp)
-            _enforce(job.config, _size_warnings(digest))
-            status = "written" if output.commit() else "unchanged"
-    report = _report(job, plan, digest, status)
+    output = None if circumstances.dry_run else outputs.enter_context(OutputFile(job.output))
+    digest = write_archive(plan.entries, output or _Nowhere(), timestamp)
+    _enforce(job.config, _size_warnings(digest))
+    return digest, output
+
+
+def _tell(job: BundleJob, report: BundleReport, observer: Observer) -> None:
+    observer.begin(job)
     for package in report.packages:
         observer.bundled(package.name, package.version)
-    return report
 
 
 class _Nowhere:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import string
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from typing import Any
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
-    from pathlib import Path
 
     from poetry_lambda_plugin.target.runtimes import Architecture
     from poetry_lambda_plugin.target.runtimes import Runtime
@@ -107,13 +108,14 @@ def bundle_configs(
 
     `table` is what pyproject.toml has under [tool.poetry-lambda-plugin]; `bundles` are those named on the
     command line, all that the table has where none is. A relative output is relative to the project's
-    `root`, an option's to `cwd`. Raises ConfigError and ContradictionError.
+    `root`, an option's to `cwd`; so are the paths of included files. Raises ConfigError and
+    ContradictionError.
     """
     tables = dict(_mapping(table, TABLE))
     bundle_tables = _mapping(tables.pop(BUNDLES, {}), f"{TABLE}.{BUNDLES}")
     common = _checked_layer(tables, TABLE)
     common = _with_absolute_output(common, root)
-    spoken = _with_absolute_output(options, cwd)
+    spoken = _with_includes_from(_with_absolute_output(options, cwd), cwd, root)
     _check_rivals(common, lambda key: f"{TABLE}.{key}")
     _check_rivals(spoken, lambda key: f"--{key}")
     layers = {}
@@ -332,6 +334,15 @@ def _config(name: str | None, values: Layer) -> BundleConfig:
     )
 
 
+def _with_includes_from(layer: Layer, cwd: Path, root: Path) -> Layer:
+    """Let what was typed in another folder mean that folder's files, as it does for the output."""
+    if "include" not in layer or cwd == root:
+        return layer
+    # os.path, since pathlib has no relative path upwards before Python 3.12
+    below = Path(os.path.relpath(cwd, root))
+    return {**layer, "include": tuple(Include(str(below / i.path), i.to) for i in layer["include"])}
+
+
 def _with_absolute_output(layer: Layer, base: Path) -> Layer:
     if "output" not in layer:
         return layer
@@ -362,9 +373,10 @@ def _unknown(what: str, name: str, known: Iterable[str], where: str) -> str:
 
 
 def _type_name(value: object) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a table"}
     if value is None:
         return "nothing"
     if value == "":
         return "an empty string"
-    return names.get(type(value), f"{value!r}")
+    names = {bool: "a boolean", int | float: "a number", list: "a list", Mapping: "a table"}
+    # not by exact type: Poetry hands over tomlkit's subclasses
+    return next((name for kind, name in names.items() if isinstance(value, kind)), f"{value!r}")

@@ -72,22 +72,29 @@ class OutputFile:
         self._place = _followed(path)
         self._temporary = self._place.with_name(f".{self._place.name}.{secrets.token_hex(8)}.tmp")
         self._made: list[Path] = []
-        self._committed = False
+        self._file: BinaryIO | None = None
         self._previous: BinaryIO | None = None
         """What the path holds now, as long as every byte written is the same."""
 
     def __enter__(self) -> Self:
         try:
-            for folder in reversed([p for p in self._place.parents if not p.exists()]):
-                folder.mkdir(exist_ok=True)
-                self._made.append(folder)
-            self._file = self._temporary.open("xb")
+            self._open()
         except OSError as error:
-            self._remove_folders()
+            self._clean_up()
             raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
+        except BaseException:
+            # Ctrl-C, when __exit__ is not yet to be called
+            self._clean_up()
+            raise
+        return self
+
+    def _open(self) -> None:
+        for folder in reversed([p for p in self._place.parents if not p.exists()]):
+            self._made.append(folder)
+            folder.mkdir(exist_ok=True)
+        self._file = self._temporary.open("xb")
         with suppress(OSError):
             self._previous = self._place.open("rb")
-        return self
 
     def __exit__(
         self,
@@ -95,17 +102,12 @@ class OutputFile:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with suppress(OSError):
-            self._file.close()
-        self._forget_previous()
-        self._temporary.unlink(missing_ok=True)
-        if not self._committed:
-            self._remove_folders()
+        self._clean_up()
 
     def write(self, data: bytes) -> None:
         """Append; raises UnwritableOutputError, as on a full disk."""
         try:
-            self._file.write(data)
+            self._opened.write(data)
             if self._previous is not None and self._previous.read(len(data)) != data:
                 self._forget_previous()
         except OSError as error:
@@ -114,23 +116,34 @@ class OutputFile:
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
         try:
-            self._file.close()
-            self._committed = True
+            self._opened.close()
             if self._previous is not None and not self._previous.read(1):
                 return False
             self._forget_previous()
             self._temporary.replace(self._place)
         except OSError as error:
-            self._committed = False
             raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
         return True
+
+    @property
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("used outside its `with` block")
+        return self._file
 
     def _forget_previous(self) -> None:
         if self._previous is not None:
             self._previous.close()
             self._previous = None
 
-    def _remove_folders(self) -> None:
+    def _clean_up(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        self._forget_previous()
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
         for folder in reversed(self._made):
+            # the one that holds the finished file is not empty
             with suppress(OSError):
                 folder.rmdir()

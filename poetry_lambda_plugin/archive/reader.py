@@ -156,15 +156,17 @@ def data_start(member: Member, header: bytes | memoryview, archive: str) -> int:
     if SENTINEL_32 in (packed, size):
         extra = bytes(header[extra_start:start])
         size, packed, _ = _zip64_sizes(extra, size, packed, 0, archive, member.name)
-    stated = zip((crc, packed, size), (member.crc, member.compressed_size, member.size), strict=True)
+    here, there = (crc, packed, size), (member.crc, member.compressed_size, member.size)
     late = flags & DATA_DESCRIPTOR
+    # what follows in a descriptor is zero in the header
+    agree = here == there or (late and all(h in (0, t) for h, t in zip(here, there, strict=True)))
     compared = ENCRYPTED | DATA_DESCRIPTOR | (0 if name.isascii() else UTF8_NAME)
     if (
         signature != LOCAL_SIGNATURE
         or name != member.raw_name
         or method != member.method
         or flags & compared != member.flags & compared
-        or not all(here == there or (late and not here) for here, there in stated)
+        or not agree
     ):
         raise InvalidArchiveError(archive, "its local header contradicts the central directory", member.name)
     rest = member.end - member.offset - start - member.compressed_size

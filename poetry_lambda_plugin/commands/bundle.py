@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,6 +26,8 @@ from poetry_lambda_plugin.bundler import Circumstances
 from poetry_lambda_plugin.bundler import make_bundles
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
+from poetry_lambda_plugin.commands.redaction import mask_logged_credentials
+from poetry_lambda_plugin.commands.redaction import without_credentials
 from poetry_lambda_plugin.config import READERS
 from poetry_lambda_plugin.config import ConfigError
 from poetry_lambda_plugin.config import bundle_configs
@@ -35,6 +38,7 @@ from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.json import json_document
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import BuildFailedError
+from poetry_lambda_plugin.sources.project import project_root
 
 
 if TYPE_CHECKING:
@@ -101,15 +105,12 @@ class BundleCommand(GroupCommand):
 
     def handle(self) -> int:
         """Run the command; every error that a user can cause is one paragraph."""
+        mask_logged_credentials()
         try:
             with _termination_as_interrupt():
                 self._report(self._make())
         except LambdaBundleError as error:
-            if self.io.is_debug():
-                raise
-            self.line_error(f"\n<error>{text.escaped(str(error))}</error>")
-            if isinstance(error, BuildFailedError) and self.io.is_verbose():
-                self.line_error(text.escaped(error.log))
+            self._report_error(error)
             return 1
         except KeyboardInterrupt:
             self.line_error("\n<error>Interrupted: no bundle was left half-written.</error>")
@@ -126,7 +127,7 @@ class BundleCommand(GroupCommand):
             poetry.pyproject.data.get("tool", {}).get("poetry-lambda-plugin", {}),
             options,
             self.argument("bundles"),
-            root=poetry.pyproject_path.parent,
+            root=project_root(poetry),
             cwd=Path.cwd(),
         )
         circumstances = Circumstances(
@@ -159,7 +160,9 @@ class BundleCommand(GroupCommand):
             OSError,
             KeyError,
         ) as error:
-            raise ProjectFileError(str(error).strip()) from error
+            raise ProjectFileError(
+                "\n".join(line for line in str(error).splitlines() if line.strip())
+            ) from error
 
     @property
     def _is_json(self) -> bool:
@@ -175,6 +178,15 @@ class BundleCommand(GroupCommand):
             done.append(report)
         if self._is_json:
             self.io.output.write_line(json_document(done))
+
+    def _report_error(self, error: LambdaBundleError) -> None:
+        self.line_error("")
+        self.line_error(f"<error>{text.escaped(without_credentials(str(error)))}</error>")
+        if isinstance(error, BuildFailedError) and self.io.is_verbose():
+            self.line_error(text.escaped(without_credentials(error.log)))
+        if self.io.is_debug():
+            trace = "".join(traceback.format_exception(error))
+            self.line_error(text.escaped(without_credentials(trace)))
 
     def _report_text(self, report: BundleReport) -> None:
         self.line("")

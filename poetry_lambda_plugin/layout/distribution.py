@@ -14,6 +14,7 @@ from typing import NamedTuple
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import read_data
 
 
@@ -70,7 +71,12 @@ def _known_rows(record: WheelContent) -> Mapping[str, tuple[str, str]]:
     with record.wheel.open("rb") as file:
         text = b"".join(read_data(file, record.member, record.wheel.name)).decode("utf-8", "replace")
     rows = csv.reader(io.StringIO(text, newline=""))
-    return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3 and row[1]}
+    try:
+        return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3 and row[1]}
+    except csv.Error as error:
+        raise InvalidArchiveError(
+            record.wheel.name, f"it can't be read ({error})", record.member.name
+        ) from None
 
 
 def _hash_and_size(content: Content, known: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from packaging.utils import InvalidSdistFilename
 from packaging.utils import InvalidWheelFilename
+from packaging.utils import canonicalize_name
 from packaging.utils import parse_sdist_filename
 from packaging.utils import parse_wheel_filename
 from packaging.version import InvalidVersion
@@ -72,30 +73,30 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class BinaryPolicy:
-    """Poetry's `installer.no-binary` and `installer.only-binary`, read as its Chooser reads them."""
+    """Poetry's `installer.no-binary` and `installer.only-binary`: names, `:all:` or `:none:`."""
 
-    no_binary: PackageFilterPolicy
-    only_binary: PackageFilterPolicy
+    no_binary: frozenset[str]
+    only_binary: frozenset[str]
 
     @classmethod
     def of(cls, poetry: Poetry) -> BinaryPolicy:
         """Read the user's configuration."""
         return cls(
-            PackageFilterPolicy(poetry.config.get("installer.no-binary", [])),
-            PackageFilterPolicy(poetry.config.get("installer.only-binary", [])),
+            _names(PackageFilterPolicy(poetry.config.get("installer.no-binary", []))),
+            _names(PackageFilterPolicy(poetry.config.get("installer.only-binary", []))),
         )
 
     def allows_wheel(self, name: str) -> bool:
         """Tell whether a wheel may be taken; a package's own name beats `:all:`."""
-        if self.no_binary.has_exact_package(name):
-            return False
-        return self.no_binary.allows(name) or self.only_binary.has_exact_package(name)
+        return name not in self.no_binary and (":all:" not in self.no_binary or name in self.only_binary)
 
     def allows_sdist(self, name: str) -> bool:
         """Tell whether an sdist may be taken; a package's own name beats `:all:`."""
-        if self.only_binary.has_exact_package(name):
-            return False
-        return self.only_binary.allows(name) or self.no_binary.has_exact_package(name)
+        return name not in self.only_binary and (":all:" not in self.only_binary or name in self.no_binary)
+
+
+def _names(policy: PackageFilterPolicy) -> frozenset[str]:
+    return frozenset(name if name.startswith(":") else canonicalize_name(name) for name in policy.packages)
 
 
 def choose(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.core.packages.package import Package
@@ -198,6 +200,10 @@ class Fetcher:
         )
 
     def _download(self, url: str, path: Path, package: LockedPackage) -> None:
+        if url.startswith("file:"):
+            # of an index that is a folder; copied, so that it is in the cache like all others
+            shutil.copyfile(url2pathname(urlsplit(url).path), path)
+            return
         downloader = poetry_api.downloader(url, path, self._session, self._poetry)
         for fetched in downloader.download_with_progress(CHUNK):
             if self._stopped.is_set():
@@ -208,8 +214,7 @@ class Fetcher:
         """Describe a failed request or a cache that can't be written."""
         if isinstance(error, OSError | ValueError) and not isinstance(error, RequestException):
             return UnavailableFileError(f"The file of {package} can't be had: {error}.")
-        response = getattr(error, "response", None)
-        return self._unreachable(package, getattr(response, "status_code", None))
+        return self._unreachable(package, _status(error))
 
     def _unreachable(self, package: LockedPackage, status: int | None) -> IndexUnreachableError:
         """Name no more of the address than the host, for the rest may hold credentials."""
@@ -227,3 +232,12 @@ class Fetcher:
                 "POETRY_HTTP_BASIC_<SOURCE>_USERNAME and _PASSWORD."
             )
         return IndexUnreachableError(f"The file of {package} can't be fetched from {where}: {reason}. {hint}")
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status of a failed request, which Poetry wraps in errors of its own."""
+    for candidate in (error, error.__cause__, *error.args):
+        status = getattr(getattr(candidate, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status
+    return None

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 MAIN_GROUP = "main"
 
+STALE = "pyproject.toml changed significantly since poetry.lock was last generated."
+MISSING_PATH = "Path "
+"""How Poetry's own words begin where the lock is older than pyproject.toml, and where a path is gone."""
+
 
 class LockError(LambdaBundleError):
     """A lock file that is missing, unreadable or older than pyproject.toml."""
@@ -85,12 +89,17 @@ def locked_packages(poetry: Poetry, target: Target, selection: Selection) -> tup
     _check_lock(poetry)
     try:
         packages = poetry_api.packages_to_install(poetry, target, groups, extras)
-    except ValueError as error:
-        # Installer's own words and remedy, as for a lock older than pyproject.toml
-        raise LockError(str(error)) from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise LockError(_unreadable(poetry, repr(error))) from error
-    return tuple(sorted(map(_locked_package, packages), key=lambda p: (p.name, p.version)))
+        locked = [_locked_package(package) for package in packages]
+    except Exception as error:
+        # a damaged lock fails in as many ways as Poetry has parsers
+        words = str(error)
+        if words.startswith(STALE):
+            raise LockError(words) from error
+        if words.startswith(MISSING_PATH):
+            remedy = "Restore it, or correct it in pyproject.toml and run `poetry lock`."
+            raise LockError(f"{words}. {remedy}") from error
+        raise LockError(_unreadable(poetry, words or repr(error))) from error
+    return tuple(sorted(locked, key=lambda package: (package.name, package.version)))
 
 
 def _groups(poetry: Poetry, selection: Selection) -> set[NormalizedName]:

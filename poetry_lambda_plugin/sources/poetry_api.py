@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from cleo.io.null_io import NullIO
 from packaging.utils import canonicalize_name
@@ -24,6 +26,7 @@ from poetry.repositories.exceptions import PackageNotFoundError
 from poetry.repositories.http_repository import HTTPRepository
 from poetry.repositories.installed_repository import InstalledRepository
 from poetry.repositories.legacy_repository import LegacyRepository
+from poetry.repositories.link_sources.html import HTMLPage
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.authenticator import Authenticator
 from poetry.utils.env import NullEnv
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from poetry.core.poetry import Poetry as CorePoetry
     from poetry.installation.operations.operation import Operation
     from poetry.poetry import Poetry
+    from poetry.repositories.link_sources.base import LinkSource
     from poetry.repositories.repository import Repository
     from poetry.utils.download import Downloader
     from poetry.utils.env import Env
@@ -76,6 +80,18 @@ class FallbackPyPiRepository(PyPiRepository):
             return LegacyRepository._get_release_info(cast("LegacyRepository", self), name, version)
 
 
+class FolderRepository(LegacyRepository):
+    """An index in a folder (`file:` URL): a page per project, as pip reads it."""
+
+    def _get_page(self, name: NormalizedName) -> LinkSource:
+        folder = Path(url2pathname(urlsplit(self.url).path)) / name
+        try:
+            page = (folder / "index.html").read_text(encoding="utf-8")
+        except OSError:
+            raise PackageNotFoundError(f"Package [{name}] not found.") from None
+        return HTMLPage(f"{folder.as_uri()}/", page)
+
+
 class LenientMetadata:
     """Reads a project whose licence file is gone: a Lambda needs none."""
 
@@ -102,6 +118,8 @@ class LenientFactory(LenientMetadata, Factory):
             return FallbackPyPiRepository(
                 config=config, disable_cache=disable_cache, pool_size=config.installer_max_workers
             )
+        if source.get("url", "").startswith("file:"):
+            return FolderRepository(source["name"], source["url"], config=config, disable_cache=disable_cache)
         return super().create_package_source(source, config, disable_cache=disable_cache)
 
 
@@ -110,10 +128,11 @@ def create_poetry(application: Application) -> Poetry:
 
     Raises RuntimeError, PoetryError and others where there is no project, or a wrong one.
     """
-    # private, but as old as the options --no-plugins and --no-cache
+    # Private, but as old as the options --no-plugins and --no-cache. At -vvv Poetry would print the
+    # addresses of sources, credentials included.
     return LenientFactory().create_poetry(
         cwd=application.project_directory,
-        io=application._io,
+        io=NullIO(),
         disable_plugins=application._disable_plugins,
         disable_cache=application._disable_cache,
     )
@@ -205,7 +224,7 @@ def repository_of(poetry: Poetry, source_reference: str | None) -> Repository:
 
 def status_of_page(repository: Repository, name: str) -> int | None:
     """Return the HTTP status of a project's page; Poetry itself takes "denied" for "not there"."""
-    if not isinstance(repository, HTTPRepository):
+    if not isinstance(repository, HTTPRepository) or isinstance(repository, FolderRepository):
         return None
     url = f"{repository.url.rstrip('/')}/{name}/"
     return repository.session.get(url, raise_for_status=False).status_code

@@ -85,8 +85,8 @@ class ProjectSource:
 
 
 def project_root(poetry: CorePoetry) -> Path:
-    """Return the folder of pyproject.toml."""
-    return poetry.pyproject_path.parent
+    """Return the folder of pyproject.toml, absolute."""
+    return poetry.pyproject_path.absolute().parent
 
 
 def project_identity(poetry: CorePoetry) -> tuple[str, str]:
@@ -207,7 +207,7 @@ def _package_files(item: Mapping[str, Any], root: Path, excluded: frozenset[str]
                     f"packages: {pattern!r} leaves {base}, so it has no place in the bundle. "
                     "Name the folder above it with `from`."
                 )
-            yield ProjectFile(path, file)
+            yield _project_file(path, file)
     if not found:
         raise ProjectError(
             f"packages in pyproject.toml names {pattern!r}, but {base.resolve()} has no such file or folder."
@@ -227,7 +227,7 @@ def _explicitly_included_files(package: ProjectPackage, root: Path) -> Iterator[
                         f"include in [tool.poetry] names {item['path']!r}, which leaves {root}, so it has no "
                         "place in the bundle. Give it one with --include PATH:TO."
                     )
-                yield ProjectFile(path, file)
+                yield _project_file(path, file)
 
 
 def _loose_files(root: Path, excluded: frozenset[str]) -> Iterator[ProjectFile]:
@@ -244,7 +244,7 @@ def _loose_files(root: Path, excluded: frozenset[str]) -> Iterator[ProjectFile]:
             relative = file.relative_to(root)
             hidden = any(part.startswith(".") for part in relative.parts)
             if not hidden and not _is_excluded(file, root, excluded):
-                yield ProjectFile(relative.as_posix(), file)
+                yield _project_file(relative.as_posix(), file)
 
 
 def _included_files(include: Iterable[Include], root: Path) -> Iterator[ProjectFile]:
@@ -257,7 +257,7 @@ def _included_files(include: Iterable[Include], root: Path) -> Iterator[ProjectF
         for element in elements:
             target = _included_path(item, element, root, single=path.exists())
             for file in _files_below(element):
-                yield ProjectFile(Path(target, os.path.relpath(file, element)).as_posix(), file)
+                yield _project_file(Path(target, os.path.relpath(file, element)).as_posix(), file)
 
 
 def _included_path(item: Include, element: Path, root: Path, *, single: bool) -> str:
@@ -303,6 +303,14 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
             yield child
 
 
+def _project_file(path: str, file: Path) -> ProjectFile:
+    """Give a file its name in the bundle, which is UTF-8 whatever the locale of this host."""
+    try:
+        return ProjectFile(os.fsencode(path).decode("utf-8"), file)
+    except UnicodeDecodeError:
+        raise ProjectError(f"The name of {os.fsencode(path)!r} is not UTF-8. Rename the file.") from None
+
+
 def _excluded_paths(package: ProjectPackage, root: Path) -> frozenset[str]:
     """Return files and folders which `exclude` of [tool.poetry] or git leaves out, relative to `root`."""
     paths = {
@@ -343,4 +351,4 @@ def _licences(package: ProjectPackage, root: Path) -> Iterator[ProjectFile]:
     named = getattr(package, "license_files", None)
     patterns = named if isinstance(named, tuple) else LICENCE_PATTERNS
     for file in sorted({file for pattern in patterns for file in _glob(root, pattern) if file.is_file()}):
-        yield ProjectFile(file.relative_to(root).as_posix(), file)
+        yield _project_file(file.relative_to(root).as_posix(), file)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tests.support.wheels import MadeFile
 
 
+SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+"""Content type of PEP 691; Poetry asks for it in every index since 2.3, in its default one always."""
+
+
 class Index:
     """Serves files; what it does can be changed at any time."""
 
@@ -36,6 +40,13 @@ class Index:
         self.credentials: tuple[str, str] | None = None
         self.gone: set[str] = set()
         """Files listed but no longer there."""
+        self.sent: dict[str, bytes] = {}
+        """Other bytes that are sent for a file, whatever its page says."""
+        self.stalled: set[str] = set()
+        """Files of which the first half is sent, and then nothing until `close`."""
+        self.answers: dict[str, tuple[int, str, bytes]] = {}
+        """Status, content type and body for whole paths, before all else."""
+        self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -54,6 +65,10 @@ class Index:
         self.files.update((file.filename, file) for file in files)
 
     def close(self) -> None:
+        """Stop; may be called twice."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -66,13 +81,20 @@ class Index:
 
             def do_GET(self) -> None:
                 index.requests.append(self.path)
-                status, kind, body = index._answer(self.path, self.headers.get("Authorization"))
+                wants_json = SIMPLE_JSON in self.headers.get("Accept", "")
+                authorization = self.headers.get("Authorization")
+                status, kind, body = index._answer(self.path, authorization, wants_json=wants_json)
                 self.send_response(status)
                 if status == 401:
                     self.send_header("WWW-Authenticate", 'Basic realm="tests"')
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                if self.path.rpartition("/")[2] in index.stalled:
+                    self.wfile.write(body[: len(body) // 2])
+                    index._closing.wait()
+                    self.close_connection = True
+                    return
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
@@ -80,25 +102,28 @@ class Index:
 
         return Handler
 
-    def _answer(self, path: str, authorization: str | None) -> tuple[int, str, bytes]:
+    def _answer(self, path: str, authorization: str | None, *, wants_json: bool) -> tuple[int, str, bytes]:
         if self.credentials is not None:
             token = base64.b64encode(":".join(self.credentials).encode()).decode()
             if authorization != f"Basic {token}":
                 return 401, "text/plain", b"who are you?"
+        if path in self.answers:
+            return self.answers[path]
         parts = path.strip("/").split("/")
         if parts[0] == "files" and parts[-1] in self.files and parts[-1] not in self.gone:
-            return 200, "application/octet-stream", self.files[parts[-1]].data
+            data = self.sent.get(parts[-1], self.files[parts[-1]].data)
+            return 200, "application/octet-stream", data
         if parts[0] == "simple" and len(parts) == 2:
-            return self._page(parts[1])
+            return self._page(parts[1], html=self.html or not wants_json)
         if parts[0] == "pypi" and self.version_json:
             return self._version_json(parts[1], parts[2])
         return 404, "text/plain", b"not here"
 
-    def _page(self, name: str) -> tuple[int, str, bytes]:
+    def _page(self, name: str, *, html: bool) -> tuple[int, str, bytes]:
         files = [file for file in self.files.values() if _project(file) == name]
         if not files:
             return 404, "text/plain", b"not here"
-        if self.html:
+        if html:
             links = "".join(
                 f'<a href="../../files/{f.filename}{"#sha256=" + f.sha256 if self.page_hashes else ""}">'
                 f"{f.filename}</a>\n"
@@ -117,7 +142,7 @@ class Index:
                 for f in files
             ],
         }
-        return 200, "application/vnd.pypi.simple.v1+json", json.dumps(document).encode()
+        return 200, SIMPLE_JSON, json.dumps(document).encode()
 
     def _version_json(self, name: str, version: str) -> tuple[int, str, bytes]:
         by_version: dict[str, list[MadeFile]] = defaultdict(list)

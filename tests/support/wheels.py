@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import io
 import zipfile
@@ -71,11 +72,13 @@ def make_wheel(
 
 def record(members: Mapping[str, bytes], info: str) -> bytes:
     """Return a RECORD of `members`."""
-    rows = []
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
     for path, data in members.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
-        rows.append(f"{path},sha256={digest},{len(data)}\n")
-    return "".join([*rows, f"{info}/RECORD,,\n"]).encode()
+        writer.writerow((path, f"sha256={digest}", len(data)))
+    writer.writerow((f"{info}/RECORD", "", ""))
+    return text.getvalue().encode()
 
 
 def _bytes(data: bytes | str) -> bytes:

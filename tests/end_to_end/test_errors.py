@@ -1,0 +1,530 @@
+"""Bad input: one clear paragraph on standard error, exit code 1, and nothing written or changed."""
+
+from __future__ import annotations
+
+import os
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.projects import Locked
+from tests.support.runner import bundle
+from tests.support.runner import run
+from tests.support.wheels import MadeFile
+from tests.support.wheels import make_wheel
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.index import Index
+    from tests.support.projects import Project
+
+
+STALE = (
+    "pyproject.toml changed significantly since poetry.lock was last generated. "
+    "Run `poetry lock` to fix the lock file."
+)
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Return everything below a folder, folders too."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+def refusal(project: Project, *arguments: str) -> str:
+    """Run into an error, check what holds for every one, and return it as one line."""
+    before = tree(project.folder.parent)
+    outcome = bundle(*arguments)
+    assert outcome.exit_code == 1
+    assert outcome.output == ""
+    assert "Traceback" not in outcome.error
+    assert "\n\n" not in outcome.error.strip()
+    assert tree(project.folder.parent) == before
+    return outcome.message
+
+
+@pytest.fixture
+def simple_project(project: Project) -> Project:
+    """A locked project with one module and an old bundle."""
+    project.pyproject()
+    project.write({"my_fn.py": "", "dist/my-fn.zip": b"old"})
+    project.lock()
+    return project
+
+
+def test_no_pyproject(project: Project) -> None:
+    """Poetry's own words say that there is no project."""
+    message = refusal(project)
+
+    assert "could not find a pyproject.toml file in" in message
+    assert str(project.folder) in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("[project\n", "pyproject.toml", id="not-toml"),
+        pytest.param(b"\xff\xfe\x00", "", id="binary"),
+        pytest.param("", "", id="empty"),
+        pytest.param("[tool.poetry]\nname = 5\n", "", id="wrong-types"),
+        pytest.param('[project]\nname = "x"\nversion = "not a version"\n', "", id="bad-version"),
+        pytest.param(
+            '[project]\nname = "x"\nversion = "1"\n[tool.poetry]\nrequires-poetry = ">=99"\n',
+            "requires Poetry",
+            id="other-poetry",
+        ),
+        pytest.param('tool = 5\n[project]\nname = "x"\nversion = "1"\n', "", id="tool-is-no-table"),
+        pytest.param('[project]\nname = "x"\nversion = "1"\ndependencies = 5\n', "", id="dependencies"),
+        pytest.param('[project]\nname = "x"\nversion = "1"\ndependencies = ["==="]\n', "", id="dependency"),
+        pytest.param(
+            '[project]\nname = "x"\nversion = "1"\nrequires-python = "three"\n', "", id="requires-python"
+        ),
+    ],
+)
+def test_unusable_pyproject(simple_project: Project, text: str | bytes, words: str) -> None:
+    """What Poetry refuses to read is refused in its words."""
+    simple_project.write({"pyproject.toml": text})
+
+    message = refusal(simple_project)
+
+    assert words in message
+    assert message
+
+
+def test_no_lock(simple_project: Project) -> None:
+    """Without poetry.lock the message says how to make one."""
+    (simple_project.folder / "poetry.lock").unlink()
+
+    assert refusal(simple_project) == (
+        f"There is no poetry.lock in {simple_project.folder}. Run `poetry lock` to make one, and commit it."
+    )
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        pytest.param(b"\x00\xff\x12garbage", id="binary"),
+        pytest.param("this is no TOML", id="not-toml"),
+        pytest.param("<<<<<<< HEAD\n", id="merge-conflict"),
+        pytest.param("", id="empty"),
+        pytest.param("package = []\n", id="no-metadata"),
+        pytest.param("package = []\n[metadata]\n", id="empty-metadata"),
+        pytest.param('metadata = "x"\n', id="metadata-is-no-table"),
+        pytest.param('package = []\n[metadata]\nlock-version = "2.1"\n', id="no-hash"),
+        pytest.param('package = []\n[metadata]\nlock-version = "9.0"\ncontent-hash = "x"\n', id="too-new"),
+        pytest.param('package = []\n[metadata]\nlock-version = "x"\ncontent-hash = "x"\n', id="odd-version"),
+    ],
+)
+def test_unreadable_lock(simple_project: Project, lock: str | bytes) -> None:
+    """A lock that is no lock is named, and `poetry lock` is the remedy."""
+    simple_project.write({"poetry.lock": lock})
+
+    message = refusal(simple_project)
+
+    assert "poetry.lock" in message
+    assert "poetry lock" in message or "upgrade Poetry" in message or "regenerate" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "replacement"),
+    [
+        pytest.param('name = "greeting"', "", id="no-name"),
+        pytest.param('version = "1.0"', "", id="no-version"),
+        pytest.param('version = "1.0"', 'version = "one"', id="bad-version"),
+        pytest.param('version = "1.0"', "version = 1.0", id="number"),
+        pytest.param('groups = ["main"]', "groups = 5", id="groups"),
+        pytest.param('groups = ["main"]', 'groups = ["main"]\nmarkers = "((("', id="marker"),
+        pytest.param('groups = ["main"]', 'groups = ["main"]\nmarkers = 5', id="marker-type"),
+        pytest.param("files = [", "files = 5 #", id="files"),
+        pytest.param("files = [", 'files = ["x"] #', id="file-is-no-table"),
+        pytest.param("files = [", 'files = [{file = "greeting-1.0-py3-none-any.whl"}] #', id="no-hash"),
+    ],
+)
+def test_damaged_package_in_lock(locked_project: Project, line: str, replacement: str) -> None:
+    """A package that makes no sense makes the lock unreadable, not the command crash."""
+    lock = locked_project.folder / "poetry.lock"
+    text = lock.read_text()
+    assert line in text
+    lock.write_text(text.replace(line, replacement))
+
+    message = refusal(locked_project)
+
+    assert message.startswith(f"{lock} can't be read: ")
+    assert message.endswith("Restore it from version control, or run `poetry lock` to make it anew.")
+
+
+def test_stale_lock(simple_project: Project) -> None:
+    """A lock older than pyproject.toml is refused in Poetry's own words."""
+    simple_project.pyproject(dependencies=["other"])
+
+    assert refusal(simple_project) == STALE
+
+
+def test_content_hash_decides_what_is_stale(simple_project: Project) -> None:
+    """What `poetry check` would complain of is no concern; the content hash is."""
+    simple_project.pyproject(project='description = "new"\nclassifiers = ["No :: Such"]\nreadme = "gone.md"')
+
+    assert bundle().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--with", "dve"],
+            "The project has no dependency group 'dve'. Did you mean dev? It has dev, main.",
+            id="with",
+        ),
+        pytest.param(
+            ["--without", "test"],
+            "The project has no dependency group 'test'. It has dev, main.",
+            id="without",
+        ),
+        pytest.param(
+            ["--only", "Maine"],
+            "The project has no dependency group 'Maine'. Did you mean main? It has dev, main.",
+            id="only",
+        ),
+        pytest.param(
+            ["-E", "sped"],
+            "The project has no extra 'sped'. Did you mean speed? It has patience, speed.",
+            id="extra",
+        ),
+    ],
+)
+def test_unknown_name(project: Project, arguments: list[str], message: str) -> None:
+    """An unknown group or extra is named with those that exist."""
+    project.pyproject(
+        project='[project.optional-dependencies]\nspeed = ["fast"]\npatience = ["slow"]',
+        tool='[tool.poetry.group.dev.dependencies]\ntool = "*"',
+    )
+    project.write({"my_fn.py": ""})
+    project.lock()
+
+    assert refusal(project, *arguments) == message
+
+
+def test_unknown_extra_without_any(simple_project: Project) -> None:
+    """A project without extras says so."""
+    assert refusal(simple_project, "-E", "x") == "The project has no extra 'x'. It has none."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--only", "main", "--with", "dev"],
+            "--only and --with can't be used together. Drop one.",
+            id="only",
+        ),
+        pytest.param(
+            ["--no-root", "--only-root"],
+            "--only-root and --no-root can't be used together. Drop one.",
+            id="root",
+        ),
+        pytest.param(
+            ["--all-extras", "-E", "x"],
+            "--extras and --all-extras can't be used together. Drop one.",
+            id="extras",
+        ),
+        pytest.param(
+            ["--with", "a,b", "--without", "b"], "--with and --without both name 'b'. Drop one.", id="group"
+        ),
+        pytest.param(["--format", "xml"], "--format must be text or json, not 'xml'.", id="format"),
+        pytest.param(["-o", ""], "--output must be a non-empty string, not an empty string.", id="output"),
+        pytest.param(
+            ["--include", "a:../b"], "--include[0]: '../b' is not a path inside the bundle.", id="to"
+        ),
+        pytest.param(
+            ["nope"], "Unknown bundle 'nope'. [tool.poetry-lambda-plugin.bundles] has none.", id="bundle"
+        ),
+        pytest.param(
+            ["--architecture", "aarch64"],
+            "'aarch64' is not a Lambda architecture. Lambda calls it arm64. Choose x86_64 or arm64.",
+            id="architecture",
+        ),
+        pytest.param(
+            ["--runtime", "python3.7", "--architecture", "arm64"],
+            "Lambda's python3.7 exists for x86_64 only, not for arm64.",
+            id="no-such-target",
+        ),
+    ],
+)
+def test_wrong_options(simple_project: Project, arguments: list[str], message: str) -> None:
+    """Options that contradict each other, or make no sense, are refused."""
+    assert refusal(simple_project, *arguments) == message
+
+
+def test_unknown_runtime(simple_project: Project) -> None:
+    """Nonsense is refused with all runtimes."""
+    message = refusal(simple_project, "--runtime", "python313")
+
+    assert message.startswith("'python313' is not a Lambda Python runtime. Did you mean python3.13? Known")
+    assert "python3.6, python3.7, python3.8" in message
+
+
+def test_runtime_outside_the_constraint(simple_project: Project) -> None:
+    """A runtime that the project rules out is refused."""
+    message = refusal(simple_project, "--runtime", "python3.8")
+
+    assert message.startswith(
+        "The project's Python constraint '>=3.9' rules out python3.8, which runs Python"
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "start"),
+    [
+        pytest.param(
+            "runtimes = 'python3.12'",
+            "Unknown key tool.poetry-lambda-plugin.runtimes. Did you mean runtime?",
+            id="key",
+        ),
+        pytest.param(
+            "strict = 'yes'", "tool.poetry-lambda-plugin.strict must be true or false, not 'yes'.", id="type"
+        ),
+        pytest.param(
+            "[tool.poetry-lambda-plugin.bundles.api]\nhandlr = 1",
+            "Unknown key tool.poetry-lambda-plugin.bundles.api.handlr. Did you mean handler?",
+            id="bundle-key",
+        ),
+        pytest.param(
+            "only = ['main']\nwith = ['dev']",
+            "tool.poetry-lambda-plugin.only and tool.poetry-lambda-plugin.with can't be used together.",
+            id="contradiction",
+        ),
+        pytest.param("output = '{nam}.zip'", "The output '", id="placeholder"),
+    ],
+)
+def test_wrong_configuration(simple_project: Project, config: str, start: str) -> None:
+    """A mistake in the table is named by its dotted key."""
+    simple_project.pyproject(config=config)
+
+    assert refusal(simple_project).startswith(start)
+
+
+def test_table_of_the_wrong_type(simple_project: Project) -> None:
+    """The whole table may be of the wrong type."""
+    simple_project.pyproject(tool="[tool]\npoetry-lambda-plugin = 5")
+
+    assert refusal(simple_project) == "tool.poetry-lambda-plugin must be a table, not a number."
+
+
+def test_malformed_source_date_epoch(simple_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable must be a number."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+
+    assert refusal(simple_project) == (
+        "SOURCE_DATE_EPOCH is 'yesterday', not a number of seconds since 1970. "
+        "Correct the variable or unset it."
+    )
+
+
+def test_output_is_a_folder(simple_project: Project) -> None:
+    """A folder can't be overwritten by a file."""
+    folder = simple_project.folder / "dist"
+
+    assert refusal(simple_project, "-o", "dist") == (
+        f"The bundle can't be written to {folder}: it is a folder. Choose another --output."
+    )
+
+
+def test_output_below_a_file(simple_project: Project) -> None:
+    """A file has nothing below it."""
+    path = simple_project.folder / "my_fn.py/out/a.zip"
+
+    assert refusal(simple_project, "-o", "my_fn.py/out/a.zip") == (
+        f"The bundle can't be written to {path}: {simple_project.folder / 'my_fn.py'} is not a folder. "
+        "Choose another --output."
+    )
+
+
+def test_output_in_a_folder_that_is_not_writable(
+    simple_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder without permission is named before any work."""
+    folder = simple_project.folder / "locked"
+    folder.mkdir(mode=0o555)
+    if os.access(folder, os.W_OK):
+        # root may write everywhere, so the kernel's answer to other users is put in its mouth
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
+
+    assert refusal(simple_project, "-o", "locked/new/a.zip") == (
+        f"The bundle can't be written to {folder / 'new/a.zip'}: {folder} is not writable. "
+        "Choose another --output."
+    )
+
+
+def test_output_with_a_name_too_long(simple_project: Project) -> None:
+    """What the file system can't hold is reported in its words."""
+    message = refusal(simple_project, "-o", f"{'a' * 300}.zip")
+
+    assert message.endswith("File name too long. Choose another --output.")
+
+
+def test_output_with_a_name_too_long_in_a_new_folder(simple_project: Project) -> None:
+    """Folders made for a ZIP that could not be written are gone again."""
+    outcome = bundle("-o", f"new/folder/{'a' * 300}.zip")
+
+    assert outcome.exit_code == 1
+    assert outcome.message.endswith("File name too long. Choose another --output.")
+    assert not (simple_project.folder / "new").exists()
+
+
+def test_two_bundles_with_one_output(simple_project: Project) -> None:
+    """Two bundles must not overwrite each other."""
+    arguments = ("--architecture", "arm64", "--architecture", "x86_64", "-o", "a.zip")
+
+    assert refusal(simple_project, *arguments) == (
+        f"Two bundles would be written to {simple_project.folder / 'a.zip'}. Tell them apart in --output "
+        "with {architecture} or {bundle}."
+    )
+
+
+@pytest.fixture
+def unfit_project(project: Project, index: Index) -> Project:
+    """A project of which three dependencies have no wheel for the default target."""
+    locked = [
+        Locked.of(make_wheel("fine")),
+        Locked.of(make_wheel("for-arm", tag="cp313-cp313-manylinux2014_aarch64")),
+        Locked.of(
+            make_wheel("for-mac", tag="cp313-cp313-macosx_11_0_arm64"),
+            make_wheel("for-mac", tag="cp312-abi3-manylinux_2_28_aarch64"),
+        ),
+        Locked.of(
+            make_wheel("for-musl", tag="cp313-cp313-musllinux_1_2_x86_64"),
+            make_wheel("for-musl", tag="cp313-cp313-manylinux_2_34_aarch64"),
+        ),
+    ]
+    project.pyproject(dependencies=[package.name for package in locked], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock(locked, source=index.url)
+    return project
+
+
+def test_no_file_for_the_target(unfit_project: Project, index: Index) -> None:
+    """All packages without a wheel come in one message, with their files and a target that would work."""
+    message = refusal(unfit_project, "--runtime", "python3.13")
+
+    assert message.startswith("3 packages have no wheel for python3.13 on x86_64:")
+    assert "- for-arm (1.0): the lock has for_arm-1.0-cp313-cp313-manylinux2014_aarch64.whl" in message
+    assert (
+        "- for-mac (1.0): the lock has for_mac-1.0-cp312-abi3-manylinux_2_28_aarch64.whl, "
+        "for_mac-1.0-cp313-cp313-macosx_11_0_arm64.whl"
+    ) in message
+    assert "- for-musl (1.0): the lock has" in message
+    assert "fine (1.0)" not in message
+    assert "For python3.13 on arm64 the lock has wheels of them." in message
+    assert index.requests == []
+
+
+def test_no_file_for_any_target(project: Project, index: Index) -> None:
+    """Where no target would work, the message says so."""
+    wheel = make_wheel("for-windows", tag="cp313-cp313-win_amd64")
+    project.pyproject(dependencies=["for-windows"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel)], source=index.url)
+
+    message = refusal(project, "--runtime", "python3.13")
+
+    assert message.startswith("1 package has no wheel for python3.13 on x86_64:")
+    assert "for_windows-1.0-cp313-cp313-win_amd64.whl" in message
+    assert "No Lambda runtime has wheels of" in message
+
+
+def test_dry_run_knows_of_missing_files(unfit_project: Project) -> None:
+    """Choosing files needs no network, so a dry run finds the same problem."""
+    assert refusal(unfit_project, "--dry-run", "--runtime", "python3.13").startswith("3 packages have")
+
+
+def test_path_that_is_file_and_folder(locked_project: Project) -> None:
+    """Two files of which one would have to be the other's folder are refused."""
+    locked_project.write({"extra": "x"})
+
+    message = refusal_with_cache(locked_project, "--include", "extra:greeting")
+
+    assert "'greeting' to be a file and a folder" in message
+
+
+def refusal_with_cache(project: Project, *arguments: str) -> str:
+    """Run into an error that shows only when the wheels are here."""
+    outcome = bundle(*arguments)
+    assert (outcome.exit_code, "Traceback" in outcome.error) == (1, False)
+    assert not (project.folder / "dist").exists()
+    return outcome.message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--runtime", "python313"], id="option"),
+        pytest.param(["--with", "nobody"], id="group"),
+    ],
+)
+def test_debug_shows_the_traceback(simple_project: Project, arguments: list[str]) -> None:
+    """-vvv shows where an error comes from; without it there is no stack."""
+    plain, debug = bundle(*arguments), bundle("-vvv", *arguments)
+
+    assert "Traceback" not in plain.error
+    assert "Traceback (most recent call last):" in debug.error
+    assert debug.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(["-q"], id="quiet"), pytest.param(["--format", "json"], id="json")],
+)
+def test_error_is_on_standard_error_in_every_form(simple_project: Project, arguments: list[str]) -> None:
+    """Neither -q nor JSON swallow an error's exit code, and JSON keeps standard output clean."""
+    outcome = bundle("--runtime", "python313", *arguments)
+
+    assert (outcome.exit_code, outcome.output) == (1, "")
+
+
+def test_text_with_angle_brackets_is_shown_as_it_is(simple_project: Project) -> None:
+    """What a user typed is never taken for a style tag."""
+    assert refusal(simple_project, "--include", "<info>x</info>").startswith("include names '<info>x</info>'")
+
+
+def test_error_of_one_bundle_stops_all(simple_project: Project) -> None:
+    """A mistake in the second bundle is found before the first is written."""
+    simple_project.pyproject(
+        config=(
+            "[tool.poetry-lambda-plugin.bundles.one]\n"
+            "[tool.poetry-lambda-plugin.bundles.two]\ninclude = ['gone.txt']"
+        )
+    )
+
+    assert refusal(simple_project).startswith("include names 'gone.txt'")
+
+
+def test_unknown_option_is_poetrys_business(simple_project: Project) -> None:
+    """An option that does not exist is refused by Poetry itself."""
+    outcome = run("lambda-bundle", "--runtimes", "python3.13")
+
+    assert outcome.exit_code == 1
+    assert '"--runtimes"' in outcome.message
+
+
+def test_package_without_any_file(project: Project, index: Index) -> None:
+    """A package of which the lock has no file at all is named."""
+    project.pyproject(dependencies=["bare"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked("bare")], source=index.url)
+
+    assert "bare (1.0): the lock has no files" in refusal(project)
+
+
+def test_package_with_an_odd_file(project: Project, index: Index) -> None:
+    """A file that is neither wheel nor sdist is no candidate."""
+    project.pyproject(dependencies=["odd"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked("odd", files=[MadeFile("odd-1.0.win32.exe", b"")])], source=index.url)
+
+    assert "odd (1.0): the lock has odd-1.0.win32.exe" in refusal(project)

@@ -1,0 +1,285 @@
+"""What a run tells: to a person, to a program, to a terminal."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import zipfile
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+from tests.support.projects import Locked
+from tests.support.runner import bundle
+from tests.support.runner import run
+from tests.support.wheels import make_wheel
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.index import Index
+    from tests.support.projects import Project
+
+
+@pytest.fixture(autouse=True)
+def _fixed_target(locked_project: Project) -> None:
+    """Keep the default runtime out of what is compared here."""
+    text = (locked_project.folder / "pyproject.toml").read_text()
+    table = '[tool.poetry-lambda-plugin]\nruntime = "python3.13"\nhandler = "my_fn.handler"\n'
+    (locked_project.folder / "pyproject.toml").write_text(text + table)
+
+
+@pytest.fixture
+def zip_path(locked_project: Project) -> Path:
+    return locked_project.folder / "dist/my-fn.zip"
+
+
+def code_sha256(path: Path) -> str:
+    return base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
+
+
+def text_report(path: Path, digest: str, verb: str, first: str = "") -> str:
+    return f"""\
+{first}Bundling my-fn (0.1.0) for python3.13 on x86_64
+
+  - Bundling greeting (1.0)
+  - Bundling my-fn (0.1.0)
+
+{path} {verb}
+  Zipped      1.7 KB of 50 MB
+  Unzipped    0.9 KB of 250 MB
+  Files       8
+  CodeSha256  {digest}
+  Handler     my_fn.handler
+"""
+
+
+def test_text_of_a_written_bundle(zip_path: Path) -> None:
+    """The whole output: what is fetched, what is bundled, path, sizes, digest and handler."""
+    outcome = bundle()
+
+    assert outcome.error == ""
+    assert outcome.output == text_report(
+        zip_path, code_sha256(zip_path), "is written", "  - Preparing greeting (1.0)\n"
+    )
+
+
+def test_text_of_an_unchanged_bundle(zip_path: Path) -> None:
+    """A second run with the same bytes says so."""
+    bundle()
+    before = zip_path.stat()
+
+    assert bundle().output == text_report(zip_path, code_sha256(zip_path), "is unchanged")
+    assert (zip_path.stat().st_mtime_ns, zip_path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_text_of_a_planned_bundle(zip_path: Path) -> None:
+    """A dry run with all files at hand has the digest of the bundle that it does not write."""
+    bundle()
+    digest = code_sha256(zip_path)
+    zip_path.unlink()
+
+    assert bundle("--dry-run").output == text_report(zip_path, digest, "would be written")
+
+
+def test_text_of_a_plan_without_files(zip_path: Path) -> None:
+    """A dry run without the files says what it can't know."""
+    assert (
+        bundle("--dry-run").output
+        == f"""\
+Bundling my-fn (0.1.0) for python3.13 on x86_64
+
+  - Bundling greeting (1.0)
+  - Bundling my-fn (0.1.0)
+
+{zip_path} would be written
+  Handler     my_fn.handler
+Note: Some files are not in Poetry's cache and a dry run asks no network, so sizes and digest are unknown.
+"""
+    )
+
+
+def test_text_counts_what_is_left_out(locked_project: Project) -> None:
+    """Files left out are counted by reason; -v lists them."""
+    plain = bundle("--exclude", "*.py").output
+    verbose = bundle("--exclude", "*.py", "-v").output
+
+    assert "  Left out    2 excluded\n" in plain
+    assert "left out of greeting" not in plain
+    assert "  left out of greeting: greeting/__init__.py (excluded)\n" in verbose
+    assert "  left out of my-fn: my_fn.py (excluded)\n" in verbose
+
+
+def test_verbose_has_sizes_by_package(locked_project: Project) -> None:
+    """-v adds each distribution with its file and sizes, the largest first."""
+    lines = [line for line in bundle("-v").output.splitlines() if "unzipped, from" in line]
+
+    assert lines == [
+        "  my-fn (0.1.0): 0.9 KB zipped, 0.5 KB unzipped, from .",
+        "  greeting (1.0): 0.8 KB zipped, 0.4 KB unzipped, from greeting-1.0-py3-none-any.whl",
+    ]
+
+
+def test_quiet_prints_nothing(zip_path: Path) -> None:
+    """-q leaves both streams empty and still writes the bundle."""
+    outcome = bundle("-q")
+
+    assert (outcome.exit_code, outcome.output, outcome.error) == (0, "", "")
+    assert zip_path.is_file()
+
+
+def test_terminal_shows_progress(locked_project: Project) -> None:
+    """On a terminal a package's line is rewritten until it is done."""
+    output = run("lambda-bundle", decorated=True).output
+
+    assert "\x1b[1A\x1b[0J" in output
+    assert "100%" in output
+    assert "done" in output
+    assert "Bundling \x1b[36mgreeting\x1b[39m" in output
+
+
+def test_no_ansi_is_obeyed(locked_project: Project) -> None:
+    """--no-ansi prints no escape sequence."""
+    assert "\x1b" not in run("lambda-bundle", "--no-ansi", decorated=True).output
+
+
+def members(path: Path, package: str) -> list[zipfile.ZipInfo]:
+    with zipfile.ZipFile(path) as archive:
+        return [m for m in archive.infolist() if m.filename.replace("_", "-").startswith(package)]
+
+
+def test_json_of_a_written_bundle(zip_path: Path) -> None:
+    """Every field of the schema, each true of the ZIP."""
+    report = bundle("--format", "json", "--exclude", "greeting/__init__.py").report
+
+    data = zip_path.read_bytes()
+    with zipfile.ZipFile(zip_path) as archive:
+        unzipped = sum(member.file_size for member in archive.infolist())
+        count = len(archive.infolist())
+    packages = report.pop("packages")
+    assert report == {
+        "bundle": None,
+        "project": {"name": "my-fn", "version": "0.1.0"},
+        "runtime": "python3.13",
+        "architecture": "x86_64",
+        "handler": "my_fn.handler",
+        "output": str(zip_path),
+        "status": "written",
+        "code_sha256": base64.b64encode(hashlib.sha256(data).digest()).decode(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "zipped_bytes": len(data),
+        "unzipped_bytes": unzipped,
+        "files": count,
+        "limits": {"zipped_bytes": 52428800, "unzipped_bytes": 262144000},
+        "left_out": [{"package": "greeting", "path": "greeting/__init__.py", "reason": "excluded"}],
+        "warnings": [],
+        "notes": [],
+    }
+    assert packages == [
+        {
+            "name": name,
+            "version": version,
+            "file": file,
+            "zipped_bytes": packages[number]["zipped_bytes"],
+            "unzipped_bytes": sum(member.file_size for member in members(zip_path, name)),
+            "files": len(members(zip_path, name)),
+        }
+        for number, (name, version, file) in enumerate(
+            [("greeting", "1.0", "greeting-1.0-py3-none-any.whl"), ("my-fn", "0.1.0", ".")]
+        )
+    ]
+    # all but the archive's own end record (22 bytes) belongs to some package
+    assert sum(package["zipped_bytes"] for package in packages) == len(data) - 22
+
+
+def test_json_of_an_unchanged_bundle(locked_project: Project) -> None:
+    """Only the status tells a second run from the first."""
+    first, second = bundle("--format", "json").report, bundle("--format", "json").report
+
+    assert second == {**first, "status": "unchanged"}
+
+
+def test_json_of_a_plan_without_files(locked_project: Project) -> None:
+    """What a dry run can't know is null."""
+    report = bundle("--format", "json", "--dry-run").report
+
+    unknown = ("code_sha256", "sha256", "zipped_bytes", "unzipped_bytes", "files")
+    assert {key: report[key] for key in unknown} == dict.fromkeys(unknown)
+    assert report["status"] == "planned"
+    assert [p["zipped_bytes"] for p in report["packages"]] == [None, None]
+    (note,) = report["notes"]
+    assert note.startswith("Some files are not in Poetry's cache")
+
+
+def test_json_has_the_schema_version(locked_project: Project) -> None:
+    """A program can tell which schema it reads."""
+    import json
+
+    document: dict[str, Any] = json.loads(bundle("--format", "json").output)
+
+    assert list(document) == ["schema_version", "bundles"]
+    assert document["schema_version"] == 1
+
+
+def test_json_has_the_warnings(locked_project: Project) -> None:
+    """Warnings are in the document, and on standard error too."""
+    outcome = bundle("--format", "json", "--runtime", "python3.15")
+
+    assert outcome.report["warnings"] == ["python3.15 is a preview on Lambda, not meant for production."]
+    assert outcome.error == "Warning: python3.15 is a preview on Lambda, not meant for production.\n"
+
+
+def with_wheel(project: Project, index: Index, data: bytes, compression: int) -> None:
+    wheel = make_wheel("big", files={"big.bin": data}, compression=compression)
+    index.add(wheel)
+    project.pyproject(dependencies=["big"], source=index.url)
+    project.lock([Locked.of(wheel)], source=index.url)
+
+
+def test_warns_past_the_zipped_limit(locked_project: Project, index: Index, zip_path: Path) -> None:
+    """A ZIP past 50 MB is written with a warning that names S3."""
+    with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 0
+    assert outcome.message == (
+        f"Warning: The ZIP has {zip_path.stat().st_size:,} bytes; Lambda's API takes less than 52,428,800 "
+        "(50 MB) directly. Upload it to S3 and deploy it from there."
+    )
+    assert "  Zipped      50 MB of 50 MB\n" in outcome.output
+
+
+def test_warns_past_the_unzipped_limit(locked_project: Project, index: Index, zip_path: Path) -> None:
+    """A bundle past 250 MB unpacked is written with a warning; with --strict it is not."""
+    with_wheel(locked_project, index, bytes(250 << 20), zipfile.ZIP_DEFLATED)
+
+    strict = bundle("--strict")
+
+    assert strict.exit_code == 1
+    assert not zip_path.parent.exists()
+    outcome = bundle()
+    with zipfile.ZipFile(zip_path) as archive:
+        unzipped = sum(member.file_size for member in archive.infolist())
+    assert outcome.exit_code == 0
+    assert outcome.message == (
+        f"Warning: Unzipped, the bundle has {unzipped:,} bytes; Lambda refuses 262,144,000 (250 MB) or more, "
+        "layers included. Leave files out with --exclude, or use a container image."
+    )
+    assert outcome.message.removeprefix("Warning: ") in strict.message
+    assert "  Unzipped    250 MB of 250 MB\n" in outcome.output
+
+
+def test_dry_run_enforces_the_limits_with_strict(locked_project: Project, index: Index) -> None:
+    """--dry-run --strict finds a bundle past a limit as the real run would."""
+    with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
+    assert bundle("-q").exit_code == 0
+
+    outcome = bundle("--strict", "--dry-run")
+
+    assert outcome.exit_code == 1
+    assert "(--strict makes this an error.)" in outcome.message

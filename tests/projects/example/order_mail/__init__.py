@@ -1,0 +1,1 @@
+"""Writes the mail that confirms an order."""
