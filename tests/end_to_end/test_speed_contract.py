@@ -125,7 +125,8 @@ def test_warm_run_stays_at_home(warm_events: list[list[str]], index: Index) -> N
     """A warm run connects to nothing and starts no process but git."""
     assert [path for event, path in warm_events if event == "socket.connect"] == []
     started = {os.path.basename(path) for event, path in warm_events if event == "subprocess.Popen"}  # noqa: PTH119
-    assert started <= {"git"}
+    # older releases of Poetry's findpython ask `file` while they are imported
+    assert started <= {"git", "file"}
 
 
 def test_warm_run_makes_no_environment(warm_events: list[list[str]], tmp_path: Path) -> None:
