@@ -14,42 +14,43 @@ from typing import TYPE_CHECKING
 from typing import Protocol
 
 from poetry_lambda_plugin.archive.output import OutputFile
-from poetry_lambda_plugin.archive.output import check_writable
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Sizes
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
-from poetry_lambda_plugin.config import output_path
-from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.audit.handler import check_handler
+from poetry_lambda_plugin.audit.limits import check_max_size
+from poetry_lambda_plugin.audit.limits import size_warnings
+from poetry_lambda_plugin.audit.sources import service_use
+from poetry_lambda_plugin.config import AUTO
+from poetry_lambda_plugin.job import EmptyBundleError
+from poetry_lambda_plugin.job import check_outputs
+from poetry_lambda_plugin.job import enforce
+from poetry_lambda_plugin.job import prepare
+from poetry_lambda_plugin.job import project_sources
+from poetry_lambda_plugin.layout.botocore import ServiceFilter
+from poetry_lambda_plugin.layout.botocore import check_services
+from poetry_lambda_plugin.layout.botocore import known_services
 from poetry_lambda_plugin.layout.filters import PathFilter
+from poetry_lambda_plugin.layout.layer import layer_prefix
+from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.project import project_distribution
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.report.bundle_report import BundleReport
+from poetry_lambda_plugin.report.bundle_report import Explanation
 from poetry_lambda_plugin.report.bundle_report import PackageReport
+from poetry_lambda_plugin.report.difference import difference
+from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.savings import RUNTIME_PACKAGES_OPTION
+from poetry_lambda_plugin.report.savings import SERVICES_OPTION
+from poetry_lambda_plugin.report.savings import savings
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import WheelArtifact
-from poetry_lambda_plugin.sources.building import can_build
-from poetry_lambda_plugin.sources.choice import BinaryPolicy
-from poetry_lambda_plugin.sources.choice import Choice
-from poetry_lambda_plugin.sources.choice import choose
 from poetry_lambda_plugin.sources.fetching import Progress
-from poetry_lambda_plugin.sources.lockfile import LockedPackage
-from poetry_lambda_plugin.sources.lockfile import locked_packages
 from poetry_lambda_plugin.sources.project import ProjectSource
-from poetry_lambda_plugin.sources.project import needs_build
-from poetry_lambda_plugin.sources.project import project_identity
-from poetry_lambda_plugin.sources.project import project_root
-from poetry_lambda_plugin.sources.project import python_constraint
-from poetry_lambda_plugin.sources.project import read_includes
-from poetry_lambda_plugin.sources.project import read_project
-from poetry_lambda_plugin.target.platform import newest_runtime
-from poetry_lambda_plugin.target.platform import runtime_warnings
-from poetry_lambda_plugin.target.platform import target_for
-from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
-from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
 
 
 if TYPE_CHECKING:
@@ -63,25 +64,14 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.config import BundleConfig
+    from poetry_lambda_plugin.job import BundleJob
     from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.report.bundle_report import Status
+    from poetry_lambda_plugin.report.savings import Saving
     from poetry_lambda_plugin.sources.artifacts import Artifact
-    from poetry_lambda_plugin.target.platform import Target
-    from poetry_lambda_plugin.target.runtimes import Architecture
-
-
-class EmptyBundleError(LambdaBundleError):
-    """Nothing to bundle."""
-
-
-class OutputCollisionError(LambdaBundleError):
-    """Two bundles with one output."""
-
-
-class StrictError(LambdaBundleError):
-    """A warning where the user asked for none."""
+    from poetry_lambda_plugin.sources.choice import Choice
 
 
 class Observer(Progress, Protocol):
@@ -104,24 +94,10 @@ class Circumstances:
     """Seconds since 1970 for every file's time; None for 1980-01-01."""
     dry_run: bool
     """Plan everything, write nothing, ask no network."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BundleJob:
-    """One bundle with everything decided that the lock and the options decide."""
-
-    config: BundleConfig
-    target: Target
-    name: str
-    version: str
-    output: Path
-    project: ProjectSource | None
-    """None for the dependencies alone."""
-    build: Choice | None
-    """The project where it has to be built; `project` then holds only what the user includes."""
-    choices: tuple[Choice, ...]
-    warnings: tuple[str, ...]
-    notes: tuple[str, ...]
+    explain: bool = False
+    """Work out why each package is there and what could be saved."""
+    compare_with: Path | None = None
+    """An older bundle."""
 
 
 def make_bundles(
@@ -135,106 +111,23 @@ def make_bundles(
     Raises LambdaBundleError; no output is touched before all are complete.
     """
     jobs = [
-        _prepare(poetry, config, architecture, circumstances.today)
+        prepare(poetry, config, architecture, circumstances.today)
         for config in configs
         for architecture in config.architectures
     ]
-    _check_outputs(jobs)
+    check_outputs(jobs)
+    old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with Supplier(poetry, observer) as supplier, ExitStack() as outputs:
         parts = _parts(supplier, jobs, circumstances)
         plans = [_plan(job, parts) for job in jobs]
         written = [_write(job, plan, circumstances, outputs) for job, plan in zip(jobs, plans, strict=True)]
         for job, plan, (digest, output) in zip(jobs, plans, written, strict=True):
             status: Status = "planned" if output is None else "written" if output.commit() else "unchanged"
-            report = _report(job, plan, digest, status)
+            report = _report(job, plan, digest, status, explain=circumstances.explain)
+            if old is not None and digest is not None:
+                report = replace(report, differences=difference(old, report))
             _tell(job, report, observer)
             yield report
-
-
-def _prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date) -> BundleJob:
-    """Decide all that needs no network."""
-    allows, constraint = python_constraint(poetry)
-    runtime = config.runtime or newest_runtime(allows, constraint)
-    target = target_for(runtime, architecture, allows, constraint)
-    warnings = tuple(runtime_warnings(runtime, allows, constraint, today))
-    _enforce(config, warnings)
-    name, version = project_identity(poetry)
-    placeholders = {
-        "name": name,
-        "version": version,
-        "runtime": runtime.name,
-        "architecture": architecture,
-        "bundle": config.bundle or name,
-    }
-    root = project_root(poetry)
-    output = output_path(config, root / "dist", placeholders)
-    check_writable(output)
-    choices: tuple[Choice, ...] = ()
-    if not config.only_root:
-        packages = locked_packages(poetry, target, config.selection)
-        choices = choose(packages, target, BinaryPolicy.of(poetry), can_build)
-    project, build = _project(poetry, config, target, output)
-    if not choices and build is None and (project is None or not project.files):
-        raise EmptyBundleError(
-            f"There is nothing to bundle: no dependency is selected, and {root} has no module, package or "
-            "included file. Add a dependency, a module beside pyproject.toml, or files with --include."
-        )
-    return BundleJob(
-        config=config,
-        target=target,
-        name=name,
-        version=version,
-        output=output,
-        project=project,
-        build=build,
-        choices=choices,
-        warnings=warnings,
-        notes=_notes(project),
-    )
-
-
-def _project(
-    poetry: Poetry, config: BundleConfig, target: Target, output: Path
-) -> tuple[ProjectSource | None, Choice | None]:
-    """Return the project's files, or what has to be built of it."""
-    if config.no_root:
-        return None, None
-    if not needs_build(poetry):
-        return _without(output, read_project(poetry, config.include)), None
-    name, version = project_identity(poetry)
-    root = LockedPackage(
-        name=name,
-        version=version,
-        files=(),
-        source_type="directory",
-        source_reference=None,
-        source_url=str(project_root(poetry)),
-    )
-    return _without(output, read_includes(poetry, config.include)), Choice(root, None, target)
-
-
-def _without(output: Path, project: ProjectSource) -> ProjectSource:
-    """Keep the last bundle out of the next one, should an included folder hold it."""
-    return replace(project, files=tuple(file for file in project.files if file.file != output))
-
-
-def _notes(project: ProjectSource | None) -> tuple[str, ...]:
-    if project is None or not project.loose:
-        return ()
-    count = "1 module or package" if len(project.loose) == 1 else f"{len(project.loose)} modules and packages"
-    note = f"The project has no package to build, so the {count} beside pyproject.toml are bundled"
-    return (f"{note} (-v lists them); `include` chooses others.",)
-
-
-def _check_outputs(jobs: Sequence[BundleJob]) -> None:
-    seen: dict[Path, BundleJob] = {}
-    for job in jobs:
-        other = seen.setdefault(job.output, job)
-        if other is not job:
-            raise OutputCollisionError(
-                f"Two bundles would be written to {job.output}. Tell them apart in --output with "
-                "{architecture} or {bundle}."
-            )
 
 
 def _parts(
@@ -278,11 +171,41 @@ def _plan(job: BundleJob, parts: Mapping[Choice, Wheel | ProjectSource]) -> Bund
     ]
     if job.project is not None and job.project.files:
         distributions.append(_distribution(job.project, interpreter, is_project=True))
-    plan = plan_bundle(distributions, PathFilter(job.config.exclude))
-    _enforce(job.config, plan.warnings)
+    services, unclear = _services(job, distributions)
+    plan = plan_bundle(distributions, Exclusions(PathFilter(job.config.exclude), services), _prefix(job))
+    plan = replace(plan, warnings=(*plan.warnings, *unclear))
+    enforce(job.config, plan.warnings)
     if not plan.entries:
         raise EmptyBundleError("There is nothing to bundle: --exclude leaves out every file.")
+    left_out = {left.path for distribution in plan.distributions for left in distribution.left_out}
+    check_handler(job.config.handler, {entry.path for entry in plan.entries}, left_out)
     return plan
+
+
+def _prefix(job: BundleJob) -> str:
+    if not job.config.layer:
+        return ""
+    return layer_prefix(job.target.runtime, version_specific=job.config.layer_path == "version-specific")
+
+
+def _services(
+    job: BundleJob, distributions: Sequence[Distribution]
+) -> tuple[ServiceFilter | None, tuple[str, ...]]:
+    """Return the AWS services whose models are kept, and a warning for each call that names none."""
+    wanted = job.config.botocore_services
+    if wanted is None:
+        return None, ()
+    if wanted != (AUTO,):
+        known = known_services(e.path for d in distributions if d.name == "botocore" for e in d.entries)
+        check_services(wanted, known)
+        return ServiceFilter(frozenset(wanted)), ()
+    use = service_use(project_sources(job.project))
+    unclear = tuple(
+        f"{place} asks for an AWS service that is not written out, so botocore-services = 'auto' can't keep "
+        "it. List the services instead."
+        for place in use.unclear
+    )
+    return ServiceFilter(use.services), unclear
 
 
 def _distribution(part: Wheel | ProjectSource, interpreter: str | None, *, is_project: bool) -> Distribution:
@@ -301,8 +224,26 @@ def _write(
     timestamp = Timestamp.from_epoch(EARLIEST if epoch is None else epoch)
     output = None if circumstances.dry_run else outputs.enter_context(OutputFile(job.output))
     digest = write_archive(plan.entries, output or _Nowhere(), timestamp)
-    _enforce(job.config, _size_warnings(digest))
+    total, layers = digest.total, _layers_size(job)
+    check_max_size(total, layers, job.config.max_size, lambda: _savings(job, plan, digest))
+    enforce(job.config, tuple(size_warnings(total, layers, lambda: _savings(job, plan, digest))))
     return digest, output
+
+
+def _layers_size(job: BundleJob) -> int:
+    return sum(layer.unzipped for layer in job.layers)
+
+
+def _savings(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> tuple[Saving, ...]:
+    """Return what the options that the bundle does not use would bring."""
+    config = job.config
+    used = {f'exclude = ["{pattern}"]' for pattern in config.exclude}
+    if config.exclude_runtime_packages:
+        used.add(RUNTIME_PACKAGES_OPTION)
+    if config.botocore_services is not None:
+        used.add(SERVICES_OPTION)
+    services = service_use(project_sources(job.project)).services
+    return savings(plan, digest, job.graph(), services, frozenset(used))
 
 
 def _tell(job: BundleJob, report: BundleReport, observer: Observer) -> None:
@@ -319,8 +260,18 @@ class _Nowhere:
 
 
 def _report(
-    job: BundleJob, plan: BundlePlan | None, digest: ArchiveDigest | None, status: Status
+    job: BundleJob, plan: BundlePlan | None, digest: ArchiveDigest | None, status: Status, *, explain: bool
 ) -> BundleReport:
+    warnings, notes = job.warnings, job.notes
+    explanation = None
+    if plan is None or digest is None:
+        notes += (_unknown_sizes_note(),)
+    else:
+        warnings += plan.warnings
+        warnings += tuple(size_warnings(digest.total, _layers_size(job), lambda: _savings(job, plan, digest)))
+        if explain:
+            paths = {d.name: job.graph().path(d.name) for d in plan.distributions if not d.is_project}
+            explanation = Explanation(paths, _savings(job, plan, digest))
     return BundleReport(
         project=job.name,
         version=job.version,
@@ -330,10 +281,14 @@ def _report(
         output=job.output,
         status=status,
         packages=tuple(_package_reports(job, plan, digest)),
+        left_out=job.left_out,
+        layers_unzipped=_layers_size(job),
         digest=digest,
+        explanation=explanation,
+        differences=None,
         loose_files=job.project.loose if job.project else (),
-        warnings=(*job.warnings, *(plan.warnings if plan else ()), *_size_warnings(digest)),
-        notes=(*job.notes, *(() if plan else (_unknown_sizes_note(),))),
+        warnings=warnings,
+        notes=notes,
     )
 
 
@@ -358,31 +313,7 @@ def _package_reports(
         )
 
 
-def _size_warnings(digest: ArchiveDigest | None) -> tuple[str, ...]:
-    """Warn of Lambda's limits (AWS page "Lambda quotas"); both must be undercut."""
-    if digest is None:
-        return ()
-    warnings = []
-    if digest.total.zipped >= MAX_ZIPPED_SIZE:
-        warnings.append(
-            f"The ZIP has {digest.total.zipped:,} bytes; Lambda's API takes less than {MAX_ZIPPED_SIZE:,} "
-            "(50 MB) directly. Upload it to S3 and deploy it from there."
-        )
-    if digest.total.unzipped >= MAX_UNZIPPED_SIZE:
-        warnings.append(
-            f"Unzipped, the bundle has {digest.total.unzipped:,} bytes; Lambda refuses {MAX_UNZIPPED_SIZE:,} "
-            "(250 MB) or more, layers included. Leave files out with --exclude, or use a container image."
-        )
-    return tuple(warnings)
-
-
 def _unknown_sizes_note() -> str:
     return (
         "Some files are not in Poetry's cache and a dry run asks no network, so sizes and digest are unknown."
     )
-
-
-def _enforce(config: BundleConfig, warnings: Sequence[str]) -> None:
-    """Turn warnings into an error where the user asked for that."""
-    if config.strict and warnings:
-        raise StrictError(f"{' '.join(warnings)} (--strict makes this an error.)")

@@ -14,7 +14,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.filters import check_patterns
 from poetry_lambda_plugin.target.platform import find_architecture
 from poetry_lambda_plugin.target.platform import find_runtime
 from poetry_lambda_plugin.target.runtimes import DEFAULT_ARCHITECTURE
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     Layer = Mapping[str, Any]
     """Values of one origin (table, bundle, command line) by key, their types checked."""
 
+
+LAYER_PATHS = ("python", "version-specific")
+AUTO = "auto"
+"""Stands for the services that the project's sources ask clients for."""
 
 TABLE = "tool.poetry-lambda-plugin"
 BUNDLES = "bundles"
@@ -96,6 +103,17 @@ class BundleConfig:
     only_root: bool = False
     include: tuple[Include, ...] = ()
     exclude: tuple[str, ...] = ()
+    exclude_packages: tuple[str, ...] = ()
+    """Normalised names; what only they need goes too."""
+    exclude_runtime_packages: bool = False
+    exclude_layers: tuple[Path, ...] = ()
+    """Layers whose distributions the function does without."""
+    botocore_services: tuple[str, ...] | None = None
+    """Services whose models are kept, or AUTO alone; None for all."""
+    layer: bool = False
+    layer_path: str = "python"
+    max_size: int | None = None
+    """Unzipped bytes that the bundle and its layers may have."""
     handler: str | None = None
     scripts: bool = False
     strict: bool = False
@@ -114,8 +132,8 @@ def bundle_configs(
     tables = dict(_mapping(table, TABLE))
     bundle_tables = _mapping(tables.pop(BUNDLES, {}), f"{TABLE}.{BUNDLES}")
     common = _checked_layer(tables, TABLE)
-    common = _with_absolute_output(common, root)
-    spoken = _with_includes_from(_with_absolute_output(options, cwd), cwd, root)
+    common = _with_absolute_paths(common, root)
+    spoken = _with_includes_from(_with_absolute_paths(options, cwd), cwd, root)
     _check_rivals(common, lambda key: f"{TABLE}.{key}")
     _check_rivals(spoken, lambda key: f"--{key}")
     layers = {}
@@ -123,7 +141,7 @@ def bundle_configs(
         where = f"{TABLE}.{BUNDLES}.{name}"
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise ConfigError(f"{where}: a bundle's name has letters, digits, '.', '_' and '-' only.")
-        layer = _with_absolute_output(_checked_layer(_mapping(value, where), where), root)
+        layer = _with_absolute_paths(_checked_layer(_mapping(value, where), where), root)
         _check_rivals(layer, lambda key, where=where: f"{where}.{key}")  # type: ignore[misc]
         layers[name] = layer
     for name in bundles:
@@ -139,7 +157,7 @@ def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str,
     """Fill in an output's placeholders; raises ConfigError for one that does not exist."""
     output = config.output
     if output is None:
-        name = "{bundle}" if config.bundle else "{name}"
+        name = "{bundle}" if config.bundle else "{name}-layer" if config.layer else "{name}"
         suffix = "-{architecture}" if len(config.architectures) > 1 else ""
         output = _literal(default_folder) / f"{name}{suffix}.zip"
     template = str(output)
@@ -231,6 +249,30 @@ def _one_include(value: object, where: str) -> Include:
     return _include(path, None if to is None else _string(to, f"{where}.to"), where)
 
 
+def _package_names(value: object, where: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(canonicalize_name(name) for name in _strings(value, where)))
+
+
+def _patterns(value: object, where: str) -> tuple[str, ...]:
+    patterns = _strings(value, where)
+    check_patterns(patterns)
+    return patterns
+
+
+def _layer_path(value: object, where: str) -> str:
+    if value not in LAYER_PATHS:
+        raise ConfigError(f"{where} must be {' or '.join(map(repr, LAYER_PATHS))}, not {_type_name(value)}.")
+    return str(value)
+
+
+def _size(value: object, where: str) -> int:
+    """Read bytes, or a number with KB or MB of 1,024 and 1,048,576 bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(|KB|MB)", str(value).strip(), re.IGNORECASE)
+    if match is None or isinstance(value, bool):
+        raise ConfigError(f"{where} must be a size such as 262144000 or '250 MB', not {_type_name(value)}.")
+    return int(float(match[1]) * {"": 1, "KB": 1 << 10, "MB": 1 << 20}[match[2].upper()])
+
+
 def _runtime(value: object, where: str) -> Runtime:
     return find_runtime(_string(value, where))
 
@@ -254,7 +296,14 @@ READERS: Mapping[str, Callable[[object, str], object]] = {
     "no-root": _boolean,
     "only-root": _boolean,
     "include": _includes,
-    "exclude": _strings,
+    "exclude": _patterns,
+    "exclude-packages": _package_names,
+    "exclude-runtime-packages": _boolean,
+    "exclude-layers": _strings,
+    "botocore-services": _strings,
+    "layer": _boolean,
+    "layer-path": _layer_path,
+    "max-size": _size,
     "handler": _string,
     "scripts": _boolean,
     "strict": _boolean,
@@ -328,6 +377,13 @@ def _config(name: str | None, values: Layer) -> BundleConfig:
         only_root=values.get("only-root", False),
         include=values.get("include", ()),
         exclude=values.get("exclude", ()),
+        exclude_packages=values.get("exclude-packages", ()),
+        exclude_runtime_packages=values.get("exclude-runtime-packages", False),
+        exclude_layers=values.get("exclude-layers", ()),
+        botocore_services=values.get("botocore-services"),
+        layer=values.get("layer", False),
+        layer_path=values.get("layer-path", "python"),
+        max_size=values.get("max-size"),
         handler=values.get("handler"),
         scripts=values.get("scripts", False),
         strict=values.get("strict", False),
@@ -343,14 +399,19 @@ def _with_includes_from(layer: Layer, cwd: Path, root: Path) -> Layer:
     return {**layer, "include": tuple(Include(str(below / i.path), i.to) for i in layer["include"])}
 
 
-def _with_absolute_output(layer: Layer, base: Path) -> Layer:
-    if "output" not in layer:
-        return layer
-    output = layer["output"]
+def _with_absolute_paths(layer: Layer, base: Path) -> Layer:
+    """Let relative outputs and layers be relative to `base`."""
+    absolute: dict[str, Any] = {}
     try:
-        return {**layer, "output": _literal(base) / type(base)(output).expanduser()}
+        if "output" in layer:
+            absolute["output"] = _literal(base) / type(base)(layer["output"]).expanduser()
+        if "exclude-layers" in layer:
+            absolute["exclude-layers"] = tuple(
+                base / type(base)(path).expanduser() for path in layer["exclude-layers"]
+            )
     except RuntimeError as error:
-        raise ConfigError(f"The output {output!r} can't be understood: {error}") from None
+        raise ConfigError(f"The paths of output and layers can't be understood: {error}") from None
+    return {**layer, **absolute}
 
 
 def _literal(folder: Path) -> Path:

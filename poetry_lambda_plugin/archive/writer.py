@@ -102,6 +102,8 @@ class ArchiveDigest:
     sha256: bytes
     """Of the whole archive; 32 bytes."""
     total: Sizes
+    packed_sizes: Sequence[int]
+    """What each entry takes in the archive, in their order: compressed bytes and headers."""
     by_owner: Mapping[str, Sizes]
     """The sum of their zipped bytes is the archive's, less the 22 of its end record."""
 
@@ -168,6 +170,7 @@ class _Writer:
         self._offset = 0
         self._directory: list[bytes] = []
         self._by_owner: dict[str, Sizes] = defaultdict(Sizes)
+        self._packed_sizes: list[int] = []
 
     def add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
         """Write one file whose compressed bytes are at hand."""
@@ -211,6 +214,7 @@ class _Writer:
         return ArchiveDigest(
             sha256=self._digest.digest(),
             total=Sizes(self._offset, unzipped, count),
+            packed_sizes=self._packed_sizes,
             by_owner=dict(self._by_owner),
         )
 
@@ -241,12 +245,10 @@ class _Writer:
             CENTRAL_SIGNATURE, MADE_ON_UNIX, *common, 0, 0, 0, 0, attributes, offset
         )
         self._directory.append(central + name)
+        taken = len(local) + packed.compressed_size + len(central) + len(name)
+        self._packed_sizes.append(taken)
         zipped, unzipped, files = self._by_owner[entry.owner]
-        self._by_owner[entry.owner] = Sizes(
-            zipped + len(local) + packed.compressed_size + len(central) + len(name),
-            unzipped + packed.size,
-            files + 1,
-        )
+        self._by_owner[entry.owner] = Sizes(zipped + taken, unzipped + packed.size, files + 1)
         return local
 
 

@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code of a command that the user stopped, as shells have it (128 + SIGINT)."""
 
+OPTION_NAMES = {"exclude-packages": "exclude-package"}
+"""Options whose names differ from their keys, since they are given once for each value."""
+
 LISTS_WITH_COMMAS = ("with", "without", "only")
 """Options of which `poetry install` takes several values in one, with commas or spaces between."""
 
@@ -97,6 +100,14 @@ class BundleCommand(GroupCommand):
             flag=False,
             multiple=True,
         ),
+        option(
+            "exclude-package", None, "Leave out a package and what only it needs.", flag=False, multiple=True
+        ),
+        option("exclude-runtime-packages", None, "Leave out what the runtime has: boto3 and its kind."),
+        option("layer", None, "Lay the bundle out as a Lambda layer."),
+        option("max-size", None, "Fail above this unzipped size, as in 200MB.", flag=False),
+        option("explain", None, "Say why each package is there, and what could be saved."),
+        option("diff", None, "Say what has grown since another bundle.", flag=False),
         option("format", None, "Report as text or json.", flag=False, default="text"),
         option("strict", None, "Turn every warning into an error."),
         option("dry-run", None, "Plan everything, write nothing, ask no network."),
@@ -134,13 +145,16 @@ class BundleCommand(GroupCommand):
             today=datetime.now(tz=timezone.utc).date(),
             source_date_epoch=epoch,
             dry_run=self.option("dry-run"),
+            explain=self.option("explain"),
+            compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
         observer = SilentObserver() if self._is_json else ConsoleObserver(self.io)
         return make_bundles(poetry, configs, circumstances, observer)
 
     def _given_options(self) -> dict[str, Any]:
         """Return the options that were typed, by the key that they share with the configuration."""
-        given = {key: self.option(key) for key in READERS if self.definition.has_option(key)}
+        names = {key: OPTION_NAMES.get(key, key) for key in READERS}
+        given = {key: self.option(name) for key, name in names.items() if self.definition.has_option(name)}
         given = {key: value for key, value in given.items() if value not in (None, False, [])}
         for key in LISTS_WITH_COMMAS:
             if key in given:
@@ -191,6 +205,8 @@ class BundleCommand(GroupCommand):
     def _report_text(self, report: BundleReport) -> None:
         self.line("")
         for line in text.summary(report):
+            self.line(line)
+        for line in (*text.explanation(report), *text.differences(report)):
             self.line(line)
         for note in report.notes:
             self.line(f"<comment>Note: {text.escaped(note)}</comment>")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
     from cleo.io.outputs.section_output import SectionOutput
 
-    from poetry_lambda_plugin.bundler import BundleJob
+    from poetry_lambda_plugin.job import BundleJob
     from poetry_lambda_plugin.sources.lockfile import LockedPackage
 
 

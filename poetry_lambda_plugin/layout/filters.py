@@ -1,8 +1,9 @@
-"""Which bundle paths a user leaves out, by the rules of gitignore."""
+"""Which bundle paths a user leaves out: gitignore patterns, and ready-made sets of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,28 +11,79 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from collections.abc import Iterable
+    from collections.abc import Mapping
+
     from pathspec import GitIgnoreSpec
 
 
+SETS: Mapping[str, tuple[str, ...]] = {
+    # django.test is for the tests of others, and imported by them alone, but it is a public module
+    "tests": ("tests/", "test/", "conftest.py", "!django/test/"),
+    "type-stubs": ("*.pyi",),
+    "headers-and-sources": (
+        *("*.h", "*.hh", "*.hpp", "*.hxx", "*.cuh", "*.inl"),
+        *("*.c", "*.cc", "*.cpp", "*.cxx", "*.cu", "*.f", "*.f90", "*.rs"),
+        *("*.pyx", "*.pxd", "*.pxi", "*.a", "*.lib"),
+    ),
+    # not docs/ at any depth: botocore.docs and its like are modules that are imported
+    "docs": ("/doc/", "/docs/", "/example/", "/examples/", "*.md", "*.rst"),
+}
+"""What most functions can do without, by name; in `.dist-info` folders none of them counts."""
+
+
 class PatternError(LambdaBundleError):
-    """A pattern that git would not take either."""
+    """A pattern that git would not take either, or a set that does not exist."""
 
 
 @dataclass(frozen=True)
 class PathFilter:
-    """Patterns on paths in the bundle (git-scm.com/docs/gitignore); the last match decides."""
+    """Patterns on paths in the bundle (git-scm.com/docs/gitignore) and `@sets`; the last match decides."""
 
     patterns: tuple[str, ...] = ()
 
     def excludes(self, path: str) -> bool:
         """Tell whether a file is left out."""
-        return bool(self.patterns) and self._spec.match_file(path)
+        if not self.patterns:
+            return False
+        return (self._own if ".dist-info/" in path else self._all).match_file(path)
+
+    def unused(self, paths: Collection[str]) -> tuple[str, ...]:
+        """Return the patterns and sets that match none of the paths."""
+        wanted = (pattern for pattern in self.patterns if not pattern.startswith(("!", "#")))
+        return tuple(p for p in wanted if not any(map(PathFilter((p,)).excludes, paths)))
 
     @cached_property
-    def _spec(self) -> GitIgnoreSpec:
-        from pathspec import GitIgnoreSpec
+    def _all(self) -> GitIgnoreSpec:
+        return _spec(line for pattern in self.patterns for line in _lines(pattern))
 
-        try:
-            return GitIgnoreSpec.from_lines(self.patterns)
-        except ValueError as error:
-            raise PatternError(f"exclude: {error}. See git-scm.com/docs/gitignore.") from None
+    @cached_property
+    def _own(self) -> GitIgnoreSpec:
+        return _spec(pattern for pattern in self.patterns if not pattern.startswith("@"))
+
+
+def check_patterns(patterns: Iterable[str]) -> None:
+    """Raise PatternError for a pattern or a set that can't be understood."""
+    _spec(line for pattern in patterns for line in _lines(pattern))
+
+
+def _lines(pattern: str) -> tuple[str, ...]:
+    if not pattern.startswith("@"):
+        return (pattern,)
+    name = pattern.removeprefix("@")
+    if name not in SETS:
+        nearest = get_close_matches(name, SETS, n=1)
+        hint = f" Did you mean @{nearest[0]}?" if nearest else ""
+        listing = ", ".join(f"@{known}" for known in SETS)
+        raise PatternError(f"exclude: there is no set {pattern!r}.{hint} The sets are {listing}.")
+    return SETS[name]
+
+
+def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise PatternError(f"exclude: {error}. See git-scm.com/docs/gitignore.") from None

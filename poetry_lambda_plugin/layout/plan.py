@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.archive.content import Content
+    from poetry_lambda_plugin.layout.botocore import ServiceFilter
     from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.filters import PathFilter
 
@@ -47,10 +48,30 @@ class BundlePlan:
     distributions: tuple[PlannedDistribution, ...]
     """The project first, then by name."""
     warnings: tuple[str, ...]
+    prefix: str = ""
+    """Folder that all paths begin with: a layer's."""
 
 
-def plan_bundle(distributions: Sequence[Distribution], path_filter: PathFilter) -> BundlePlan:
-    """Join distributions to one bundle.
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Everything that keeps single files out of a bundle."""
+
+    paths: PathFilter
+    services: ServiceFilter | None = None
+
+    def reason(self, path: str) -> str | None:
+        """Return why a file is left out; None for one that stays."""
+        if self.paths.excludes(path):
+            return "excluded"
+        if self.services is not None and self.services.excludes(path):
+            return "AWS services not used"
+        return None
+
+
+def plan_bundle(
+    distributions: Sequence[Distribution], exclusions: Exclusions, prefix: str = ""
+) -> BundlePlan:
+    """Join distributions to one bundle, below `prefix`, which no pattern of the exclusions sees.
 
     Where two have the same path, the project wins over a dependency, otherwise the name that sorts
     first; equal bytes are no conflict. Raises PathConflictError.
@@ -59,11 +80,11 @@ def plan_bundle(distributions: Sequence[Distribution], path_filter: PathFilter) 
     planned: list[PlannedDistribution] = []
     warnings: list[str] = []
     for distribution in sorted(distributions, key=lambda d: (not d.is_project, d.name)):
-        kept, left_out, conflicts = _place(distribution, places, path_filter)
+        kept, left_out, conflicts = _place(distribution, places, exclusions)
         warnings += conflicts
         lost = len(kept) < len(distribution.entries)
         record = distribution.record_path
-        if record is not None and not path_filter.excludes(record):
+        if record is not None and exclusions.reason(record) is None:
             content = record_content(distribution, kept, changed=distribution.changed or lost)
             kept.append(Entry(record, content, owner=distribution.name))
         elif record is not None:
@@ -79,20 +100,24 @@ def plan_bundle(distributions: Sequence[Distribution], path_filter: PathFilter) 
             )
         )
     _check_folders(places)
+    warnings += _unused_patterns(exclusions.paths, places, planned)
     entries = tuple(sorted(places.values(), key=attrgetter("path")))
-    return BundlePlan(entries=entries, distributions=tuple(planned), warnings=tuple(warnings))
+    if prefix:
+        entries = tuple(entry._replace(path=prefix + entry.path) for entry in entries)
+    return BundlePlan(entries=entries, distributions=tuple(planned), warnings=tuple(warnings), prefix=prefix)
 
 
 def _place(
-    distribution: Distribution, places: dict[str, Entry], path_filter: PathFilter
+    distribution: Distribution, places: dict[str, Entry], exclusions: Exclusions
 ) -> tuple[list[Entry], list[LeftOut], list[str]]:
     """Return the files that stay, those left out, and a warning for each path that another one has."""
     own: dict[str, Entry] = {}
     left_out: list[LeftOut] = []
     warnings: list[str] = []
     for entry in distribution.entries:
-        if path_filter.excludes(entry.path):
-            left_out.append(LeftOut(entry.path, "excluded"))
+        reason = exclusions.reason(entry.path)
+        if reason is not None:
+            left_out.append(LeftOut(entry.path, reason))
             continue
         other = own.get(entry.path) or places.get(entry.path)
         if other is None or _same_bytes(other.content, entry.content):
@@ -107,6 +132,16 @@ def _place(
                 f"the one of {other.owner} is bundled."
             )
     return list(own.values()), left_out, warnings
+
+
+def _unused_patterns(
+    path_filter: PathFilter, places: Iterable[str], planned: Iterable[PlannedDistribution]
+) -> list[str]:
+    """Warn of patterns that leave nothing out, for they are likely misspelt."""
+    if not path_filter.patterns:
+        return []
+    paths = [*places, *(left.path for distribution in planned for left in distribution.left_out)]
+    return [f"exclude: {pattern!r} matches nothing in the bundle." for pattern in path_filter.unused(paths)]
 
 
 def _same_bytes(one: Content, other: Content) -> bool:

@@ -8,11 +8,15 @@ from typing import Literal
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.archive.writer import Sizes
     from poetry_lambda_plugin.layout.distribution import LeftOut
+    from poetry_lambda_plugin.report.difference import Difference
+    from poetry_lambda_plugin.report.savings import Saving
+    from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
     from poetry_lambda_plugin.target.platform import Target
 
 
@@ -32,6 +36,16 @@ class PackageReport:
     left_out: tuple[LeftOut, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why packages are there, and what could be saved."""
+
+    paths: Mapping[str, tuple[str, ...]]
+    """The shortest way from a direct dependency to each package, both included."""
+    savings: tuple[Saving, ...]
+    """The largest first."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BundleReport:
     """One bundle."""
@@ -44,8 +58,16 @@ class BundleReport:
     output: Path
     status: Status
     packages: tuple[PackageReport, ...]
+    left_out: tuple[LeftOutPackage, ...]
+    """Packages that are selected, but left to the runtime, to a layer or to nobody."""
+    layers_unzipped: int
+    """Bytes of the layers that the function will have beside it."""
     digest: ArchiveDigest | None
     """None in a dry run without all files at hand."""
+    explanation: Explanation | None
+    """None where none was asked for, or sizes are unknown."""
+    differences: tuple[Difference, ...] | None
+    """What changed since another bundle; None where none was named, or sizes are unknown."""
     loose_files: tuple[str, ...]
     """What was taken from the project's root because it has no package."""
     warnings: tuple[str, ...]

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import Explanation
     from poetry_lambda_plugin.report.bundle_report import PackageReport
+    from poetry_lambda_plugin.report.difference import Difference
 
 
 SCHEMA_VERSION = 1
@@ -53,8 +55,32 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
             for package in report.packages
             for left in package.left_out
         ],
+        "left_out_packages": [package._asdict() for package in report.left_out],
+        "layers_unzipped_bytes": report.layers_unzipped,
+        "explanation": _explanation(report.explanation) if report.explanation else None,
+        "differences": None if report.differences is None else [_difference(d) for d in report.differences],
         "warnings": list(report.warnings),
         "notes": list(report.notes),
+    }
+
+
+def _explanation(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "paths": {name: list(path) for name, path in sorted(explanation.paths.items())},
+        "savings": [
+            {"option": saving.option, "zipped_bytes": saving.zipped, "unzipped_bytes": saving.unzipped}
+            for saving in explanation.savings
+        ],
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {
+        "name": difference.name,
+        "old_version": difference.old_version,
+        "new_version": difference.new_version,
+        "zipped_bytes": difference.zipped,
+        "unzipped_bytes": difference.unzipped,
     }
 
 

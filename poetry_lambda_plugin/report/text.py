@@ -11,8 +11,10 @@ from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import PackageReport
     from poetry_lambda_plugin.target.platform import Target
 
 
@@ -40,7 +42,8 @@ def summary(report: BundleReport) -> Iterator[str]:
     if report.digest is not None:
         total = report.digest.total
         yield f"  Zipped      {size(total.zipped)} of {size(MAX_ZIPPED_SIZE)}"
-        yield f"  Unzipped    {size(total.unzipped)} of {size(MAX_UNZIPPED_SIZE)}"
+        layers = f", and {size(report.layers_unzipped)} in layers" if report.layers_unzipped else ""
+        yield f"  Unzipped    {size(total.unzipped)} of {size(MAX_UNZIPPED_SIZE)}{layers}"
         yield f"  Files       {total.files:,}"
         yield f"  CodeSha256  <c1>{report.digest.code_sha256}</c1>"
     if report.handler:
@@ -49,6 +52,72 @@ def summary(report: BundleReport) -> Iterator[str]:
     if reasons:
         listing = ", ".join(f"{count:,} {escaped(reason)}" for reason, count in sorted(reasons.items()))
         yield f"  Left out    {listing}"
+    packages: dict[str, list[str]] = {}
+    for left_out in report.left_out:
+        packages.setdefault(left_out.reason, []).append(left_out.name)
+    for reason, names in packages.items():
+        yield f"  Left out    {', '.join(names)} ({escaped(reason)})"
+
+
+def explanation(report: BundleReport) -> Iterator[str]:
+    """Yield a table of the packages, the largest first, and what the unused savings would bring."""
+    if report.explanation is None or report.digest is None:
+        return
+    total = report.digest.total.unzipped
+    rows = [("Package", "Zipped", "Unzipped", "Share", "Why")]
+    for package in sorted(report.packages, key=_by_unzipped):
+        sizes = package.sizes
+        if sizes is not None:
+            why = " → ".join(report.explanation.paths.get(package.name, ()))
+            share = f"{100 * sizes.unzipped / total:.1f} %" if total else ""
+            name = f"{package.name} {package.version}"
+            rows.append((name, size(sizes.zipped), size(sizes.unzipped), share, why or "the project"))
+    yield ""
+    yield from _table(rows)
+    if report.explanation.savings:
+        yield ""
+        rows = [("Not used yet", "Zipped", "Unzipped", "", "")]
+        for saving in report.explanation.savings:
+            rows.append((f"{saving.option} would save", size(saving.zipped), size(saving.unzipped), "", ""))
+        yield from _table(rows)
+
+
+def differences(report: BundleReport) -> Iterator[str]:
+    """Yield what changed since another bundle, what grew most first."""
+    if report.differences is None:
+        return
+    yield ""
+    if not report.differences:
+        yield "No package differs in version or size."
+        return
+    rows = [("Changed", "Zipped", "Unzipped", "", "")]
+    for change in report.differences:
+        versions = f"{change.old_version or 'new'} → {change.new_version or 'gone'}"
+        if change.old_version == change.new_version:
+            versions = str(change.new_version)
+        rows.append((f"{change.name} {versions}", _signed(change.zipped), _signed(change.unzipped), "", ""))
+    yield from _table(rows)
+
+
+def _by_unzipped(package: PackageReport) -> tuple[int, str]:
+    return -(package.sizes.unzipped if package.sizes else 0), package.name
+
+
+def _signed(count: int) -> str:
+    return f"{'-' if count < 0 else '+'}{size(abs(count))}"
+
+
+def _table(rows: Sequence[tuple[str, str, str, str, str]]) -> Iterator[str]:
+    """Align columns: the first and the last to the left, the numbers to the right; the first row is bold."""
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    for number, (first, *numbers, last) in enumerate(rows):
+        cells = [
+            first.ljust(widths[0]),
+            *(n.rjust(w) for n, w in zip(numbers, widths[1:4], strict=True)),
+            last,
+        ]
+        line = escaped("  " + "  ".join(cells).rstrip())
+        yield f"<options=bold>{line}</>" if number == 0 else line
 
 
 def details(report: BundleReport) -> Iterator[str]:

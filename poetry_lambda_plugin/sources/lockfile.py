@@ -10,10 +10,12 @@ from packaging.utils import canonicalize_name
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.sources import poetry_api
+from poetry_lambda_plugin.sources.graph import DependencyGraph
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from packaging.utils import NormalizedName
     from poetry.core.packages.package import Package
@@ -157,3 +159,60 @@ def _locked_package(package: Package) -> LockedPackage:
         source_revision=package.source_resolved_reference,
         source_subdirectory=package.source_subdirectory,
     )
+
+
+def locked_names(poetry: Poetry) -> frozenset[str]:
+    """Return the names of all packages in the lock, selected or not."""
+    return frozenset(package.name for package in poetry.locker.locked_repository().packages)
+
+
+def dependency_graph(
+    poetry: Poetry, target: Target, selection: Selection, packages: Sequence[LockedPackage]
+) -> DependencyGraph:
+    """Return who needs whom among the selected packages.
+
+    Markers are judged for the target; an optional dependency counts where its extra is asked for.
+    """
+    selected = {(package.name, package.version) for package in packages}
+    locked: dict[str, Package] = {
+        package.name: package
+        for package in poetry.locker.locked_repository().packages
+        if (package.name, package.version.text) in selected
+    }
+    environment = dict(target.marker_environment)
+    groups = _groups(poetry, selection)
+    root = poetry.package.with_dependency_groups(list(groups), only=True)
+    direct = _needed(root, frozenset(_extras(poetry, selection)), environment)
+    extras: dict[str, set[str]] = {}
+    needs: dict[str, set[str]] = {name: set() for name in locked}
+    queue = [(name, wanted) for name, wanted in direct.items() if name in locked]
+    while queue:
+        name, wanted = queue.pop()
+        known = extras.get(name)
+        if known is not None and wanted <= known:
+            continue
+        extras[name] = (known or set()) | wanted
+        for needed, asked in _needed(locked[name], frozenset(extras[name]), environment).items():
+            if needed in locked:
+                needs[name].add(needed)
+                queue.append((needed, asked))
+    return DependencyGraph(
+        # what is selected for a reason that is not understood is taken for a direct dependency
+        direct=frozenset(direct.keys() & locked.keys()) | (locked.keys() - extras.keys()),
+        needs={name: frozenset(names) for name, names in needs.items()},
+    )
+
+
+def _needed(
+    package: Package, extras: frozenset[str], environment: dict[str, str]
+) -> dict[str, frozenset[str]]:
+    """Return what a package needs with some of its extras, and the extras asked of each."""
+    optional = {d.name for name in extras for d in package.extras.get(canonicalize_name(name), ())}
+    needed: dict[str, frozenset[str]] = {}
+    for dependency in package.all_requires:
+        if dependency.is_optional() and dependency.name not in optional:
+            continue
+        if dependency.marker.without_extras().validate(environment):
+            asked = needed.get(dependency.name, frozenset())
+            needed[dependency.name] = asked | frozenset(dependency.extras)
+    return needed

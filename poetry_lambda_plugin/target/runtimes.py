@@ -24,6 +24,19 @@ MAX_UNZIPPED_SIZE = 262_144_000
 """Bytes of function and layers together, unpacked (AWS page "Lambda quotas")."""
 
 
+RUNTIME_PACKAGES = frozenset(
+    {"awslambdaric", "boto3", "botocore", "s3transfer", "simplejson", "snapshot-restore-py"}
+)
+"""Distributions of every managed runtime that a function may do without.
+
+What else the runtimes hold (jmespath, python-dateutil, six, urllib3) they hold for these alone; it is left
+out with them unless something else needs it (AWS page "Runtime-included SDK versions").
+"""
+
+SDK_CONSTRAINTS = {"jmespath": "<2", "python-dateutil": "<3", "six": "<2"}
+"""What every runtime's botocore allows of the packages that a bundle may hold before it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runtime:
     """One managed runtime."""
@@ -43,6 +56,11 @@ class Runtime:
     """Announced, but not for production."""
     known: bool = True
     """False where AWS has not announced it and its facts are those of the newest known runtime."""
+
+    @property
+    def sdk_constraints(self) -> dict[str, str]:
+        """What the runtime's botocore allows of its dependencies; urllib3 2 since Python 3.10."""
+        return {**SDK_CONSTRAINTS, "urllib3": "<1.27" if self.python < (3, 10) else "!=2.2.0,<3"}
 
     @property
     def python_version(self) -> str:

@@ -1,0 +1,82 @@
+"""What the project's own sources say of the packages and AWS services that they use."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+
+
+SERVICE_METHODS = frozenset({"client", "resource", "create_client"})
+"""Methods of boto3, its sessions and botocore's whose first argument is a service."""
+
+SESSION_WORDS = ("boto3", "session", "botocore")
+"""Words in an expression that is likely one of those objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUse:
+    """The AWS services that sources ask clients for."""
+
+    services: frozenset[str]
+    unclear: tuple[str, ...]
+    """Where a service is computed, as `path:line`."""
+
+
+def imported_modules(sources: Iterable[tuple[str, bytes]]) -> frozenset[str]:
+    """Return the top-level modules that sources import absolutely."""
+    names: set[str] = set()
+    for _, tree in _parsed(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return frozenset(names)
+
+
+def service_use(sources: Iterable[tuple[str, bytes]]) -> ServiceUse:
+    """Return the literal services in calls such as `boto3.client("s3")`, and the calls that have none."""
+    services: set[str] = set()
+    unclear: list[str] = []
+    for path, tree in _parsed(sources):
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            function = call.func
+            if not isinstance(function, ast.Attribute) or function.attr not in SERVICE_METHODS:
+                continue
+            service = _first_argument(call)
+            if isinstance(service, ast.Constant) and isinstance(service.value, str):
+                services.add(service.value)
+            elif any(word in ast.unparse(function.value).lower() for word in SESSION_WORDS):
+                unclear.append(f"{path}:{call.lineno}")
+    return ServiceUse(frozenset(services), tuple(unclear))
+
+
+def _first_argument(call: ast.Call) -> ast.expr | None:
+    if call.args:
+        return call.args[0]
+    return next((keyword.value for keyword in call.keywords if keyword.arg == "service_name"), None)
+
+
+def _parsed(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, ast.Module]]:
+    """Parse what this Python can; sources for another one say nothing."""
+    for path, source in sources:
+        tree = _tree(path, source)
+        if tree is not None:
+            yield path, tree
+
+
+def _tree(path: str, source: bytes) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source, path)
+    except (SyntaxError, ValueError, RecursionError):
+        return None

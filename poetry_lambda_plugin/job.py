@@ -1,0 +1,252 @@
+"""One bundle with everything decided that the lock, the options and the project's files decide.
+
+Nothing here needs the network, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.archive.output import check_writable
+from poetry_lambda_plugin.audit.sources import imported_modules
+from poetry_lambda_plugin.config import output_path
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.layer import read_layer
+from poetry_lambda_plugin.sources.building import can_build
+from poetry_lambda_plugin.sources.choice import BinaryPolicy
+from poetry_lambda_plugin.sources.choice import Choice
+from poetry_lambda_plugin.sources.choice import choose
+from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
+from poetry_lambda_plugin.sources.exclusion import UnknownPackageError
+from poetry_lambda_plugin.sources.exclusion import exclude_layers
+from poetry_lambda_plugin.sources.exclusion import exclude_packages
+from poetry_lambda_plugin.sources.exclusion import imported_anyway
+from poetry_lambda_plugin.sources.exclusion import sdk_clashes
+from poetry_lambda_plugin.sources.lockfile import LockedPackage
+from poetry_lambda_plugin.sources.lockfile import dependency_graph
+from poetry_lambda_plugin.sources.lockfile import locked_names
+from poetry_lambda_plugin.sources.lockfile import locked_packages
+from poetry_lambda_plugin.sources.project import needs_build
+from poetry_lambda_plugin.sources.project import project_identity
+from poetry_lambda_plugin.sources.project import project_root
+from poetry_lambda_plugin.sources.project import python_constraint
+from poetry_lambda_plugin.sources.project import read_includes
+from poetry_lambda_plugin.sources.project import read_project
+from poetry_lambda_plugin.target.platform import newest_runtime
+from poetry_lambda_plugin.target.platform import runtime_warnings
+from poetry_lambda_plugin.target.platform import target_for
+from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from poetry.poetry import Poetry
+
+    from poetry_lambda_plugin.config import BundleConfig
+    from poetry_lambda_plugin.layout.layer import Layer
+    from poetry_lambda_plugin.sources.graph import DependencyGraph
+    from poetry_lambda_plugin.sources.project import ProjectSource
+    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.target.runtimes import Architecture
+
+
+class EmptyBundleError(LambdaBundleError):
+    """Nothing to bundle."""
+
+
+class OutputCollisionError(LambdaBundleError):
+    """Two bundles with one output."""
+
+
+class StrictError(LambdaBundleError):
+    """A warning where the user asked for none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BundleJob:
+    """One bundle to be made."""
+
+    config: BundleConfig
+    target: Target
+    name: str
+    version: str
+    output: Path
+    project: ProjectSource | None
+    """None for the dependencies alone."""
+    build: Choice | None
+    """The project where it has to be built; `project` then holds only what the user includes."""
+    choices: tuple[Choice, ...]
+    left_out: tuple[LeftOutPackage, ...]
+    layers: tuple[Layer, ...]
+    """Those that the function will have."""
+    graph: Callable[[], DependencyGraph]
+    """Who needs whom among all packages selected, those left out included; worked out when called."""
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSelection:
+    """The packages that stay, and what became of the others."""
+
+    packages: tuple[LockedPackage, ...]
+    left_out: tuple[LeftOutPackage, ...]
+    graph: Callable[[], DependencyGraph]
+    warnings: tuple[str, ...]
+
+
+def prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date) -> BundleJob:
+    """Decide all that needs no network; raises LambdaBundleError."""
+    target, warnings = _target(poetry, config, architecture, today)
+    name, version = project_identity(poetry)
+    output = _output(poetry, config, target)
+    layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
+    selection = _selection(poetry, config, target, layers)
+    choices = choose(selection.packages, target, BinaryPolicy.of(poetry), can_build)
+    project, build = _project(poetry, config, target, output)
+    if not choices and build is None and (project is None or not project.files):
+        raise EmptyBundleError(
+            "There is nothing to bundle: no dependency is selected, and "
+            f"{project_root(poetry)} has no module, package or included file. "
+            "Add a dependency, a module beside pyproject.toml, or files with --include."
+        )
+    warnings += (*selection.warnings, *_import_warnings(config, project))
+    enforce(config, warnings)
+    return BundleJob(
+        config=config,
+        target=target,
+        name=name,
+        version=version,
+        output=output,
+        project=project,
+        build=build,
+        choices=choices,
+        left_out=selection.left_out,
+        layers=layers,
+        graph=selection.graph,
+        warnings=warnings,
+        notes=_notes(project),
+    )
+
+
+def check_outputs(jobs: Sequence[BundleJob]) -> None:
+    """Refuse two bundles with one output."""
+    seen: dict[Path, BundleJob] = {}
+    for job in jobs:
+        other = seen.setdefault(job.output, job)
+        if other is not job:
+            raise OutputCollisionError(
+                f"Two bundles would be written to {job.output}. Tell them apart in --output with "
+                "{architecture} or {bundle}."
+            )
+
+
+def enforce(config: BundleConfig, warnings: Sequence[str]) -> None:
+    """Turn warnings into an error where the user asked for that."""
+    if config.strict and warnings:
+        raise StrictError(f"{' '.join(warnings)} (--strict makes this an error.)")
+
+
+def project_sources(project: ProjectSource | None) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and text of the project's own modules."""
+    for path, file in project.files if project else ():
+        if path.endswith(".py"):
+            yield path, file.read_bytes()
+
+
+def _target(
+    poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date
+) -> tuple[Target, tuple[str, ...]]:
+    allows, constraint = python_constraint(poetry)
+    runtime = config.runtime or newest_runtime(allows, constraint)
+    target = target_for(runtime, architecture, allows, constraint)
+    return target, tuple(runtime_warnings(runtime, allows, constraint, today))
+
+
+def _output(poetry: Poetry, config: BundleConfig, target: Target) -> Path:
+    name, version = project_identity(poetry)
+    placeholders = {
+        "name": name,
+        "version": version,
+        "runtime": target.runtime.name,
+        "architecture": target.architecture,
+        "bundle": config.bundle or name,
+    }
+    output = output_path(config, project_root(poetry) / "dist", placeholders)
+    check_writable(output)
+    return output
+
+
+def _selection(
+    poetry: Poetry, config: BundleConfig, target: Target, layers: Sequence[Layer]
+) -> PackageSelection:
+    """Select from the lock, then leave out what the user, the runtime or a layer makes unnecessary."""
+    packages = () if config.only_root else locked_packages(poetry, target, config.selection)
+    graph = cache(lambda: dependency_graph(poetry, target, config.selection, packages))
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOutPackage, ...] = ()
+    kept = packages
+    named = _named_exclusions(poetry, config)
+    if named and packages:
+        kept, left_out = exclude_packages(packages, graph(), named)
+        warnings += tuple(sdk_clashes(kept, left_out, graph(), target.runtime))
+    kept, in_layers, layer_warnings = exclude_layers(kept, layers)
+    return PackageSelection(kept, left_out + in_layers, graph, warnings + layer_warnings)
+
+
+def _named_exclusions(poetry: Poetry, config: BundleConfig) -> dict[str, str]:
+    """Return the reason by name for every package to leave out."""
+    named = dict.fromkeys(RUNTIME_PACKAGES, "on the runtime") if config.exclude_runtime_packages else {}
+    locked = locked_names(poetry) if config.exclude_packages and not config.only_root else frozenset()
+    for name in config.exclude_packages:
+        if locked and name not in locked:
+            raise UnknownPackageError(name, locked)
+        named[name] = "excluded"
+    return named
+
+
+def _import_warnings(config: BundleConfig, project: ProjectSource | None) -> tuple[str, ...]:
+    if not config.exclude_packages:
+        return ()
+    return tuple(imported_anyway(config.exclude_packages, imported_modules(project_sources(project))))
+
+
+def _project(
+    poetry: Poetry, config: BundleConfig, target: Target, output: Path
+) -> tuple[ProjectSource | None, Choice | None]:
+    """Return the project's files, or what has to be built of it."""
+    if config.no_root:
+        return None, None
+    if not needs_build(poetry):
+        return _without(output, read_project(poetry, config.include)), None
+    name, version = project_identity(poetry)
+    root = LockedPackage(
+        name=name,
+        version=version,
+        files=(),
+        source_type="directory",
+        source_reference=None,
+        source_url=str(project_root(poetry)),
+    )
+    return _without(output, read_includes(poetry, config.include)), Choice(root, None, target)
+
+
+def _without(output: Path, project: ProjectSource) -> ProjectSource:
+    """Keep the last bundle out of the next one, should an included folder hold it."""
+    return replace(project, files=tuple(file for file in project.files if file.file != output))
+
+
+def _notes(project: ProjectSource | None) -> tuple[str, ...]:
+    if project is None or not project.loose:
+        return ()
+    count = "1 module or package" if len(project.loose) == 1 else f"{len(project.loose)} modules and packages"
+    note = f"The project has no package to build, so the {count} beside pyproject.toml are bundled"
+    return (f"{note} (-v lists them); `include` chooses others.",)

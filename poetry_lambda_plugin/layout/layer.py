@@ -1,0 +1,69 @@
+"""What a Lambda layer holds, so that a function can leave it out.
+
+Paths are those of the AWS page "Packaging your layer content".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from poetry_lambda_plugin.archive.reader import InvalidArchiveError
+from poetry_lambda_plugin.archive.reader import read_members
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from poetry_lambda_plugin.target.runtimes import Runtime
+
+
+LAYER_ROOT = "/opt/"
+"""Where Lambda unpacks layers."""
+
+
+class LayerError(LambdaBundleError):
+    """A layer that can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer's distributions and size."""
+
+    path: Path
+    versions: Mapping[str, str]
+    """Version by normalised name of each distribution."""
+    unzipped: int
+    """Bytes once unpacked."""
+
+
+def layer_prefix(runtime: Runtime, *, version_specific: bool) -> str:
+    """Return the folder of a layer that the runtime has on its path."""
+    return f"python/lib/{runtime.name}/site-packages/" if version_specific else "python/"
+
+
+def read_layer(path: Path, runtime: Runtime) -> Layer:
+    """Read a layer's `.dist-info` folders where the runtime would see them; raises LayerError."""
+    try:
+        members = read_members(path)
+    except InvalidArchiveError as error:
+        raise LayerError(
+            f"exclude-layers: {path} is no layer that Lambda could unpack: {error.reason}."
+        ) from error
+    except OSError as error:
+        raise LayerError(
+            f"exclude-layers: {path} can't be read: {error.strerror}. Make the layer before the function."
+        ) from error
+    versions: dict[str, str] = {}
+    for version_specific in (False, True):
+        prefix = layer_prefix(runtime, version_specific=version_specific)
+        for member in members:
+            folder, _, file = member.name.removeprefix(prefix).partition("/")
+            if member.name.startswith(prefix) and file == "METADATA" and folder.endswith(".dist-info"):
+                name, _, version = folder.removesuffix(".dist-info").partition("-")
+                versions[canonicalize_name(name)] = version
+    return Layer(path, versions, sum(member.size for member in members))

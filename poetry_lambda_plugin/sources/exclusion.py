@@ -1,0 +1,113 @@
+"""Packages that are selected by the lock, and that the user wants left out with all that only they need."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.layout.layer import Layer
+    from poetry_lambda_plugin.sources.graph import DependencyGraph
+    from poetry_lambda_plugin.sources.lockfile import LockedPackage
+    from poetry_lambda_plugin.target.runtimes import Runtime
+
+
+class UnknownPackageError(LambdaBundleError):
+    """A package to exclude that the lock does not have."""
+
+    def __init__(self, name: str, locked: Collection[str]) -> None:
+        self.name = name
+        nearest = get_close_matches(name, sorted(locked), n=1)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        super().__init__(f"exclude-packages: poetry.lock has no package {name!r}.{hint}")
+
+
+class LeftOutPackage(NamedTuple):
+    """A package that the lock selects and the bundle lacks."""
+
+    name: str
+    version: str
+    reason: str
+
+
+def exclude_packages(
+    packages: Sequence[LockedPackage], graph: DependencyGraph, named: Mapping[str, str]
+) -> tuple[tuple[LockedPackage, ...], tuple[LeftOutPackage, ...]]:
+    """Leave out packages, each with its reason, and what nothing else needs; what others share stays."""
+    reachable = graph.reachable(named)
+    kept, left_out = [], []
+    for package in packages:
+        if package.name in reachable:
+            kept.append(package)
+        else:
+            reason = named.get(package.name, "needed by excluded packages only")
+            left_out.append(LeftOutPackage(package.name, package.version, reason))
+    return tuple(kept), tuple(left_out)
+
+
+def exclude_layers(
+    packages: Sequence[LockedPackage], layers: Sequence[Layer]
+) -> tuple[tuple[LockedPackage, ...], tuple[LeftOutPackage, ...], tuple[str, ...]]:
+    """Leave out what layers hold, and warn where theirs is another version."""
+    kept, left_out, warnings = [], [], []
+    for package in packages:
+        layer = next((layer for layer in layers if package.name in layer.versions), None)
+        if layer is None:
+            kept.append(package)
+            continue
+        left_out.append(LeftOutPackage(package.name, package.version, f"in the layer {layer.path.name}"))
+        held = layer.versions[package.name]
+        if held != package.version:
+            warnings.append(
+                f"The layer {layer.path.name} holds {package.name} {held}, but {package.version} is locked: "
+                "make the layer again."
+            )
+    return tuple(kept), tuple(left_out), tuple(warnings)
+
+
+def sdk_clashes(
+    kept: Sequence[LockedPackage],
+    left_out: Sequence[LeftOutPackage],
+    graph: DependencyGraph,
+    runtime: Runtime,
+) -> Iterator[str]:
+    """Warn of packages in the bundle that the runtime's own SDK will import, and does not allow."""
+    needed = {name for package in left_out for name in graph.needs.get(package.name, ())}
+    for package in kept:
+        constraint = runtime.sdk_constraints.get(package.name)
+        if package.name in needed and constraint and package.version not in SpecifierSet(constraint):
+            needed_by = _needed_by(package.name, graph, left_out)
+            yield (
+                f"{package} stays in the bundle, since {needed_by} needs it; but the runtime's botocore will "
+                f"import it too, and allows {package.name}{constraint} only. "
+                "Bundle boto3 as well, or lock a version that both allow."
+            )
+
+
+def _needed_by(name: str, graph: DependencyGraph, left_out: Sequence[LeftOutPackage]) -> str:
+    gone = {package.name for package in left_out}
+    others = sorted(n for n, needs in graph.needs.items() if name in needs and n not in gone)
+    return others[0] if others else "the project"
+
+
+def imported_anyway(excluded: Collection[str], modules: Collection[str]) -> Iterator[str]:
+    """Warn of excluded packages that the project's sources import, going by their names."""
+    imported = {canonicalize_name(module) for module in modules}
+    for name in sorted(excluded):
+        if {name, name.removeprefix("python-"), name.removesuffix("-python")} & imported:
+            yield (
+                f"{name} is excluded, but the project imports it. "
+                "That works only where a layer or the runtime has it."
+            )
