@@ -17,6 +17,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.bytecode import MODES
+from poetry_lambda_plugin.layout.bytecode import OPTIMIZATIONS
 from poetry_lambda_plugin.layout.filters import check_patterns
 from poetry_lambda_plugin.target.platform import find_architecture
 from poetry_lambda_plugin.target.platform import find_runtime
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
 
+    from poetry_lambda_plugin.layout.bytecode import BytecodeMode
     from poetry_lambda_plugin.target.runtimes import Architecture
     from poetry_lambda_plugin.target.runtimes import Runtime
 
@@ -114,6 +117,11 @@ class BundleConfig:
     layer_path: str = "python"
     max_size: int | None = None
     """Unzipped bytes that the bundle and its layers may have."""
+    bytecode: BytecodeMode | None = None
+    bytecode_exclude: tuple[str, ...] = ()
+    """Patterns of sources that are not compiled."""
+    optimize: int = 0
+    """As PYTHONOPTIMIZE will be set."""
     handler: str | None = None
     scripts: bool = False
     strict: bool = False
@@ -273,6 +281,19 @@ def _size(value: object, where: str) -> int:
     return int(float(match[1]) * {"": 1, "KB": 1 << 10, "MB": 1 << 20}[match[2].upper()])
 
 
+def _bytecode(value: object, where: str) -> BytecodeMode:
+    for mode in MODES:
+        if value == mode:
+            return mode
+    raise ConfigError(f"{where} must be {' or '.join(MODES)}, not {_type_name(value)}.")
+
+
+def _optimization(value: object, where: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value in OPTIMIZATIONS:
+        return int(value)
+    raise ConfigError(f"{where} must be 0, 1 or 2, as PYTHONOPTIMIZE, not {_type_name(value)}.")
+
+
 def _runtime(value: object, where: str) -> Runtime:
     return find_runtime(_string(value, where))
 
@@ -304,6 +325,9 @@ READERS: Mapping[str, Callable[[object, str], object]] = {
     "layer": _boolean,
     "layer-path": _layer_path,
     "max-size": _size,
+    "bytecode": _bytecode,
+    "bytecode-exclude": _patterns,
+    "optimize": _optimization,
     "handler": _string,
     "scripts": _boolean,
     "strict": _boolean,
@@ -384,6 +408,9 @@ def _config(name: str | None, values: Layer) -> BundleConfig:
         layer=values.get("layer", False),
         layer_path=values.get("layer-path", "python"),
         max_size=values.get("max-size"),
+        bytecode=values.get("bytecode"),
+        bytecode_exclude=values.get("bytecode-exclude", ()),
+        optimize=values.get("optimize", 0),
         handler=values.get("handler"),
         scripts=values.get("scripts", False),
         strict=values.get("strict", False),

@@ -108,6 +108,12 @@ class BundleCommand(GroupCommand):
         option("max-size", None, "Fail above this unzipped size, as in 200MB.", flag=False),
         option("explain", None, "Say why each package is there, and what could be saved."),
         option("diff", None, "Say what has grown since another bundle.", flag=False),
+        option(
+            "bytecode",
+            None,
+            "Ship bytecode for the runtime: checked-hash or unchecked-hash.",
+            flag=False,
+        ),
         option("format", None, "Report as text or json.", flag=False, default="text"),
         option("strict", None, "Turn every warning into an error."),
         option("dry-run", None, "Plan everything, write nothing, ask no network."),

@@ -49,6 +49,13 @@ class ConsoleObserver:
             if package in self._sections:
                 self._show(package, "<success>done</success>", first=False)
 
+    def compiling(self, files: int, version: str) -> None:
+        """Say that bytecode is being compiled, which can take a while."""
+        self._io.write_line(
+            f"  <fg=blue;options=bold>-</> Compiling <c1>{files:,}</c1> "
+            f"{'file' if files == 1 else 'files'} with CPython <c2>{version}</c2>"
+        )
+
     def begin(self, job: BundleJob) -> None:
         """Write the heading of a bundle."""
         self._io.write_line(heading(job.name, job.version, job.config.bundle, job.target))
@@ -82,6 +89,9 @@ class SilentObserver:
 
     def finish(self, package: LockedPackage) -> None:
         """Pass over a download's end."""
+
+    def compiling(self, files: int, version: str) -> None:
+        """Pass over a compilation."""
 
     def begin(self, job: BundleJob) -> None:
         """Pass over a bundle's beginning."""

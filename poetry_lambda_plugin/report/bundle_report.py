@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.archive.writer import Sizes
+    from poetry_lambda_plugin.layout.bytecode import BytecodeMode
     from poetry_lambda_plugin.layout.distribution import LeftOut
     from poetry_lambda_plugin.report.difference import Difference
     from poetry_lambda_plugin.report.savings import Saving
@@ -34,6 +35,19 @@ class PackageReport:
     sizes: Sizes | None
     """None in a dry run without the file at hand."""
     left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BytecodeReport:
+    """What bytecode was added."""
+
+    mode: BytecodeMode
+    version: str
+    """Of the CPython that compiled it."""
+    sizes: Sizes | None
+    """None in a dry run where something would have to be compiled, or files are missing."""
+    skipped: int | None
+    """Sources that this Python does not understand; None as for the sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,8 @@ class BundleReport:
     """Bytes of the layers that the function will have beside it."""
     digest: ArchiveDigest | None
     """None in a dry run without all files at hand."""
+    bytecode: BytecodeReport | None
+    """None where none was asked for."""
     explanation: Explanation | None
     """None where none was asked for, or sizes are unknown."""
     differences: tuple[Difference, ...] | None

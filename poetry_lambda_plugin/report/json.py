@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import BytecodeReport
     from poetry_lambda_plugin.report.bundle_report import Explanation
     from poetry_lambda_plugin.report.bundle_report import PackageReport
     from poetry_lambda_plugin.report.difference import Difference
@@ -48,6 +49,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "zipped_bytes": digest.total.zipped if digest else None,
         "unzipped_bytes": digest.total.unzipped if digest else None,
         "files": digest.total.files if digest else None,
+        "bytecode": _bytecode(report.bytecode) if report.bytecode else None,
         "limits": {"zipped_bytes": MAX_ZIPPED_SIZE, "unzipped_bytes": MAX_UNZIPPED_SIZE},
         "packages": [_package(package) for package in report.packages],
         "left_out": [
@@ -81,6 +83,18 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "new_version": difference.new_version,
         "zipped_bytes": difference.zipped,
         "unzipped_bytes": difference.unzipped,
+    }
+
+
+def _bytecode(bytecode: BytecodeReport) -> dict[str, Any]:
+    sizes = bytecode.sizes
+    return {
+        "mode": bytecode.mode,
+        "python": bytecode.version,
+        "files": sizes.files if sizes else None,
+        "skipped": bytecode.skipped,
+        "zipped_bytes": sizes.zipped if sizes else None,
+        "unzipped_bytes": sizes.unzipped if sizes else None,
     }
 
 

@@ -45,6 +45,10 @@ def summary(report: BundleReport) -> Iterator[str]:
         layers = f", and {size(report.layers_unzipped)} in layers" if report.layers_unzipped else ""
         yield f"  Unzipped    {size(total.unzipped)} of {size(MAX_UNZIPPED_SIZE)}{layers}"
         yield f"  Files       {total.files:,}"
+        if report.bytecode is not None and report.bytecode.sizes is not None:
+            zipped, unzipped, files = report.bytecode.sizes
+            counts = f"{files:,} {'file' if files == 1 else 'files'}, {report.bytecode.skipped:,} skipped"
+            yield f"  Bytecode    {size(zipped)} zipped, {size(unzipped)} unzipped ({counts})"
         yield f"  CodeSha256  <c1>{report.digest.code_sha256}</c1>"
     if report.handler:
         yield f"  Handler     {escaped(report.handler)}"

@@ -27,7 +27,6 @@ from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
-from poetry_lambda_plugin.audit.binaries import binary_problems
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.target.platform import WHEEL_ARCHITECTURES
@@ -147,6 +146,9 @@ def build(
 
 def _problems(wheel: Path, target: Target) -> tuple[str, ...]:
     """Return why a wheel can't run on the target."""
+    # reads ELF files with a library that is large, and needed here alone
+    from poetry_lambda_plugin.audit.binaries import binary_problems
+
     if target.wheel_rank(wheel.name) is None:
         return (f"the build made {wheel.name}",)
     members = read_members(wheel)

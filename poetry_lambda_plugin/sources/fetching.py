@@ -6,6 +6,7 @@ import shutil
 import threading
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol
@@ -27,6 +28,7 @@ from poetry_lambda_plugin.sources.known_files import digest
 if TYPE_CHECKING:
     from poetry.poetry import Poetry
     from poetry.repositories.repository import Repository
+    from poetry.utils.authenticator import Authenticator
 
     from poetry_lambda_plugin.sources.choice import Choice
     from poetry_lambda_plugin.sources.lockfile import LockedFile
@@ -96,8 +98,13 @@ class Fetcher:
     def __init__(self, poetry: Poetry, progress: Progress, workers: int) -> None:
         self._poetry = poetry
         self._progress = progress
+        self._workers = workers
         self._stopped = threading.Event()
-        self._session = poetry_api.authenticator(poetry, workers)
+
+    @cached_property
+    def _session(self) -> Authenticator:
+        """Made when something is downloaded: a warm run spares itself the search for credentials."""
+        return poetry_api.authenticator(self._poetry, self._workers)
 
     def stop(self) -> None:
         """End the downloads under way, as on an interrupt."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ from poetry.vcs.git import Git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Sequence
 
     from packaging.tags import Tag
@@ -266,13 +268,27 @@ def find_interpreter(python: tuple[int, int]) -> Path | None:
     """Find a CPython of a minor version as Poetry does: its own, pyenv's, those on PATH."""
     if sys.version_info[:2] == python and sys.implementation.name == "cpython":
         return Path(sys.executable)
+    return next(find_interpreters(python), None)
+
+
+def find_interpreters(python: tuple[int, int]) -> Iterator[Path]:
+    """Yield what Poetry takes for a CPython of a minor version; it starts every Python that it finds."""
     from poetry.utils.env.python import Python
 
     constraint = f">={python[0]}.{python[1]},<{python[0]}.{python[1] + 1}"
     for found in Python.find_all_versions(constraint, implementation="cpython"):
         if found.executable is not None:
-            return Path(found.executable)
-    return None
+            yield Path(found.executable)
+
+
+def environment_interpreters(poetry: Poetry) -> Iterator[Path]:
+    """Yield the interpreters of the project's environments; none is made or changed."""
+    from poetry.utils.env import EnvError
+    from poetry.utils.env import EnvManager
+
+    with suppress(EnvError, OSError, ValueError):
+        for environment in EnvManager(poetry).list():
+            yield Path(environment.python)
 
 
 def build_wheel(poetry: Poetry, source: Path, name: str, interpreter: Path, destination: Path) -> Path:

@@ -1,0 +1,65 @@
+"""Compiles sources with the Python that runs it.
+
+Started by `compiling.py` with the target's Python, which may be as old as 3.7, and imported by nothing.
+Both ways go numbers of four bytes and what they are the length of.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+
+from importlib.util import MAGIC_NUMBER
+from importlib.util import source_hash
+from typing import Any
+
+
+def main() -> None:
+    """Say who is here, then answer each source with its bytecode, or with nothing if it has none."""
+    version = ".".join(map(str, sys.version_info[:3])) + "".join(map(str, sys.version_info[3:]))
+    build = [sys.implementation.name, version, getattr(sys, "abiflags", ""), MAGIC_NUMBER.hex()]
+    send(" ".join(build).encode())
+    job: tuple[int, int, list[tuple[str, bytes]]] = marshal.load(sys.stdin.buffer)
+    flags, optimize, sources = job
+    for name, source in sources:
+        send(bytecode(source, name, flags, optimize))
+
+
+def send(data: bytes) -> None:
+    """Write at once, so that a crash leaves all that was done before it."""
+    sys.stdout.buffer.write(len(data).to_bytes(4, "little") + data)
+    sys.stdout.buffer.flush()
+
+
+def bytecode(source: bytes, name: str, flags: int, optimize: int) -> bytes:
+    """Return a hash-based `.pyc` (PEP 552); nothing for source that this Python does not understand."""
+    try:
+        code = compile(source, name, "exec", dont_inherit=True, optimize=optimize)
+        if sys.version_info < (3, 11) and is_unstable(code.co_consts):
+            return b""
+        return MAGIC_NUMBER + flags.to_bytes(4, "little") + source_hash(source) + marshal.dumps(code)
+    except Exception:  # noqa: BLE001
+        # what goes wrong with test data and other Pythons' sources can't be listed
+        return b""
+
+
+def is_unstable(constants: Any) -> bool:
+    """Tell whether a set would be written in an order that changes from run to run.
+
+    Until 3.10 sets are not sorted, and the hash of None and of `...` is where they lie in memory.
+    """
+    if isinstance(constants, frozenset):
+        return len(constants) > 1 and any(has_address_for_hash(item) for item in constants)
+    if isinstance(constants, tuple):
+        return any(is_unstable(item) for item in constants)
+    return hasattr(constants, "co_consts") and is_unstable(constants.co_consts)
+
+
+def has_address_for_hash(constant: Any) -> bool:
+    """Tell whether a constant's hash is an address, or made of one."""
+    if isinstance(constant, tuple):
+        return any(has_address_for_hash(item) for item in constant)
+    return constant is None or constant is ...
+
+
+main()
