@@ -27,11 +27,16 @@ from poetry_lambda_plugin.config import AUTO
 from poetry_lambda_plugin.job import EmptyBundleError
 from poetry_lambda_plugin.job import check_outputs
 from poetry_lambda_plugin.job import enforce
+from poetry_lambda_plugin.job import import_warnings
 from poetry_lambda_plugin.job import prepare
-from poetry_lambda_plugin.job import project_sources
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.botocore import check_services
 from poetry_lambda_plugin.layout.botocore import known_services
+from poetry_lambda_plugin.layout.bytecode import BytecodeSettings
+from poetry_lambda_plugin.layout.bytecode import bytecode_root
+from poetry_lambda_plugin.layout.bytecode import sources_of
+from poetry_lambda_plugin.layout.bytecode import with_bytecode
+from poetry_lambda_plugin.layout.distribution import module_sources
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.layer import layer_prefix
 from poetry_lambda_plugin.layout.plan import Exclusions
@@ -40,6 +45,7 @@ from poetry_lambda_plugin.layout.project import project_distribution
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.report.bundle_report import BundleReport
+from poetry_lambda_plugin.report.bundle_report import BytecodeReport
 from poetry_lambda_plugin.report.bundle_report import Explanation
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import difference
@@ -49,11 +55,14 @@ from poetry_lambda_plugin.report.savings import SERVICES_OPTION
 from poetry_lambda_plugin.report.savings import savings
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import WheelArtifact
+from poetry_lambda_plugin.sources.compiling import CompilationObserver
+from poetry_lambda_plugin.sources.compiling import Compiler
 from poetry_lambda_plugin.sources.fetching import Progress
 from poetry_lambda_plugin.sources.project import ProjectSource
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -72,9 +81,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.report.savings import Saving
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.sources.choice import Choice
+    from poetry_lambda_plugin.sources.compiling import Bytecode
 
 
-class Observer(Progress, Protocol):
+class Observer(Progress, CompilationObserver, Protocol):
     """Is told what happens."""
 
     def begin(self, job: BundleJob) -> None:
@@ -117,13 +127,24 @@ def make_bundles(
     ]
     check_outputs(jobs)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
-    with Supplier(poetry, observer) as supplier, ExitStack() as outputs:
+    with (
+        Supplier(poetry, observer) as supplier,
+        Compiler(poetry, observer) as compiler,
+        ExitStack() as outputs,
+    ):
+        for job in jobs:
+            if job.config.bytecode is not None:
+                compiler.interpreter(job.target.runtime.python)
         parts = _parts(supplier, jobs, circumstances)
         plans = [_plan(job, parts) for job in jobs]
+        compiled = [_compiled(j, plan, compiler, circumstances) for j, plan in zip(jobs, plans, strict=True)]
+        plans = [plan for plan, _ in compiled]
         written = [_write(job, plan, circumstances, outputs) for job, plan in zip(jobs, plans, strict=True)]
-        for job, plan, (digest, output) in zip(jobs, plans, written, strict=True):
+        supplier.check_unchanged()
+        for job, (plan, bytecode), (digest, output) in zip(jobs, compiled, written, strict=True):
             status: Status = "planned" if output is None else "written" if output.commit() else "unchanged"
             report = _report(job, plan, digest, status, explain=circumstances.explain)
+            report = replace(report, bytecode=_bytecode_report(job, plan, digest, bytecode))
             if old is not None and digest is not None:
                 report = replace(report, differences=difference(old, report))
             _tell(job, report, observer)
@@ -154,7 +175,9 @@ def _read(artifact: Artifact) -> Wheel | ProjectSource:
     if isinstance(artifact, ProjectSource):
         return artifact
     package = artifact.choice.package
-    wheel = read_wheel(artifact.path, package.name, package.version)
+    # what is built here may have another version than the one locked, as folders do
+    version = package.version if artifact.choice.target is None else ""
+    wheel = read_wheel(artifact.path, package.name, version)
     if not artifact.verified:
         verify(artifact.path, wheel.members)
     return wheel
@@ -171,15 +194,35 @@ def _plan(job: BundleJob, parts: Mapping[Choice, Wheel | ProjectSource]) -> Bund
     ]
     if job.project is not None and job.project.files:
         distributions.append(_distribution(job.project, interpreter, is_project=True))
-    services, unclear = _services(job, distributions)
+    services, warnings = _services(job, distributions)
+    if job.build is not None:
+        warnings += import_warnings(job.config, _project_modules(distributions))
     plan = plan_bundle(distributions, Exclusions(PathFilter(job.config.exclude), services), _prefix(job))
-    plan = replace(plan, warnings=(*plan.warnings, *unclear))
+    plan = replace(plan, warnings=(*plan.warnings, *warnings))
     enforce(job.config, plan.warnings)
     if not plan.entries:
         raise EmptyBundleError("There is nothing to bundle: --exclude leaves out every file.")
     left_out = {left.path for distribution in plan.distributions for left in distribution.left_out}
-    check_handler(job.config.handler, {entry.path for entry in plan.entries}, left_out)
+    bundled = {entry.path.removeprefix(plan.prefix) for entry in plan.entries}
+    check_handler(job.config.handler, bundled, left_out)
     return plan
+
+
+def _compiled(
+    job: BundleJob, plan: BundlePlan | None, compiler: Compiler, circumstances: Circumstances
+) -> tuple[BundlePlan | None, Bytecode | None]:
+    """Add bytecode to a plan, where it is asked for; no plan is left where a dry run lacks some of it."""
+    config, python = job.config, job.target.runtime.python
+    if plan is None or config.bytecode is None:
+        return plan, None
+    settings = BytecodeSettings(
+        mode=config.bytecode, exclude=PathFilter(config.bytecode_exclude), optimize=config.optimize
+    )
+    sources = sources_of(plan, settings, python)
+    bytecode = compiler.compiled(
+        sources, settings, python, bytecode_root(plan), only_at_hand=circumstances.dry_run
+    )
+    return with_bytecode(plan, sources, bytecode.members) if bytecode else None, bytecode
 
 
 def _prefix(job: BundleJob) -> str:
@@ -199,13 +242,17 @@ def _services(
         known = known_services(e.path for d in distributions if d.name == "botocore" for e in d.entries)
         check_services(wanted, known)
         return ServiceFilter(frozenset(wanted)), ()
-    use = service_use(project_sources(job.project))
+    use = service_use(_project_modules(distributions))
     unclear = tuple(
         f"{place} asks for an AWS service that is not written out, so botocore-services = 'auto' can't keep "
         "it. List the services instead."
         for place in use.unclear
     )
     return ServiceFilter(use.services), unclear
+
+
+def _project_modules(distributions: Iterable[Distribution]) -> Iterator[tuple[str, bytes]]:
+    return module_sources(entry for d in distributions if d.is_project for entry in d.entries)
 
 
 def _distribution(part: Wheel | ProjectSource, interpreter: str | None, *, is_project: bool) -> Distribution:
@@ -242,8 +289,9 @@ def _savings(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> tuple[S
         used.add(RUNTIME_PACKAGES_OPTION)
     if config.botocore_services is not None:
         used.add(SERVICES_OPTION)
-    services = service_use(project_sources(job.project)).services
-    return savings(plan, digest, job.graph(), services, frozenset(used))
+    modules = module_sources(entry for entry in plan.entries if entry.owner == job.name)
+    gone = frozenset(config.exclude_packages)
+    return savings(plan, digest, job.graph(), gone, service_use(modules).services, frozenset(used))
 
 
 def _tell(job: BundleJob, report: BundleReport, observer: Observer) -> None:
@@ -265,7 +313,7 @@ def _report(
     warnings, notes = job.warnings, job.notes
     explanation = None
     if plan is None or digest is None:
-        notes += (_unknown_sizes_note(),)
+        notes += (_unknown_sizes_note(job.config),)
     else:
         warnings += plan.warnings
         warnings += tuple(size_warnings(digest.total, _layers_size(job), lambda: _savings(job, plan, digest)))
@@ -284,11 +332,30 @@ def _report(
         left_out=job.left_out,
         layers_unzipped=_layers_size(job),
         digest=digest,
+        bytecode=None,
         explanation=explanation,
         differences=None,
         loose_files=job.project.loose if job.project else (),
         warnings=warnings,
         notes=notes,
+    )
+
+
+def _bytecode_report(
+    job: BundleJob, plan: BundlePlan | None, digest: ArchiveDigest | None, bytecode: Bytecode | None
+) -> BytecodeReport | None:
+    if job.config.bytecode is None:
+        return None
+    if plan is None or digest is None or bytecode is None:
+        return BytecodeReport(mode=job.config.bytecode, version=None, sizes=None, skipped=None)
+    taken = zip(plan.entries, digest.packed_sizes, strict=True)
+    zipped = sum(size for entry, size in taken if entry.path in bytecode.members)
+    unzipped = sum(content.member.size for content in bytecode.members.values())
+    return BytecodeReport(
+        mode=job.config.bytecode,
+        version=bytecode.version,
+        sizes=Sizes(zipped, unzipped, len(bytecode.members)),
+        skipped=bytecode.skipped,
     )
 
 
@@ -313,7 +380,11 @@ def _package_reports(
         )
 
 
-def _unknown_sizes_note() -> str:
+def _unknown_sizes_note(config: BundleConfig) -> str:
+    missing, restraint = "files", "asks no network"
+    if config.bytecode is not None:
+        missing, restraint = "files or their bytecode", "neither asks the network nor compiles"
     return (
-        "Some files are not in Poetry's cache and a dry run asks no network, so sizes and digest are unknown."
+        f"Some {missing} are not in Poetry's cache and a dry run {restraint}, "
+        "so sizes and digest are unknown."
     )

@@ -8,6 +8,7 @@ import string
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from pathlib import PurePosixPath
@@ -182,7 +183,7 @@ def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str,
             raise ConfigError(
                 f"The output {template!r} has an unknown placeholder {{{written}}}. Known: {names}."
             )
-    return type(output)(template.format_map(values))
+    return type(output)(os.path.normpath(template.format_map(values)))
 
 
 def source_date_epoch(environment: Mapping[str, str]) -> int | None:
@@ -277,8 +278,9 @@ def _size(value: object, where: str) -> int:
     """Read bytes, or a number with KB or MB of 1,024 and 1,048,576 bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(|KB|MB)", str(value).strip(), re.IGNORECASE)
     if match is None or isinstance(value, bool):
-        raise ConfigError(f"{where} must be a size such as 262144000 or '250 MB', not {_type_name(value)}.")
-    return int(float(match[1]) * {"": 1, "KB": 1 << 10, "MB": 1 << 20}[match[2].upper()])
+        given = value if isinstance(value, int | float) else _type_name(value)
+        raise ConfigError(f"{where} must be a size such as 262144000 or '250 MB', not {given}.")
+    return int(Decimal(match[1]) * {"": 1, "KB": 1 << 10, "MB": 1 << 20}[match[2].upper()])
 
 
 def _bytecode(value: object, where: str) -> BytecodeMode:
@@ -429,16 +431,21 @@ def _with_includes_from(layer: Layer, cwd: Path, root: Path) -> Layer:
 def _with_absolute_paths(layer: Layer, base: Path) -> Layer:
     """Let relative outputs and layers be relative to `base`."""
     absolute: dict[str, Any] = {}
-    try:
-        if "output" in layer:
-            absolute["output"] = _literal(base) / type(base)(layer["output"]).expanduser()
-        if "exclude-layers" in layer:
-            absolute["exclude-layers"] = tuple(
-                base / type(base)(path).expanduser() for path in layer["exclude-layers"]
-            )
-    except RuntimeError as error:
-        raise ConfigError(f"The paths of output and layers can't be understood: {error}") from None
+    if "output" in layer:
+        output = layer["output"]
+        # a folder, to be made where it does not exist
+        output += "{bundle}.zip" if output.endswith(("/", os.sep)) else ""
+        absolute["output"] = _expanded(output, _literal(base))
+    if "exclude-layers" in layer:
+        absolute["exclude-layers"] = tuple(_expanded(path, base) for path in layer["exclude-layers"])
     return {**layer, **absolute}
+
+
+def _expanded(path: str, base: Path) -> Path:
+    try:
+        return base / type(base)(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"The path {path!r} can't be understood: {error}") from None
 
 
 def _literal(folder: Path) -> Path:

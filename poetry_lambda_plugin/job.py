@@ -43,6 +43,7 @@ from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
     from datetime import date
@@ -110,7 +111,14 @@ def prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, to
     output = _output(poetry, config, target)
     layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
     selection = _selection(poetry, config, target, layers)
-    choices = choose(selection.packages, target, BinaryPolicy.of(poetry), can_build)
+    allows, _ = python_constraint(poetry)
+    choices = choose(
+        selection.packages,
+        target,
+        BinaryPolicy.of(poetry),
+        can_build,
+        suits=lambda other: allows(other.runtime.python_full_version),
+    )
     project, build = _project(poetry, config, target, output)
     if not choices and build is None and (project is None or not project.files):
         raise EmptyBundleError(
@@ -118,7 +126,9 @@ def prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, to
             f"{project_root(poetry)} has no module, package or included file. "
             "Add a dependency, a module beside pyproject.toml, or files with --include."
         )
-    warnings += (*selection.warnings, *_import_warnings(config, project))
+    warnings += (*selection.warnings, *_emptiness_warnings(poetry, project, build))
+    if build is None:
+        warnings += import_warnings(config, _modules(project))
     enforce(config, warnings)
     return BundleJob(
         config=config,
@@ -155,11 +165,11 @@ def enforce(config: BundleConfig, warnings: Sequence[str]) -> None:
         raise StrictError(f"{' '.join(warnings)} (--strict makes this an error.)")
 
 
-def project_sources(project: ProjectSource | None) -> Iterator[tuple[str, bytes]]:
-    """Yield the path and text of the project's own modules."""
-    for path, file in project.files if project else ():
-        if path.endswith(".py"):
-            yield path, file.read_bytes()
+def import_warnings(config: BundleConfig, modules: Iterable[tuple[str, bytes]]) -> tuple[str, ...]:
+    """Return a warning for each package excluded by name that the project's modules import."""
+    if not config.exclude_packages:
+        return ()
+    return tuple(imported_anyway(config.exclude_packages, imported_modules(modules)))
 
 
 def _target(
@@ -205,18 +215,20 @@ def _selection(
 def _named_exclusions(poetry: Poetry, config: BundleConfig) -> dict[str, str]:
     """Return the reason by name for every package to leave out."""
     named = dict.fromkeys(RUNTIME_PACKAGES, "on the runtime") if config.exclude_runtime_packages else {}
-    locked = locked_names(poetry) if config.exclude_packages and not config.only_root else frozenset()
+    if config.only_root or not config.exclude_packages:
+        return named
+    locked = locked_names(poetry)
     for name in config.exclude_packages:
-        if locked and name not in locked:
+        if name not in locked:
             raise UnknownPackageError(name, locked)
         named[name] = "excluded"
     return named
 
 
-def _import_warnings(config: BundleConfig, project: ProjectSource | None) -> tuple[str, ...]:
-    if not config.exclude_packages:
-        return ()
-    return tuple(imported_anyway(config.exclude_packages, imported_modules(project_sources(project))))
+def _modules(project: ProjectSource | None) -> Iterator[tuple[str, bytes]]:
+    for path, file in project.files if project else ():
+        if path.endswith(".py"):
+            yield path, file.read_bytes()
 
 
 def _project(
@@ -244,9 +256,23 @@ def _without(output: Path, project: ProjectSource) -> ProjectSource:
     return replace(project, files=tuple(file for file in project.files if file.file != output))
 
 
+def _emptiness_warnings(poetry: Poetry, project: ProjectSource | None, build: Choice | None) -> Iterator[str]:
+    """Warn of a project whose own code was not found, which is seldom meant."""
+    if project is not None and not project.files and build is None:
+        yield (
+            f"The project itself adds no file to the bundle: {project_root(poetry)} has no package of its "
+            "name and no modules beside pyproject.toml. Name its folders in `packages`, or say --no-root."
+        )
+
+
 def _notes(project: ProjectSource | None) -> tuple[str, ...]:
-    if project is None or not project.loose:
-        return ()
-    count = "1 module or package" if len(project.loose) == 1 else f"{len(project.loose)} modules and packages"
-    note = f"The project has no package to build, so the {count} beside pyproject.toml are bundled"
-    return (f"{note} (-v lists them); `include` chooses others.",)
+    if project is not None and project.loose:
+        count = len(project.loose)
+        what = "module or package" if count == 1 else f"{count} modules and packages"
+        verb = "is" if count == 1 else "are"
+        note = f"The project has no package to build, so the {what} beside pyproject.toml {verb} bundled"
+        return (f"{note} (-v lists them); `include` chooses others.",)
+    if project is not None and project.replaced:
+        names = ", ".join(project.replaced)
+        return (f"`include` chooses the files of this project, so these are not bundled: {names}.",)
+    return ()

@@ -172,7 +172,7 @@ def test_refuses_unknown_bundle(table: dict[str, Any], message: str) -> None:
         pytest.param(
             {"runtimes": "python3.12"},
             "Unknown key tool.poetry-lambda-plugin.runtimes. Did you mean runtime? "
-            "[tool.poetry-lambda-plugin] has all-extras, architecture, exclude,",
+            "[tool.poetry-lambda-plugin] has all-extras, architecture, botocore-services,",
             id="plural",
         ),
         pytest.param(
@@ -418,7 +418,7 @@ def test_output_expands_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_refuses_output_in_unknown_home() -> None:
     """The home of a user who does not exist is an error of the output."""
     assert error({"output": "~no-such-user-here/a.zip"}).startswith(
-        "The output '~no-such-user-here/a.zip' can't be understood: "
+        "The path '~no-such-user-here/a.zip' can't be understood: "
     )
 
 
@@ -515,3 +515,87 @@ def test_refuses_malformed_source_date_epoch(value: str) -> None:
         f"SOURCE_DATE_EPOCH is {value!r}, not a number of seconds since 1970. "
         "Correct the variable or unset it."
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        pytest.param(262144000, 262144000, id="number"),
+        pytest.param("1000", 1000, id="bytes"),
+        pytest.param("250 MB", 262144000, id="megabytes"),
+        pytest.param("1.5MB", 1572864, id="fraction"),
+        pytest.param("10kb", 10240, id="kilobytes"),
+        pytest.param("1" + "0" * 400, 10**400, id="huge"),
+    ],
+)
+def test_reads_size(size: object, expected: int) -> None:
+    """A size is in bytes, or in KB and MB as AWS counts them."""
+    assert one({"max-size": size}).max_size == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "given"),
+    [
+        pytest.param("large", "'large'", id="word"),
+        pytest.param("2 GB", "'2 GB'", id="unit"),
+        pytest.param("-1", "'-1'", id="negative"),
+        pytest.param(-1, "-1", id="negative-number"),
+        pytest.param("", "an empty string", id="empty"),
+        pytest.param([1], "a list", id="list"),
+    ],
+)
+def test_refuses_size(size: object, given: str) -> None:
+    """What is no size is named."""
+    assert error({"max-size": size}) == (
+        f"tool.poetry-lambda-plugin.max-size must be a size such as 262144000 or '250 MB', not {given}."
+    )
+
+
+def test_refuses_boolean_as_size() -> None:
+    """TOML's booleans are no numbers."""
+    assert error({"max-size": True}).startswith("tool.poetry-lambda-plugin.max-size must be a size")
+
+
+def test_refuses_layer_path() -> None:
+    """The two places of a layer that Lambda looks in are told."""
+    assert error({"layer-path": "opt"}) == (
+        "tool.poetry-lambda-plugin.layer-path must be 'python' or 'version-specific', not 'opt'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        pytest.param("@test", " Did you mean @tests?", id="nearest"),
+        pytest.param("@zzz", "", id="nothing-near"),
+    ],
+)
+def test_refuses_unknown_set(name: str, hint: str) -> None:
+    """A set of patterns that does not exist is an error with the nearest name and all names."""
+    assert error({"exclude": ["*.md", name]}) == (
+        f"exclude: there is no set {name!r}.{hint} "
+        "The sets are @tests, @type-stubs, @headers-and-sources, @docs."
+    )
+
+
+def test_package_names_are_normalised() -> None:
+    """A package may be named in any of its spellings, and more than once."""
+    config = one({}, {"exclude-packages": ["Ruamel_Yaml", "ruamel.yaml", "six"]})
+
+    assert config.exclude_packages == ("ruamel-yaml", "six")
+
+
+def test_layers_are_relative_to_the_project() -> None:
+    """A layer's path is relative to the project's root, as the output is; `~` is the home."""
+    assert one({"exclude-layers": ["dist/{x}.zip"]}).exclude_layers == (ROOT / "dist/{x}.zip",)
+    assert error({"exclude-layers": ["~no-such-user-here/a.zip"]}).startswith(
+        "The path '~no-such-user-here/a.zip' can't be understood: "
+    )
+
+
+def test_layer_has_an_output_of_its_own() -> None:
+    """A layer and a function of one project don't overwrite each other by default."""
+    folder = Path("dist")
+
+    assert output_path(BundleConfig(layer=True), folder, VALUES) == Path("dist/my-fn-layer.zip")
+    assert output_path(BundleConfig(layer=True, bundle="api"), folder, VALUES) == Path("dist/api.zip")

@@ -22,9 +22,12 @@ from poetry.core.masonry.builders.sdist import SdistBuilder
 from poetry.core.masonry.builders.wheel import WheelBuilder
 from poetry.plugins.application_plugin import ApplicationPlugin
 
+from poetry_lambda_plugin.commands.bundle import OPTION_NAMES
 from poetry_lambda_plugin.commands.bundle import BundleCommand
 from poetry_lambda_plugin.config import PLACEHOLDERS
 from poetry_lambda_plugin.config import READERS
+from poetry_lambda_plugin.layout.filters import SETS
+from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
 from tests.support.runner import bundle
 
 
@@ -35,6 +38,8 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.projects import Project
 
 
 ROOT = Path(__file__).parents[1]
@@ -125,8 +130,9 @@ def test_readme_says_as_option_only_of_options() -> None:
     """A key that is said to be like an option is like the option of its name."""
     options = {option.name for option in BundleCommand.options}
     same = {row[0].strip("`"): re.match(r"As `--([a-z-]+)`", row[2]) for row in readme_table("Configuration")}
+    names = {key: OPTION_NAMES.get(key, key) for key in READERS}
 
-    assert {key: key if key in options else None for key in READERS} == {
+    assert {key: name if name in options else None for key, name in names.items()} == {
         key: match and match[1] for key, match in same.items()
     }
 
@@ -136,14 +142,32 @@ def test_readme_lists_every_placeholder() -> None:
     assert set(re.findall(r"`\{(\w+)\}`", readme_section("Output"))) == set(PLACEHOLDERS)
 
 
-@pytest.mark.usefixtures("locked_project")
-def test_readme_lists_every_field_of_the_json_report() -> None:
+def test_readme_lists_every_set() -> None:
+    """The table of sets has each with its patterns."""
+    rows = readme_table("Sets of patterns")
+
+    assert {name.strip("`@"): tuple(re.findall(r"`([^`]+)`", patterns)) for name, patterns in rows} == SETS
+
+
+def test_readme_lists_every_runtime_package() -> None:
+    """What --exclude-runtime-packages leaves out is told."""
+    assert set(re.findall(r"[a-z0-9-]+", readme_section("Packages"))) >= RUNTIME_PACKAGES
+
+
+def test_readme_lists_every_field_of_the_json_report(locked_project: Project) -> None:
     """The schema has each field of a real report, and no other."""
-    outcome = bundle("--format", "json", "--exclude", "greeting/*")
+    locked_project.write({"notes.md": "something that @docs would save"})
+    bundle("-o", "old.zip", "--exclude-package", "greeting")
+    explained = bundle(
+        *("--format", "json", "--include", "notes.md", "--exclude", "greeting/*"),
+        *("--explain", "--diff", "old.zip"),
+    )
+    without = bundle("--format", "json", "--exclude-package", "greeting")
     named = [row[0].strip("`") for row in readme_table("JSON report")]
 
-    document = json.loads(outcome.output)
-    assert sorted(named) == sorted({*fields(document), "bundles[].warnings[]", "bundles[].notes[]"})
+    found = {path.replace(".paths.greeting", ".paths.NAME") for path in fields(json.loads(explained.output))}
+    found |= {path for path in fields(json.loads(without.output)) if ".left_out_packages[]" in path}
+    assert sorted(named) == sorted({*found, "bundles[].warnings[]", "bundles[].notes[]"})
 
 
 def test_readme_test_line_installs_the_test_group() -> None:

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 from typing import TypeAlias
 
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from poetry_lambda_plugin.archive.reader import Member
+
+
+class ChangedFileError(LambdaBundleError):
+    """A file that changed while it was bundled."""
 
 
 class WheelContent(NamedTuple):
@@ -28,6 +34,8 @@ class FileContent(NamedTuple):
     file: Path
     size: int
     """Bytes when it was planned; another size later is an error."""
+    modified: int | None = None
+    """Its time of modification then, in nanoseconds; another one later is an error too."""
 
 
 class BytesContent(NamedTuple):
@@ -48,3 +56,22 @@ class Entry(NamedTuple):
     executable: bool = False
     owner: str = ""
     """Normalised name of the distribution it belongs to."""
+
+
+def read_file(content: FileContent) -> bytes:
+    """Read a file that must be as it was planned; raises ChangedFileError."""
+    try:
+        data = content.file.read_bytes()
+        modified = content.file.stat().st_mtime_ns
+    except OSError as error:
+        raise ChangedFileError(f"{content.file} can't be read any more: {error.strerror}.") from error
+    if len(data) != content.size or (content.modified is not None and modified != content.modified):
+        raise ChangedFileError(f"{content.file} changed while it was bundled. Run the command again.")
+    return data
+
+
+def content_size(content: Content) -> int:
+    """Return a file's uncompressed bytes."""
+    if isinstance(content, WheelContent):
+        return content.member.size
+    return len(content.data) if isinstance(content, BytesContent) else content.size

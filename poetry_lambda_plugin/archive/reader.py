@@ -60,6 +60,8 @@ LZMA_SETTINGS = 5
 LZMA_LEAST_DICTIONARY = 4096
 
 ZIP64_EXTRA = 0x0001
+UNICODE_PATH_EXTRA = 0x7075
+"""Info-ZIP's second name (APPNOTE 4.6.9): version, CRC-32 of the first name, then UTF-8."""
 MAX_COMMENT = 0xFFFF
 MAX_DESCRIPTOR = 24
 """Bytes of a data descriptor with its signature and ZIP64 sizes (4.3.9)."""
@@ -311,8 +313,10 @@ def _central_header(directory: bytes, position: int, limit: int, archive: str) -
     extra_start = name_start + name_length
     raw_name = directory[name_start:extra_start]
     name = _decoded_name(raw_name, flags, archive)
+    extra = directory[extra_start : extra_start + extra_length]
+    if extra and (other := _extra_field(extra, UNICODE_PATH_EXTRA)) and other[5:] != name.encode():
+        raise InvalidArchiveError(archive, "it has two names, of which readers may take either", name)
     if SENTINEL_32 in (packed, size, offset):
-        extra = directory[extra_start : extra_start + extra_length]
         size, packed, offset = _zip64_sizes(extra, size, packed, offset, archive, name)
     if flags & ENCRYPTED:
         raise InvalidArchiveError(archive, "it is encrypted", name)
@@ -353,15 +357,20 @@ def _zip64_sizes(
 
 
 def _zip64_values(extra: bytes) -> Iterator[int]:
+    body = _extra_field(extra, ZIP64_EXTRA)
+    for at in range(0, len(body) - 7, 8):
+        yield int.from_bytes(body[at : at + 8], "little")
+
+
+def _extra_field(extra: bytes, wanted: int) -> bytes:
+    """Return the first extra field of a kind (4.5.1), empty where there is none."""
     position = 0
     while position + 4 <= len(extra):
         identifier, length = struct.unpack_from("<2H", extra, position)
-        if identifier == ZIP64_EXTRA:
-            body = extra[position + 4 : position + 4 + length]
-            for at in range(0, len(body) - 7, 8):
-                yield int.from_bytes(body[at : at + 8], "little")
-            return
+        if identifier == wanted:
+            return extra[position + 4 : position + 4 + length]
         position += 4 + length
+    return b""
 
 
 def _check_names(members: Sequence[Member], archive: str) -> None:

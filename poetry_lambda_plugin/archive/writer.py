@@ -24,6 +24,7 @@ from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.content import read_file
 from poetry_lambda_plugin.archive.reader import CENTRAL_HEADER
 from poetry_lambda_plugin.archive.reader import CENTRAL_SIGNATURE
 from poetry_lambda_plugin.archive.reader import CHUNK
@@ -72,10 +73,6 @@ COMPRESSION_LEVEL = 6
 
 class ArchiveLimitError(LambdaBundleError):
     """More than a ZIP without ZIP64 records can hold."""
-
-
-class ChangedFileError(LambdaBundleError):
-    """A file of the project that changed while it was bundled."""
 
 
 class Sink(Protocol):
@@ -294,14 +291,9 @@ def _is_recompressed(content: WheelContent) -> bool:
 
 
 def _data(entry: Entry) -> bytes:
-    content = entry.content
-    if isinstance(content, BytesContent):
-        return content.data
-    file, size = cast("FileContent", content)
-    data = file.read_bytes()
-    if len(data) != size:
-        raise ChangedFileError(f"{file} changed while it was bundled. Run the command again.")
-    return data
+    if isinstance(entry.content, BytesContent):
+        return entry.content.data
+    return read_file(cast("FileContent", entry.content))
 
 
 def _packed(data: bytes) -> tuple[Packed, tuple[bytes]]:

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSection
+from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
@@ -69,10 +69,8 @@ def _glibc_versions(elf: ELFFile) -> Iterable[tuple[int, int]]:
 
 
 def _needed_libraries(elf: ELFFile) -> Iterable[str]:
-    section = elf.get_section_by_name(".dynamic")
-    if not isinstance(section, DynamicSection):
-        return
-    for tag in section.iter_tags():
+    dynamic = [segment for segment in elf.iter_segments() if isinstance(segment, DynamicSegment)]
+    for tag in (tag for segment in dynamic for tag in segment.iter_tags()):
         if tag.entry.d_tag == "DT_NEEDED":
             yield str(getattr(tag, "needed"))  # noqa: B009 - set by pyelftools under the tag's own name
 

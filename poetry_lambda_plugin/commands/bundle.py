@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from cleo.helpers import argument
 from cleo.helpers import option
+from cleo.io.outputs.output import Verbosity
 from poetry.console.commands.group_command import GroupCommand
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.exceptions import PoetryError
@@ -59,6 +60,10 @@ OPTION_NAMES = {"exclude-packages": "exclude-package"}
 
 LISTS_WITH_COMMAS = ("with", "without", "only")
 """Options of which `poetry install` takes several values in one, with commas or spaces between."""
+
+
+class UnexpectedError(LambdaBundleError):
+    """A failure of this machine, such as a full disk or a file that has gone."""
 
 
 class ProjectFileError(LambdaBundleError):
@@ -129,6 +134,10 @@ class BundleCommand(GroupCommand):
         except LambdaBundleError as error:
             self._report_error(error)
             return 1
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            self._report_error(UnexpectedError(f"{where}{error.strerror or error}. Nothing was changed."))
+            return 1
         except KeyboardInterrupt:
             self.line_error("\n<error>Interrupted: no bundle was left half-written.</error>")
             return INTERRUPTED
@@ -189,19 +198,23 @@ class BundleCommand(GroupCommand):
         return bool(self.option("format") == "json")
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
-        done = []
+        done: list[BundleReport] = []
         for report in reports:
             if not self._is_json:
                 self._report_text(report)
+            # two architectures of one bundle mostly have the same ones
+            told = {warning for other in done for warning in other.warnings}
             for warning in report.warnings:
-                self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
+                if warning not in told:
+                    self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
             done.append(report)
         if self._is_json:
-            self.io.output.write_line(json_document(done))
+            self.io.output.write_line(json_document(done), verbosity=Verbosity.QUIET)
 
     def _report_error(self, error: LambdaBundleError) -> None:
-        self.line_error("")
-        self.line_error(f"<error>{text.escaped(without_credentials(str(error)))}</error>")
+        # shown with -q too: nobody should have to guess why a deployment stopped
+        message = f"\n<error>{text.escaped(without_credentials(str(error)))}</error>"
+        self.io.write_error_line(message, verbosity=Verbosity.QUIET)
         if isinstance(error, BuildFailedError) and self.io.is_verbose():
             self.line_error(text.escaped(without_credentials(error.log)))
         if self.io.is_debug():

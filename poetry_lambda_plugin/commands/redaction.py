@@ -6,13 +6,16 @@ import logging
 import re
 
 
-USER_INFO = re.compile(r"(?<=://)[^/@\s'\"]*@|(?<![\w./-])[^/@\s'\":]+:[^/@\s'\"]+@(?=[\w.-]+)")
-"""User and password before a host, in a URL or, as in some messages, without its scheme."""
+USER_INFO = re.compile(r"(?<=://)[^\s'\"<>]*@|(?<![\w./-])[^/@\s'\":]+:[^/\s'\"]+@(?=[\w.-]+)")
+"""User and password before a host, up to the last `@`, in a URL or, as in messages, without its scheme."""
+
+QUERY = re.compile(r"(://[^\s'\"<>?]*\?)[^\s'\"<>]+")
+"""What follows the path of a URL, where some hosts want tokens."""
 
 
 def without_credentials(text: str) -> str:
-    """Return a text with the user and password of every address in it masked (RFC 3986, 3.2.1)."""
-    return USER_INFO.sub("***@", text)
+    """Return a text with user, password and query of every address in it masked (RFC 3986, 3.2.1, 3.4)."""
+    return QUERY.sub(r"\1***", USER_INFO.sub("***@", text))
 
 
 class CredentialsFilter(logging.Filter):
@@ -21,6 +24,9 @@ class CredentialsFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, masked."""
         record.msg, record.args = without_credentials(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = without_credentials(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
         return True
 
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.content import content_size
+from poetry_lambda_plugin.archive.content import read_file
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import read_data
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.archive.content import Content
     from poetry_lambda_plugin.archive.content import Entry
+
+
+MAX_RECORD = 64 << 20
+"""Bytes that a RECORD may have; one of 65,534 files has about 8 MB."""
 
 
 class LeftOut(NamedTuple):
@@ -68,6 +74,12 @@ def record_content(distribution: Distribution, entries: Iterable[Entry], *, chan
 
 
 def _known_rows(record: WheelContent) -> Mapping[str, tuple[str, str]]:
+    if record.member.size > MAX_RECORD:
+        raise InvalidArchiveError(
+            record.wheel.name,
+            f"it has {record.member.size:,} bytes, too many for its kind",
+            record.member.name,
+        )
     with record.wheel.open("rb") as file:
         text = b"".join(read_data(file, record.member, record.wheel.name)).decode("utf-8", "replace")
     rows = csv.reader(io.StringIO(text, newline=""))
@@ -83,11 +95,23 @@ def _hash_and_size(content: Content, known: Mapping[str, tuple[str, str]]) -> tu
     """Return a RECORD row's last two fields, from the wheel's RECORD where it has them."""
     if isinstance(content, WheelContent) and content.member.name in known:
         return known[content.member.name]
-    digest, size = hashlib.sha256(), 0
+    digest = urlsafe_b64encode(content_digest(content)).decode().rstrip("=")
+    return f"sha256={digest}", str(content_size(content))
+
+
+def content_digest(content: Content) -> bytes:
+    """Return the SHA-256 of a file's uncompressed bytes, read in pieces."""
+    digest = hashlib.sha256()
     for chunk in chunks(content):
         digest.update(chunk)
-        size += len(chunk)
-    return f"sha256={urlsafe_b64encode(digest.digest()).decode().rstrip('=')}", str(size)
+    return digest.digest()
+
+
+def module_sources(entries: Iterable[Entry]) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and text of every Python module."""
+    for entry in entries:
+        if entry.path.endswith(".py"):
+            yield entry.path, b"".join(chunks(entry.content))
 
 
 def chunks(content: Content) -> Iterator[bytes]:
@@ -95,7 +119,7 @@ def chunks(content: Content) -> Iterator[bytes]:
     if isinstance(content, BytesContent):
         yield content.data
     elif isinstance(content, FileContent):
-        yield content.file.read_bytes()
+        yield read_file(content)
     else:
         with content.wheel.open("rb") as file:
             yield from read_data(file, content.member, content.wheel.name)

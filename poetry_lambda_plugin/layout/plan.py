@@ -7,10 +7,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import Entry
-from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import LeftOut
-from poetry_lambda_plugin.layout.distribution import chunks
+from poetry_lambda_plugin.layout.distribution import content_digest
 from poetry_lambda_plugin.layout.distribution import record_content
 
 
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 
 class PathConflictError(LambdaBundleError):
     """A path that would have to be a file and a folder."""
+
+
+class EscapingPathError(LambdaBundleError):
+    """A path that would leave the folder a bundle is unpacked to."""
+
+    def __init__(self, path: str, owner: str) -> None:
+        self.path = path
+        self.owner = owner
+        super().__init__(
+            f"{owner} would put a file at {path!r}, outside the bundle. Correct `to` in its `packages`, or "
+            "the names of its scripts."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +96,10 @@ def plan_bundle(
         warnings += conflicts
         lost = len(kept) < len(distribution.entries)
         record = distribution.record_path
-        if record is not None and exclusions.reason(record) is None:
+        if record is not None and record in places:
+            left_out.append(LeftOut(record, f"{places[record].owner} has it too"))
+            warnings.append(f"{record} is in {places[record].owner} and in {distribution.name}.")
+        elif record is not None and exclusions.reason(record) is None:
             content = record_content(distribution, kept, changed=distribution.changed or lost)
             kept.append(Entry(record, content, owner=distribution.name))
         elif record is not None:
@@ -115,6 +130,8 @@ def _place(
     left_out: list[LeftOut] = []
     warnings: list[str] = []
     for entry in distribution.entries:
+        if _escapes(entry.path):
+            raise EscapingPathError(entry.path, distribution.name)
         reason = exclusions.reason(entry.path)
         if reason is not None:
             left_out.append(LeftOut(entry.path, reason))
@@ -134,6 +151,12 @@ def _place(
     return list(own.values()), left_out, warnings
 
 
+def _escapes(path: str) -> bool:
+    """Tell whether a path is not plainly below the root, on any system."""
+    parts = path.split("/")
+    return not {"", ".", ".."}.isdisjoint(parts) or "\\" in path or "\0" in path or path[1:2] == ":"
+
+
 def _unused_patterns(
     path_filter: PathFilter, places: Iterable[str], planned: Iterable[PlannedDistribution]
 ) -> list[str]:
@@ -145,14 +168,8 @@ def _unused_patterns(
 
 
 def _same_bytes(one: Content, other: Content) -> bool:
-    """Compare two files; those of wheels only where size and CRC-32 agree already."""
-    if (
-        isinstance(one, WheelContent)
-        and isinstance(other, WheelContent)
-        and (one.member.size, one.member.crc) != (other.member.size, other.member.crc)
-    ):
-        return False
-    return b"".join(chunks(one)) == b"".join(chunks(other))
+    """Compare two files, in pieces, and only where their sizes agree."""
+    return content_size(one) == content_size(other) and content_digest(one) == content_digest(other)
 
 
 def _check_folders(places: Iterable[str]) -> None:

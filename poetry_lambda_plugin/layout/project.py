@@ -86,4 +86,4 @@ def _file_entry(path: str, file: ProjectFile, owner: str) -> Entry:
     if not readable:
         raise UnreadableFileError(f"{file.file} can't be read: permission denied.")
     executable = bool(status.st_mode & 0o100)
-    return Entry(path, FileContent(file.file, status.st_size), executable, owner)
+    return Entry(path, FileContent(file.file, status.st_size, status.st_mtime_ns), executable, owner)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from installer.utils import parse_entrypoints
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+from packaging.version import Version
 
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 INSTALLER_FILES = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
 """Written by installers about the machine at hand (PEP 376, PEP 610); none of them belongs in a bundle."""
+
+MAX_METADATA = 16 << 20
+"""Bytes that a file which is read whole may have."""
 
 SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
 """Signatures of RECORD, which PEP 427 lets no RECORD list."""
@@ -53,13 +58,19 @@ class Wheel:
     members: tuple[Member, ...]
 
     def read(self, member: Member) -> bytes:
-        """Return a member's uncompressed bytes; for the small files of metadata."""
+        """Return the uncompressed bytes of a metadata file or a script; refuses what is too large for one."""
+        if member.size > MAX_METADATA:
+            raise InvalidArchiveError(
+                self.path.name, f"it has {member.size:,} bytes, too many for its kind", member.name
+            )
         with self.path.open("rb") as file:
             return b"".join(read_data(file, member, self.path.name))
 
 
 def read_wheel(path: Path, name: str, version: str) -> Wheel:
-    """Read a wheel's directory and check that it is a wheel of the distribution expected.
+    """Read a wheel's directory and check that it is a wheel of the release expected.
+
+    An empty `version` is that of a wheel built here, which may be any.
 
     Raises InvalidArchiveError.
     """
@@ -69,9 +80,10 @@ def read_wheel(path: Path, name: str, version: str) -> Wheel:
     for required in ("WHEEL", "METADATA", "RECORD"):
         if f"{dist_info}/{required}" not in by_name:
             raise InvalidArchiveError(path.name, f"it has no {dist_info}/{required}, so it is no wheel")
-    if canonicalize_name(dist_info.partition("-")[0]) != name:
+    if not _is_release(dist_info, name, version):
         raise InvalidArchiveError(path.name, f"it holds {dist_info} where {name} ({version}) is expected")
-    wheel = Wheel(path=path, name=name, version=version, dist_info=dist_info, members=members)
+    found = dist_info.removesuffix(".dist-info").rpartition("-")[2]
+    wheel = Wheel(path=path, name=name, version=version or found, dist_info=dist_info, members=members)
     _check_format_version(wheel, by_name[f"{dist_info}/WHEEL"])
     return wheel
 
@@ -144,6 +156,17 @@ def _dist_info_folder(names: dict[str, Member], archive: str) -> str:
     return found[0]
 
 
+def _is_release(dist_info: str, name: str, version: str) -> bool:
+    """Tell whether a `.dist-info` folder is that of a release; odd versions are let pass."""
+    found_name, _, found_version = dist_info.removesuffix(".dist-info").rpartition("-")
+    if canonicalize_name(found_name) != name:
+        return False
+    try:
+        return not version or Version(found_version) == Version(version)
+    except InvalidVersion:
+        return True
+
+
 def _check_format_version(wheel: Wheel, member: Member) -> None:
     """Refuse a format that is not understood (PEP 427, "Installing a wheel")."""
     text = wheel.read(member).decode("utf-8", "replace")
@@ -160,6 +183,8 @@ def _scheme_and_path(name: str, wheel: Wheel) -> tuple[str, str]:
     scheme, _, path = name[len(prefix) :].partition("/")
     if scheme not in ("purelib", "platlib", "data", "scripts", "headers") or not path:
         raise InvalidArchiveError(wheel.path.name, "its folder is no install scheme", name)
+    if scheme in ("purelib", "platlib", "data") and path.startswith(f"{wheel.dist_info}/"):
+        raise InvalidArchiveError(wheel.path.name, "it would replace the wheel's own metadata", name)
     return scheme, path
 
 

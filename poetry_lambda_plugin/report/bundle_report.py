@@ -42,7 +42,7 @@ class BytecodeReport:
     """What bytecode was added."""
 
     mode: BytecodeMode
-    version: str
+    version: str | None
     """Of the CPython that compiled it."""
     sizes: Sizes | None
     """None in a dry run where something would have to be compiled, or files are missing."""

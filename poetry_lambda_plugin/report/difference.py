@@ -67,7 +67,7 @@ def read_bundle(path: Path) -> Mapping[str, PackageSize]:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
     sizes: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for name, member in members.items():
-        size = sizes[owners.get(name, (OTHER_FILES, ""))]
+        size = sizes[owners.get(name, (OTHER_FILES, "?"))]
         size[0] += _packed_size(member)
         size[1] += member.size
     return {name: PackageSize(version, *size) for (name, version), size in sizes.items()}
@@ -80,6 +80,13 @@ def difference(old: Mapping[str, PackageSize], report: BundleReport) -> tuple[Di
         for package in report.packages
         if package.sizes
     }
+    if {report.project, OTHER_FILES} <= old.keys() and report.project in new:
+        # files that a project includes beside a wheel that was built of it are in no RECORD
+        project, others = old[report.project], old[OTHER_FILES]
+        size = PackageSize(
+            project.version, project.zipped + others.zipped, project.unzipped + others.unzipped
+        )
+        old = {name: of for name, of in old.items() if name != OTHER_FILES} | {report.project: size}
     changes = [_difference(name, old.get(name), new.get(name)) for name in old.keys() | new.keys()]
     return tuple(
         sorted(

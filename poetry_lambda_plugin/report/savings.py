@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
-from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.filters import SETS
 from poetry_lambda_plugin.layout.filters import PathFilter
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
 
-    from poetry_lambda_plugin.archive.content import Content
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.sources.graph import DependencyGraph
@@ -44,35 +42,37 @@ def savings(
     plan: BundlePlan,
     digest: ArchiveDigest,
     graph: DependencyGraph,
+    gone: frozenset[str],
     services: frozenset[str],
     used: frozenset[str],
 ) -> tuple[Saving, ...]:
     """Return what the options that are not `used` would bring, the largest first.
 
-    `services` are those that the project's sources ask clients for.
+    `gone` are packages left out by name already, `services` those that the project's sources ask clients
+    for.
     """
     sized = [
-        (entry, packed, _unzipped(entry.content))
+        (entry, packed, content_size(entry.content))
         for entry, packed in zip(plan.entries, digest.packed_sizes, strict=True)
     ]
     found = [
         _saving(option, sized, excludes)
-        for option, excludes in _options(plan, graph, services)
+        for option, excludes in _options(plan, graph, gone, services)
         if option not in used
     ]
     return tuple(sorted((s for s in found if s.unzipped), key=lambda s: (-s.unzipped, s.option)))
 
 
 def _options(
-    plan: BundlePlan, graph: DependencyGraph, services: frozenset[str]
+    plan: BundlePlan, graph: DependencyGraph, gone: frozenset[str], services: frozenset[str]
 ) -> Iterator[tuple[str, Callable[[Entry], bool]]]:
     """Yield every option with a judge of the files that it would leave out."""
     start = len(plan.prefix)
     for name in SETS:
         path_filter = PathFilter((f"@{name}",))
         yield f'exclude = ["@{name}"]', lambda entry, f=path_filter: f.excludes(entry.path[start:])  # type: ignore[misc]
-    gone = graph.needs.keys() - graph.reachable(RUNTIME_PACKAGES)
-    yield RUNTIME_PACKAGES_OPTION, lambda entry: entry.owner in gone
+    unneeded = graph.needs.keys() - graph.reachable(RUNTIME_PACKAGES | gone)
+    yield RUNTIME_PACKAGES_OPTION, lambda entry: entry.owner in unneeded
     service_filter = ServiceFilter(services)
     yield SERVICES_OPTION, lambda entry: service_filter.excludes(entry.path[start:])
 
@@ -82,9 +82,3 @@ def _saving(
 ) -> Saving:
     hit = [(packed, unzipped) for entry, packed, unzipped in sized if excludes(entry)]
     return Saving(option, sum(packed for packed, _ in hit), sum(unzipped for _, unzipped in hit))
-
-
-def _unzipped(content: Content) -> int:
-    if isinstance(content, WheelContent):
-        return content.member.size
-    return len(content.data) if isinstance(content, BytesContent) else content.size

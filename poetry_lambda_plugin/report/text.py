@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.report.bundle_report import PackageReport
     from poetry_lambda_plugin.target.platform import Target
 
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but tab and new line: names in archives may hold them."""
 
 MEGABYTE = 1 << 20
 """As AWS counts it (AWS page "Lambda quotas")."""
@@ -145,5 +150,5 @@ def size(count: int) -> str:
 
 
 def escaped(text: str) -> str:
-    """Keep what only looks like a style tag from being taken for one."""
-    return text.replace("<", "\\<")
+    """Keep style tags and control characters of other people's names from the terminal."""
+    return CONTROL.sub("?", text).replace("<", "\\<")

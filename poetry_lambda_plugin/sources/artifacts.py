@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 
+from collections import defaultdict
 from concurrent.futures import FIRST_EXCEPTION
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
+from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import UnfitWheel
 from poetry_lambda_plugin.sources.building import UnfitWheelError
 from poetry_lambda_plugin.sources.building import build
-from poetry_lambda_plugin.sources.building import reproducible_builds
+from poetry_lambda_plugin.sources.building import quiet_reproducible_builds
 from poetry_lambda_plugin.sources.building import source_key
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
 from poetry_lambda_plugin.sources.fetching import Fetcher
@@ -48,6 +52,8 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.target.platform import Target
 
 
+BUILT_WHEELS = "_built_"
+DIGEST_SUFFIX = ".sha256"
 GIT_TREES = "_git_"
 """Below the cache for what comes from no index: checked-out revisions, which never change."""
 
@@ -73,9 +79,14 @@ class Supplier:
         self._progress = progress
         self._workers = poetry_api.max_workers(poetry)
         self._fetcher = Fetcher(poetry, progress, self._workers)
+        self._stamps: dict[Path, tuple[int, ...]] = {}
+        self._locks: dict[Path, Lock] = defaultdict(Lock)
 
     def __enter__(self) -> Self:
-        self._temporary = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
+        try:
+            self._temporary = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
+        except OSError as error:
+            raise UnavailableFileError(f"There is no place for temporary files: {error}.") from error
         return self
 
     def __exit__(
@@ -88,7 +99,7 @@ class Supplier:
 
     def supply(self, choices: Sequence[Choice]) -> Mapping[Choice, Artifact]:
         """Make all packages ready; raises the first error in their order, and UnfitWheelError for all."""
-        with reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
+        with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
             futures = [pool.submit(self._supply_one, choice) for choice in choices]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
@@ -113,16 +124,22 @@ class Supplier:
         package, file, target = choice.package, choice.file, choice.target
         if file is not None and target is None:
             fetched = self._fetcher.cached(choice)
-            return WheelArtifact(choice, fetched.path, fetched.verified) if fetched else None
+            return self._wheel(choice, fetched.path, fetched.verified) if fetched else None
         if package.source_type == "directory":
             folder = _existing_folder(package)
             return _project(folder, package) if is_built_by_poetry_core(folder) else None
         if target is None or self._poetry.disable_cache:
             return None
-        if package.source_type == "git" and (tree := self._tree(package)).is_dir():
-            return _project(tree, package)
+        if package.source_type == "git" and (tree := self._cached_tree(package)):
+            return _project(tree / (package.source_subdirectory or ""), package, within=tree)
         known = self._fetcher.known_files(package).find(_built_key(choice, target))
-        return WheelArtifact(choice, known.path, known.verified) if known else None
+        return self._wheel(choice, known.path, known.verified) if known else None
+
+    def check_unchanged(self) -> None:
+        """Raise ChangedFileError where a wheel is not the file that was held against its hash."""
+        for path, stamp in self._stamps.items():
+            if _stamp(path) != stamp:
+                raise ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
 
     def remember_verified(self, artifact: WheelArtifact) -> None:
         """Take note that a wheel's members have been checked, so that later runs need not."""
@@ -132,6 +149,10 @@ class Supplier:
             self._remember_built(choice, choice.target, artifact.path, verified=True)
         elif choice.file is not None and choice.file.hash:
             known.remember(choice.file.hash, artifact.path, choice.file.hash, verified=True)
+
+    def _wheel(self, choice: Choice, path: Path, verified: bool) -> WheelArtifact:
+        self._stamps[path] = _stamp(path)
+        return WheelArtifact(choice, path, verified)
 
     def _supply_one(self, choice: Choice) -> Artifact | UnfitWheel:
         result = self.at_hand(choice) or self._make(choice)
@@ -143,7 +164,7 @@ class Supplier:
         if file is not None:
             fetched = self._fetcher.fetch(choice)
             if target is None:
-                return WheelArtifact(choice, fetched.path, fetched.verified)
+                return self._wheel(choice, fetched.path, fetched.verified)
             return self._built(choice, fetched.path, target, keep=bool(file.hash))
         if target is None:
             raise TypeError(f"{package} has no file and no target to be built for")
@@ -154,14 +175,17 @@ class Supplier:
     def _built(self, choice: Choice, source: Path, target: Target, *, keep: bool) -> Artifact | UnfitWheel:
         """Build a wheel, to be found again by the next run where the source can't change."""
         self._progress.building(choice.package)
-        root = self._poetry.config.artifacts_cache_directory / NO_INDEX if keep else self._temporary
+        keep = keep and not self._poetry.disable_cache
+        root = self._cache / BUILT_WHEELS if keep else self._temporary
         folder = root / source_key(_built_key(choice, target)).partition(":")[2]
-        wheel = build(self._poetry, choice.package, source, target, folder)
+        # backends build inside the source's own folder, so never two at once there
+        with self._locks[source]:
+            wheel = build(self._poetry, choice.package, source, target, folder)
         if isinstance(wheel, UnfitWheel):
             return wheel
         if keep:
             self._remember_built(choice, target, wheel, verified=False)
-        return WheelArtifact(choice, wheel, verified=False)
+        return self._wheel(choice, wheel, verified=False)
 
     def _remember_built(self, choice: Choice, target: Target, wheel: Path, *, verified: bool) -> None:
         if self._temporary in wheel.parents:
@@ -184,30 +208,54 @@ class Supplier:
         folder = clone / (package.source_subdirectory or "")
         if not is_built_by_poetry_core(folder):
             return self._built(choice, folder, target, keep=True)
-        shutil.rmtree(clone / ".git", ignore_errors=True)
-        return _project(self._kept_tree(folder, package), package)
+        poetry_api.remove_folder(clone / ".git")
+        root = self._kept_tree(clone, package)
+        return _project(root / (package.source_subdirectory or ""), package, within=root)
 
-    def _kept_tree(self, folder: Path, package: LockedPackage) -> Path:
+    def _kept_tree(self, clone: Path, package: LockedPackage) -> Path:
         """Move a checked-out revision to the cache; where that fails, it serves from where it is."""
         tree = self._tree(package)
+        if self._poetry.disable_cache or tree.exists():
+            return clone
         with suppress(OSError):
             tree.parent.mkdir(parents=True, exist_ok=True)
             unfinished = Path(tempfile.mkdtemp(dir=tree.parent))
-            shutil.copytree(folder, unfinished / "tree", symlinks=True)
+            shutil.copytree(clone, unfinished / "tree", symlinks=True)
+            (unfinished / tree.name).write_text(_tree_digest(unfinished / "tree"), encoding="ascii")
             # another process may have been first, which is as good
             with suppress(OSError):
                 (unfinished / "tree").rename(tree)
+                (unfinished / tree.name).replace(tree.with_suffix(DIGEST_SUFFIX))
             shutil.rmtree(unfinished, ignore_errors=True)
-        return tree if tree.is_dir() and not self._poetry.disable_cache else folder
+        return clone
+
+    def _cached_tree(self, package: LockedPackage) -> Path | None:
+        """Return a checked-out revision that still has the files it had."""
+        tree = self._tree(package)
+        try:
+            expected = tree.with_suffix(DIGEST_SUFFIX).read_text(encoding="ascii")
+            if _tree_digest(tree) == expected:
+                return tree
+        except OSError:
+            return None
+        shutil.rmtree(tree, ignore_errors=True)
+        return None
 
     def _tree(self, package: LockedPackage) -> Path:
-        key = source_key(package.source_url, _revision(package), package.source_subdirectory)
-        caches = self._poetry.config.repository_cache_directory
-        return caches / NO_INDEX / GIT_TREES / key.partition(":")[2]
+        key = source_key(package.source_url, _revision(package))
+        return self._cache / GIT_TREES / key.partition(":")[2]
+
+    @property
+    def _cache(self) -> Path:
+        """The folder for what comes from no index, among Poetry's caches, to be cleared with them."""
+        return self._poetry.config.repository_cache_directory / NO_INDEX
 
 
-def _project(folder: Path, package: LockedPackage) -> ProjectSource:
-    """Read a project that poetry-core would build; that takes milliseconds and nothing but its files."""
+def _project(folder: Path, package: LockedPackage, within: Path | None = None) -> ProjectSource:
+    """Read a project that poetry-core would build; that takes milliseconds and nothing but its files.
+
+    What comes from others, as by git, must not reach for files of this host: all lie `within` a folder.
+    """
     try:
         project = read_project(poetry_api.read_dependency(folder), ())
     except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
@@ -217,7 +265,39 @@ def _project(folder: Path, package: LockedPackage) -> ProjectSource:
             f"{folder} holds {project.name} where {package} is locked. "
             "Correct the path, or run `poetry lock`."
         )
+    if within is not None:
+        _check_boundary(project, package, within.resolve())
     return project
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what the file system knows of a file, and what changes with its bytes; all zero without it."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0, 0)
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _check_boundary(project: ProjectSource, package: LockedPackage, root: Path) -> None:
+    for path, file in (*project.files, *project.licences):
+        if root not in file.resolve().parents:
+            raise ProjectError(
+                f"{package} from {_address(package)} would bundle a file from outside its repository as "
+                f"{path}. It can't be trusted: lock another revision."
+            )
+
+
+def _tree_digest(tree: Path) -> str:
+    """Return one digest of all names, links and bytes below a folder; raises OSError."""
+    state = hashlib.sha256()
+    for path in sorted(tree.rglob("*")):
+        name = path.relative_to(tree).as_posix()
+        if path.is_symlink():
+            state.update(f"{name}\0link\0{path.readlink()}\0".encode())
+        elif path.is_file():
+            state.update(f"{name}\0{digest(path, 'sha256:')}\0".encode())
+    return state.hexdigest()
 
 
 def _existing_folder(package: LockedPackage) -> Path:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import warnings
 
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import NamedTuple
+
+import build as build_frontend
 
 from build import BuildBackendException
 from poetry.utils.isolated_build import IsolatedBuildBackendError
@@ -107,19 +110,24 @@ def can_build(target: Target) -> bool:
 
 
 @contextmanager
-def reproducible_builds() -> Iterator[None]:
-    """Let build backends take 1980 for "now", as far as they heed it (reproducible-builds.org/specs).
+def quiet_reproducible_builds() -> Iterator[None]:
+    """Let build backends take 1980 for "now", and keep their advice to packagers from the user.
 
-    It is the environment of this whole process that changes, since backends inherit it.
+    It is the environment and the filters of this whole process that change, since backends inherit the one
+    (reproducible-builds.org/specs) and `build` repeats their warnings in ours.
     """
-    if "SOURCE_DATE_EPOCH" in os.environ:
-        yield
-        return
-    os.environ["SOURCE_DATE_EPOCH"] = str(EARLIEST)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = epoch or str(EARLIEST)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module="build|setuptools")
+            # of build 1.3 and newer
+            category = getattr(build_frontend, "BuildBackendWarning", UserWarning)
+            warnings.simplefilter("ignore", category)
+            yield
     finally:
-        del os.environ["SOURCE_DATE_EPOCH"]
+        if epoch is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
 
 
 def build(

@@ -19,6 +19,7 @@ from poetry.config.config import PackageFilterPolicy
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.sources.lockfile import LockedFile
+from poetry_lambda_plugin.target.platform import WHEEL_ARCHITECTURES
 from poetry_lambda_plugin.target.platform import Target
 from poetry_lambda_plugin.target.runtimes import RUNTIMES
 
@@ -26,6 +27,7 @@ from poetry_lambda_plugin.target.runtimes import RUNTIMES
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from poetry.poetry import Poetry
@@ -34,18 +36,18 @@ if TYPE_CHECKING:
 
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
-MAX_LISTED = 8
+MAX_LISTED = 5
 """Files named in a message before it says how many more there are."""
 
 
 class NoUsableFileError(LambdaBundleError):
     """Packages that the lock has nothing usable of for the target."""
 
-    def __init__(self, target: Target, packages: Sequence[LockedPackage], remedy: str) -> None:
+    def __init__(self, target: Target, reasons: Mapping[LockedPackage, str], remedy: str) -> None:
         self.target = target
-        self.packages = tuple(packages)
-        count = "1 package has" if len(packages) == 1 else f"{len(packages)} packages have"
-        lines = "\n".join(f"  - {package}: the lock has {_listing(package)}" for package in packages)
+        self.packages = tuple(reasons)
+        count = "1 package has" if len(reasons) == 1 else f"{len(reasons)} packages have"
+        lines = "\n".join(f"  - {package}: {reason}" for package, reason in reasons.items())
         super().__init__(f"{count} no wheel for {target}:\n{lines}\n{remedy}")
 
 
@@ -104,17 +106,19 @@ def choose(
     target: Target,
     policy: BinaryPolicy,
     can_build: Callable[[Target], bool],
+    suits: Callable[[Target], bool],
 ) -> tuple[Choice, ...]:
     """Choose the best wheel of each package, else its sdist; folders and git revisions are built.
 
     `can_build` tells whether compiled code for a target can be made here: an sdist whose release also has
-    wheels for some platforms is not even tried where it can't. Raises NoUsableFileError for all packages at
-    once, and WrongPathFileError.
+    wheels for some platforms is not even tried where it can't. `suits` tells which other targets the project
+    allows. Raises NoUsableFileError for all packages at once, and WrongPathFileError.
     """
     choices = [_choice(package, target, policy, can_build) for package in packages]
     missing = [package for package, choice in zip(packages, choices, strict=True) if choice is None]
     if missing:
-        raise NoUsableFileError(target, missing, _remedy(missing, target, policy))
+        reasons = {package: _reason(package, target, policy) for package in missing}
+        raise NoUsableFileError(target, reasons, _remedy(missing, target, policy, suits))
     return tuple(choice for choice in choices if choice is not None)
 
 
@@ -146,12 +150,15 @@ def _choice(
 
 def _choice_of_one_file(package: LockedPackage, target: Target) -> Choice | None:
     """Take the file that a path or a URL names, if it can run on the target."""
-    path = urlsplit(package.source_url or "").path if package.source_type == "url" else package.source_url
-    name = unquote(PurePosixPath(path or "").name)
+    url = package.source_url or ""
+    name = PurePosixPath(unquote(urlsplit(url).path) if package.source_type == "url" else url).name
     if not _is_of_version(name, package.version) and package.source_type == "file":
         raise WrongPathFileError(package, name)
-    # locks before 2.0 have no hash for a URL
-    file = next((file for file in package.files if file.name == name), LockedFile(name, ""))
+    file = next((file for file in package.files if file.name == name), None)
+    if file is None and package.files:
+        raise WrongPathFileError(package, name)
+    # locks before 2.0 have no files for a URL, and so no hash
+    file = file or LockedFile(name, "")
     if not name.endswith(".whl"):
         return Choice(package, file, target)
     return Choice(package, file) if target.wheel_rank(name) is not None else None
@@ -183,19 +190,21 @@ def _is_of_version(filename: str, version: str) -> bool:
         return True
 
 
-def _remedy(missing: Sequence[LockedPackage], target: Target, policy: BinaryPolicy) -> str:
-    """Say what would work: the nearest target that all missing packages have wheels for."""
+def _remedy(
+    missing: Sequence[LockedPackage], target: Target, policy: BinaryPolicy, suits: Callable[[Target], bool]
+) -> str:
+    """Say what would work: the nearest target that the project allows and the lock has wheels for."""
     if not any(policy.allows_wheel(package.name) for package in missing):
         return "Your Poetry configuration refuses wheels of them: see `poetry config installer.no-binary`."
     for other in _nearest_targets(target):
-        if all(best_wheel(package, other) for package in missing):
+        if suits(other) and all(best_wheel(package, other) for package in missing):
             return (
                 f"For {other} the lock has wheels of them. "
                 "Choose that, or lock versions that have wheels for this target."
             )
     return (
-        "No Lambda runtime has wheels of all of them: lock versions that have, or bundle on Amazon Linux of "
-        "that architecture, with that Python, where their sdists can be built."
+        "No other runtime that the project allows has wheels of all of them. Lock versions that have, or "
+        f"bundle on Amazon Linux for {target.architecture} with Python {target.runtime.python_version}."
     )
 
 
@@ -214,10 +223,33 @@ def _nearest_targets(target: Target) -> Iterator[Target]:
     return iter(sorted((t for t in targets if t != target), key=distance))
 
 
-def _listing(package: LockedPackage) -> str:
-    """Name a package's files, the first ones where there are many."""
-    names = sorted(file.name for file in package.files if _is_of_version(file.name, package.version))
-    if not names:
+def _reason(package: LockedPackage, target: Target, policy: BinaryPolicy) -> str:
+    """Say what the lock has of a package, and why none of it will do."""
+    reasons = [f"the lock has {_listing(package, target)}"]
+    if not policy.allows_wheel(package.name):
+        reasons.append("your `installer.no-binary` refuses its wheels")
+    sdist = _sdist(package)
+    if sdist is not None and not policy.allows_sdist(package.name):
+        reasons.append(f"your `installer.only-binary` refuses {sdist.name}")
+    elif sdist is not None:
+        reasons.append(
+            f"{sdist.name} could only be compiled on Linux for {target.architecture} with "
+            f"Python {target.runtime.python_version}, and one of them is not here"
+        )
+    return "; ".join(reasons)
+
+
+def _listing(package: LockedPackage, target: Target) -> str:
+    """Name a package's wheels, those nearest to the target first, or its other files."""
+    names = [file.name for file in package.files if _is_of_version(file.name, package.version)]
+    wheels = [name for name in names if name.endswith(".whl")]
+    machine = WHEEL_ARCHITECTURES[target.architecture]
+    python = "".join(map(str, target.runtime.python))
+    ordered = sorted(
+        wheels or names,
+        key=lambda n: ("linux" not in n or machine not in n, f"cp{python}-" not in n, "musl" in n, n),
+    )
+    if not ordered:
         return "no files"
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more
+    more = f" and {len(ordered) - MAX_LISTED} more" if len(ordered) > MAX_LISTED else ""
+    return ", ".join(ordered[:MAX_LISTED]) + more

@@ -9,9 +9,13 @@ from __future__ import annotations
 import marshal
 import sys
 
-from importlib.util import MAGIC_NUMBER
-from importlib.util import source_hash
-from typing import Any
+
+# importlib.util has the same two, and takes longer to be imported than a small wheel to be compiled
+from _frozen_importlib_external import MAGIC_NUMBER
+from _imp import source_hash
+
+
+KEY = int.from_bytes(MAGIC_NUMBER, "little")
 
 
 def main() -> None:
@@ -37,13 +41,13 @@ def bytecode(source: bytes, name: str, flags: int, optimize: int) -> bytes:
         code = compile(source, name, "exec", dont_inherit=True, optimize=optimize)
         if sys.version_info < (3, 11) and is_unstable(code.co_consts):
             return b""
-        return MAGIC_NUMBER + flags.to_bytes(4, "little") + source_hash(source) + marshal.dumps(code)
-    except Exception:  # noqa: BLE001
+        return MAGIC_NUMBER + flags.to_bytes(4, "little") + source_hash(KEY, source) + marshal.dumps(code)
+    except Exception:
         # what goes wrong with test data and other Pythons' sources can't be listed
         return b""
 
 
-def is_unstable(constants: Any) -> bool:
+def is_unstable(constants: object) -> bool:
     """Tell whether a set would be written in an order that changes from run to run.
 
     Until 3.10 sets are not sorted, and the hash of None and of `...` is where they lie in memory.
@@ -52,10 +56,11 @@ def is_unstable(constants: Any) -> bool:
         return len(constants) > 1 and any(has_address_for_hash(item) for item in constants)
     if isinstance(constants, tuple):
         return any(is_unstable(item) for item in constants)
-    return hasattr(constants, "co_consts") and is_unstable(constants.co_consts)
+    inner = getattr(constants, "co_consts", None)
+    return inner is not None and is_unstable(inner)
 
 
-def has_address_for_hash(constant: Any) -> bool:
+def has_address_for_hash(constant: object) -> bool:
     """Tell whether a constant's hash is an address, or made of one."""
     if isinstance(constant, tuple):
         return any(has_address_for_hash(item) for item in constant)

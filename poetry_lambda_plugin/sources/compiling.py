@@ -6,6 +6,7 @@ import hashlib
 import json
 import marshal
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -36,8 +37,8 @@ from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.bytecode import OLDEST_PYTHON
+from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import source_key
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
@@ -76,14 +77,17 @@ ARGUMENTS = ("-s", "-S", "-B", "-W", "ignore", "-c")
 NEEDED_TO_START = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables without which some interpreters don't find their own libraries."""
 
-SOURCE_AT_ONCE = 1 << 20
+SOURCE_AT_ONCE = 1 << 21
 """Bytes of source that a process compiles; a process takes hundredths of a second to start."""
 
 PATIENCE = 30
 """Seconds for an interpreter to say its version."""
 
-STALE = 3600
-"""Seconds after which the bytecode of a project's older state is deleted."""
+STALE = 30 * 24 * 3600
+"""Seconds after which an archive of a project's own bytecode that nobody used is deleted."""
+
+ARCHIVES = "_bytecode_"
+"""Below the cache for what comes from no index."""
 
 
 class NoInterpreterError(LambdaBundleError):
@@ -162,8 +166,8 @@ class Compiler:
         self._poetry = poetry
         self._observer = observer
         config = poetry.config
-        self._archives = config.artifacts_cache_directory / NO_INDEX / "bytecode"
         notes = config.repository_cache_directory / NO_INDEX
+        self._archives = notes / ARCHIVES
         self._known = KnownFiles(notes, config.artifacts_cache_directory)
         self._made: dict[str, Path] = {}
         self._interpreters: dict[tuple[int, int], Interpreter] = {}
@@ -238,6 +242,9 @@ class Compiler:
             known = self._known.find(key)
             if known is not None and known.path.stem == _digits(key):
                 self._made[key] = known.path
+                # younger than what is swept away as unused
+                with suppress(OSError):
+                    os.utime(known.path)
         return self._made.get(key)
 
     def _compile(
@@ -324,9 +331,9 @@ class Compiler:
         with suppress(OSError):
             content = {"path": str(found.path), "build": found.build, "looks": _looks(found.path)}
             note.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=self._temporary)) / note.name
+            temporary = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
             temporary.write_text(json.dumps(content), encoding="utf-8")
-            shutil.move(temporary, note)
+            temporary.replace(note)
 
     def _interpreter_note(self, python: tuple[int, int]) -> Path:
         # another PATH or another Poetry may have another interpreter to find
@@ -462,11 +469,19 @@ def _candidates(poetry: Poetry, python: tuple[int, int]) -> Iterator[Path]:
     """Yield interpreters that may be of a minor version, those that are found at once first."""
     if sys.version_info[:2] == python:
         yield Path(sys.executable)
-    on_path = shutil.which(f"python{python[0]}.{python[1]}")
-    if on_path is not None:
-        yield _behind_shim(Path(on_path))
+    named = [(path, _is_script(path)) for path in poetry_api.named_interpreters(python)]
+    yield from (path for path, is_script in named if not is_script)
+    yield from (_behind_shim(path) for path, is_script in named if is_script)
     yield from poetry_api.find_interpreters(python)
     yield from poetry_api.environment_interpreters(poetry)
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def _behind_shim(path: Path) -> Path:
@@ -478,7 +493,8 @@ def _behind_shim(path: Path) -> Path:
         )
     except (OSError, subprocess.SubprocessError):
         return path
-    return Path(os.fsdecode(done.stdout.strip()) or path)
+    told = Path(os.fsdecode(done.stdout.strip()))
+    return told if told.is_absolute() and told.is_file() else path
 
 
 def _probe(path: Path, python: tuple[int, int]) -> Interpreter:

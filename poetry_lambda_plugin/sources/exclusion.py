@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_version
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
 
 
 if TYPE_CHECKING:
@@ -60,16 +62,22 @@ def exclude_packages(
 def exclude_layers(
     packages: Sequence[LockedPackage], layers: Sequence[Layer]
 ) -> tuple[tuple[LockedPackage, ...], tuple[LeftOutPackage, ...], tuple[str, ...]]:
-    """Leave out what layers hold, and warn where theirs is another version."""
-    kept, left_out, warnings = [], [], []
+    """Leave out what layers hold, and warn where theirs is another version, or where one is of no use."""
+    kept, left_out = [], []
+    warnings = [
+        f"The layer {layer.path.name} holds no distribution where the runtime looks for one."
+        for layer in layers
+        if not layer.versions
+    ]
     for package in packages:
-        layer = next((layer for layer in layers if package.name in layer.versions), None)
+        # Lambda unpacks layers over each other in their order
+        layer = next((layer for layer in reversed(layers) if package.name in layer.versions), None)
         if layer is None:
             kept.append(package)
             continue
         left_out.append(LeftOutPackage(package.name, package.version, f"in the layer {layer.path.name}"))
         held = layer.versions[package.name]
-        if held != package.version:
+        if canonicalize_version(held) != canonicalize_version(package.version):
             warnings.append(
                 f"The layer {layer.path.name} holds {package.name} {held}, but {package.version} is locked: "
                 "make the layer again."
@@ -84,10 +92,13 @@ def sdk_clashes(
     runtime: Runtime,
 ) -> Iterator[str]:
     """Warn of packages in the bundle that the runtime's own SDK will import, and does not allow."""
-    needed = {name for package in left_out for name in graph.needs.get(package.name, ())}
+    on_runtime = [package.name for package in left_out if package.name in RUNTIME_PACKAGES]
+    needed = {needed for name in on_runtime for needed in graph.needs.get(name, ())}
     for package in kept:
         constraint = runtime.sdk_constraints.get(package.name)
-        if package.name in needed and constraint and package.version not in SpecifierSet(constraint):
+        if package.name not in needed or constraint is None:
+            continue
+        if not SpecifierSet(constraint).contains(package.version, prereleases=True):
             needed_by = _needed_by(package.name, graph, left_out)
             yield (
                 f"{package} stays in the bundle, since {needed_by} needs it; but the runtime's botocore will "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import threading
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol
@@ -100,11 +100,16 @@ class Fetcher:
         self._progress = progress
         self._workers = workers
         self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._made_session: Authenticator | None = None
 
-    @cached_property
+    @property
     def _session(self) -> Authenticator:
         """Made when something is downloaded: a warm run spares itself the search for credentials."""
-        return poetry_api.authenticator(self._poetry, self._workers)
+        with self._lock:
+            if self._made_session is None:
+                self._made_session = poetry_api.authenticator(self._poetry, self._workers)
+            return self._made_session
 
     def stop(self) -> None:
         """End the downloads under way, as on an interrupt."""
@@ -161,9 +166,9 @@ class Fetcher:
         path = Path(str(package.source_url))
         try:
             found = digest(path, file.hash or "sha256:")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise UnavailableFileError(
-                f"{path} of {package} can't be read: {error.strerror}. Restore it, or run `poetry lock`."
+                f"{path} of {package} can't be read: {error}. Restore it, or run `poetry lock`."
             ) from error
         if file.hash and found != file.hash:
             raise HashMismatchError(package, str(path), file.hash, found)
@@ -208,14 +213,24 @@ class Fetcher:
 
     def _download(self, url: str, path: Path, package: LockedPackage) -> None:
         if url.startswith("file:"):
-            # of an index that is a folder; copied, so that it is in the cache like all others
-            shutil.copyfile(url2pathname(urlsplit(url).path), path)
+            self._copy(Path(url2pathname(urlsplit(url).path)), path, package)
             return
         downloader = poetry_api.downloader(url, path, self._session, self._poetry)
         for fetched in downloader.download_with_progress(CHUNK):
             if self._stopped.is_set():
                 raise StoppedError
             self._progress.advance(package, fetched, downloader.total_size)
+
+    def _copy(self, source: Path, path: Path, package: LockedPackage) -> None:
+        """Copy a file of an index that is a folder, so that it is in the cache like all others."""
+        if package.source_type in INDEX_SOURCES and not poetry_api.is_folder(self._repository(package)):
+            raise ValueError("its index names a file of this machine")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            shutil.copyfile(source, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _failure(self, package: LockedPackage, error: Exception) -> LambdaBundleError:
         """Describe a failed request or a cache that can't be written."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "sha1", "md5"})
+"""What indexes have named; Poetry locks SHA-256 wherever it can."""
+
 FOLDER = "_lambda_bundle_"
 """Below the folder of an index in Poetry's repository cache."""
 
@@ -77,6 +80,8 @@ def digest(path: Path, like: str) -> str:
     Raises OSError, and ValueError for an algorithm that Python lacks.
     """
     algorithm = like.partition(":")[0]
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"the hash algorithm {algorithm!r} is not one that a lock may use")
     state = hashlib.new(algorithm)
     buffer = bytearray(1 << 20)
     view = memoryview(buffer)

@@ -18,7 +18,9 @@ from urllib.request import url2pathname
 
 from cleo.io.null_io import NullIO
 from packaging.utils import canonicalize_name
+from poetry.config.config import Config
 from poetry.core.factory import Factory as BaseFactory
+from poetry.core.vcs.git import executable
 from poetry.factory import Factory
 from poetry.installation.chef import Chef
 from poetry.installation.executor import Executor
@@ -31,6 +33,7 @@ from poetry.repositories.link_sources.html import HTMLPage
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.authenticator import Authenticator
 from poetry.utils.env import NullEnv
+from poetry.utils.helpers import remove_directory
 from poetry.vcs.git import Git
 
 
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
     from packaging.utils import NormalizedName
-    from poetry.config.config import Config
     from poetry.console.application import Application
     from poetry.core.constraints.version import Version
     from poetry.core.packages.package import Package
@@ -164,6 +166,24 @@ class TargetEnv(NullEnv):
         return list(self._target.supported_tags)
 
 
+class LockedConfig(Config):
+    """The user's configuration, but a lock that says all by itself is not resolved again.
+
+    Up to 2.2 Poetry does so by default; the variable POETRY_INSTALLER_RE_RESOLVE asks for it in all releases.
+    """
+
+    @classmethod
+    def of(cls, config: Config) -> LockedConfig:
+        """Look at a configuration without changing it."""
+        view = cls.__new__(cls)
+        view.__dict__.update(config.__dict__)
+        return view
+
+    def get(self, setting_name: Any, default: Any = None) -> Any:
+        """Return a setting."""
+        return False if setting_name == "installer.re-resolve" else super().get(setting_name, default)
+
+
 class RecordingExecutor(Executor):
     """Takes down what would be installed, and installs nothing."""
 
@@ -186,16 +206,13 @@ def packages_to_install(
     Offline: the lock alone is asked. Raises what Installer.run raises.
     """
     executor = RecordingExecutor()
-    # Up to 2.2 the default is to resolve again; a 2.1 lock says all by itself. A deep copy is not needed:
-    # merge() replaces the one value for this process.
-    poetry.config.merge({"installer": {"re-resolve": False}})
     installer = Installer(
         NullIO(),
         TargetEnv(target),
         poetry.package,
         poetry.locker,
         poetry.pool,
-        poetry.config,
+        LockedConfig.of(poetry.config),
         installed=InstalledRepository(),
         executor=executor,
     )
@@ -222,6 +239,11 @@ def repository_of(poetry: Poetry, source_reference: str | None) -> Repository:
     if not pool.has_repository("pypi"):
         return pool.repositories[0]
     return pool.repository("pypi")
+
+
+def is_folder(repository: Repository) -> bool:
+    """Tell whether an index is a folder of this machine."""
+    return isinstance(repository, FolderRepository)
 
 
 def status_of_page(repository: Repository, name: str) -> int | None:
@@ -281,6 +303,18 @@ def find_interpreters(python: tuple[int, int]) -> Iterator[Path]:
             yield Path(found.executable)
 
 
+def named_interpreters(python: tuple[int, int]) -> Iterator[Path]:
+    """Yield files with the name of a minor version where Poetry looks for interpreters; none is started."""
+    from findpython.providers import ALL_PROVIDERS  # type: ignore[import-untyped]
+    from poetry.utils.env.python.providers import PoetryPythonPathProvider
+
+    for provider_class in dict.fromkeys((*ALL_PROVIDERS.values(), PoetryPythonPathProvider)):
+        provider = provider_class.create()
+        for found in provider.find_pythons() if provider else ():
+            if found.executable.name == f"python{python[0]}.{python[1]}":
+                yield Path(found.executable)
+
+
 def environment_interpreters(poetry: Poetry) -> Iterator[Path]:
     """Yield the interpreters of the project's environments; none is made or changed."""
     from poetry.utils.env import EnvError
@@ -315,6 +349,20 @@ def clone(url: str, revision: str, folder: Path) -> Path:
     """Clone a git repository with its submodules below `folder`; raises whatever the transport raises."""
     repository = Git.clone(url=url, source_root=folder, revision=revision)
     return Path(repository.path)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with read-only files in it, as git has; on Windows they need that."""
+    if folder.is_dir():
+        remove_directory(folder, force=True)
+
+
+def git_executable() -> str:
+    """Return git's full path: by its bare name Windows would find one in the current folder first.
+
+    Raises RuntimeError where there is none.
+    """
+    return executable()
 
 
 def max_workers(poetry: Poetry) -> int:

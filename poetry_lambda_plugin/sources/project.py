@@ -10,7 +10,7 @@ import os
 import subprocess
 
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -22,6 +22,7 @@ from poetry.core.exceptions import PoetryCoreError
 from poetry.core.pyproject.toml import PyProjectTOML
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.sources import poetry_api
 
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class ProjectSource:
     """False where it has no metadata: `package-mode = false`."""
     loose: tuple[str, ...] = ()
     """What was taken from the project's root because it has no package."""
+    replaced: tuple[str, ...] = ()
+    """What would have been taken from there, had the user not named what to include."""
 
 
 def project_root(poetry: CorePoetry) -> Path:
@@ -151,13 +154,16 @@ def read_project(poetry: CorePoetry, include: Sequence[Include]) -> ProjectSourc
     included = list(_included_files(include, root))
     packages = _packages(package, root, package_mode=package_mode)
     loose: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     if packages is not None:
         files = [file for item in packages for file in _package_files(item, root, excluded)]
-    elif include:
-        files = []
     else:
         files = list(_loose_files(root, excluded))
         loose = tuple(sorted({file.path.partition("/")[0] for file in files}))
+    if loose and include:
+        wanted = {file.path.partition("/")[0] for file in included}
+        replaced = tuple(name for name in loose if name not in wanted)
+        files, loose = [], ()
     files += _explicitly_included_files(package, root)
     return ProjectSource(
         name=name,
@@ -171,6 +177,7 @@ def read_project(poetry: CorePoetry, include: Sequence[Include]) -> ProjectSourc
         else {},
         is_distribution=package_mode,
         loose=loose,
+        replaced=replaced,
     )
 
 
@@ -238,7 +245,7 @@ def _loose_files(root: Path, excluded: frozenset[str]) -> Iterator[ProjectFile]:
         is_package = (element / "__init__.py").is_file() and not (element / "pyvenv.cfg").exists()
         if not (is_module or is_package) or name.startswith("."):
             continue
-        if any(fnmatch(name, pattern) for pattern in TEST_PATTERNS):
+        if any(fnmatchcase(name, pattern) for pattern in TEST_PATTERNS):
             continue
         for file in _files_below(element):
             relative = file.relative_to(root)
@@ -334,7 +341,7 @@ def _ignored_by_git(root: Path) -> set[str]:
         if _git(root, "check-ignore", "-q", ".").returncode == 0:
             return set()
         listed = _git(root, "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
-    except OSError:
+    except (OSError, RuntimeError, subprocess.CalledProcessError):
         return set()
     if listed.returncode:
         return set()
@@ -342,7 +349,11 @@ def _ignored_by_git(root: Path) -> set[str]:
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", "-C", os.fspath(root), *arguments], capture_output=True, check=False)
+    # GIT_DIR and its kind would show another repository, as in a hook
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    # the user's own excludes, in contrast to the project's .gitignore, must not change a bundle
+    command = [poetry_api.git_executable(), "-C", os.fspath(root), "-c", f"core.excludesFile={os.devnull}"]
+    return subprocess.run([*command, *arguments], env=environment, capture_output=True, check=False)
 
 
 def _licences(package: ProjectPackage, root: Path) -> Iterator[ProjectFile]:

@@ -23,7 +23,7 @@ from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import MAX_ENTRIES
 from poetry_lambda_plugin.archive.writer import ArchiveLimitError
-from poetry_lambda_plugin.archive.writer import ChangedFileError
+from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.writer import Sizes
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive

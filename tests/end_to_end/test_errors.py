@@ -415,8 +415,8 @@ def test_no_file_for_the_target(unfit_project: Project, index: Index) -> None:
     assert message.startswith("3 packages have no wheel for python3.13 on x86_64:")
     assert "- for-arm (1.0): the lock has for_arm-1.0-cp313-cp313-manylinux2014_aarch64.whl" in message
     assert (
-        "- for-mac (1.0): the lock has for_mac-1.0-cp312-abi3-manylinux_2_28_aarch64.whl, "
-        "for_mac-1.0-cp313-cp313-macosx_11_0_arm64.whl"
+        "- for-mac (1.0): the lock has for_mac-1.0-cp313-cp313-macosx_11_0_arm64.whl, "
+        "for_mac-1.0-cp312-abi3-manylinux_2_28_aarch64.whl"
     ) in message
     assert "- for-musl (1.0): the lock has" in message
     assert "fine (1.0)" not in message
@@ -435,7 +435,20 @@ def test_no_file_for_any_target(project: Project, index: Index) -> None:
 
     assert message.startswith("1 package has no wheel for python3.13 on x86_64:")
     assert "for_windows-1.0-cp313-cp313-win_amd64.whl" in message
-    assert "No Lambda runtime has wheels of" in message
+    assert "No other runtime that the project allows has wheels of all of them." in message
+
+
+def test_suggests_no_runtime_that_the_project_rules_out(project: Project, index: Index) -> None:
+    """A runtime outside the project's constraint is no remedy, even where the lock has wheels for it."""
+    wheel = make_wheel("old-one", tag="cp39-cp39-manylinux2014_x86_64")
+    project.pyproject(python=">=3.11", dependencies=["old-one"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel)], source=index.url)
+
+    message = refusal(project, "--runtime", "python3.13")
+
+    assert "python3.9" not in message
+    assert "No other runtime that the project allows" in message
 
 
 def test_dry_run_knows_of_missing_files(unfit_project: Project) -> None:

@@ -583,6 +583,7 @@ def test_no_binary_refuses_wheels(
     outcome = bundle()
 
     assert outcome.exit_code == 1
+    assert "your `installer.no-binary` refuses its wheels" in outcome.message
     assert "poetry config installer.no-binary" in outcome.message
     assert index.requests == []
 

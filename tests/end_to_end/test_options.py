@@ -444,3 +444,22 @@ def test_two_bundles_fetch_a_file_once(locked_project: Project, index: Index) ->
     bundle("--architecture", "arm64", "--architecture", "x86_64")
 
     assert downloads(index.requests) == ["greeting-1.0-py3-none-any.whl"]
+
+
+def test_output_with_a_slash_is_a_folder(locked_project: Project) -> None:
+    """An output that ends with a slash is a folder, to be made where it does not exist."""
+    assert bundle("-o", "build/zips/").exit_code == 0
+    assert (locked_project.folder / "build/zips/my-fn.zip").is_file()
+
+
+def test_quiet_errors_are_shown(locked_project: Project) -> None:
+    """With -q nothing is printed but what stopped the run."""
+    good, bad = bundle("-q"), bundle("-q", "--runtime", "python9")
+
+    assert (good.output, good.error) == ("", "")
+    assert "'python9' is not a Lambda Python runtime" in bad.message
+
+
+def test_quiet_json_is_shown(locked_project: Project) -> None:
+    """Who asks for JSON gets it, with -q too."""
+    assert bundle("-q", "--format", "json").report["status"] == "written"

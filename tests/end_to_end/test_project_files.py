@@ -316,11 +316,25 @@ def test_verbose_lists_loose_modules(loose_project: Project) -> None:
 
 
 def test_include_replaces_loose_modules(loose_project: Project) -> None:
-    """Who says what to take gets nothing else, and no note."""
+    """Who says what to take gets nothing else, and a note names what is left behind."""
     outcome = bundle("--include", "helpers.py", "--include", "lib/deep:conf")
 
     assert list(only_zip(loose_project)) == ["conf/data.json", "helpers.py"]
-    assert "Note:" not in outcome.output
+    assert "Note: `include` chooses the files of this project, so these are not bundled:" in outcome.output
+    assert "lib" in outcome.output
+
+
+def test_warns_of_a_project_without_code(locked_project: Project) -> None:
+    """A project whose code is not found is no dependency bundle, unless the user says so."""
+    (locked_project.folder / "my_fn.py").unlink()
+    locked_project.write({"app/main.py": ""})
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 0
+    assert "Warning: The project itself adds no file to the bundle" in outcome.message
+    assert bundle("--strict").exit_code == 1
+    assert bundle("--strict", "--no-root").exit_code == 0
 
 
 def test_json_has_the_note(loose_project: Project) -> None:

@@ -17,9 +17,12 @@ from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
+from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.distribution import Distribution
+from poetry_lambda_plugin.layout.distribution import LeftOut
 from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.filters import PathFilter
+from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import PathConflictError
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.wheel import read_wheel
@@ -36,7 +39,11 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.plan import BundlePlan
 
 
-ALL = PathFilter()
+ALL = Exclusions(PathFilter())
+
+
+def excluding(*patterns: str) -> Exclusions:
+    return Exclusions(PathFilter(patterns))
 
 
 def distribution(
@@ -195,7 +202,7 @@ def test_similar_names_are_no_folders() -> None:
 
 def test_excluded_file_gives_way() -> None:
     """A conflict that the user has settled with `exclude` is none."""
-    plan = plan_bundle([distribution("a", {"x": "1"}), distribution("b", {"x/y": "2"})], PathFilter(("/x/",)))
+    plan = plan_bundle([distribution("a", {"x": "1"}), distribution("b", {"x/y": "2"})], excluding("/x/"))
 
     assert contents(plan) == {"x": b"1"}
     assert plan.distributions[1].left_out == (("x/y", "excluded"),)
@@ -225,7 +232,7 @@ def test_rewrites_record_of_changed_wheel(
     tmp_path: Path, files: dict[str, str], patterns: tuple[str, ...]
 ) -> None:
     """RECORD lists exactly the files in the bundle, each with its hash and size."""
-    plan = plan_bundle([wheel(tmp_path, "a", files)], PathFilter(patterns))
+    plan = plan_bundle([wheel(tmp_path, "a", files)], excluding(*patterns))
 
     found = contents(plan)
     check_record(found, "a-1.0.dist-info/RECORD", set(found))
@@ -251,7 +258,7 @@ def test_project_has_a_record() -> None:
 
 def test_excluded_record_is_left_out(tmp_path: Path) -> None:
     """RECORD can be excluded like any file, and is named."""
-    plan = plan_bundle([wheel(tmp_path, "a", {"a.py": ""})], PathFilter(("RECORD",)))
+    plan = plan_bundle([wheel(tmp_path, "a", {"a.py": ""})], excluding("RECORD"))
 
     assert "a-1.0.dist-info/RECORD" not in contents(plan)
     assert plan.distributions[0].left_out == (("a-1.0.dist-info/RECORD", "excluded"),)
@@ -282,3 +289,51 @@ def test_compares_files_of_all_kinds(tmp_path: Path) -> None:
 
     assert plan.warnings == ()
     assert next(entry for entry in plan.entries if entry.path == "x.py").content == FileContent(file, 4)
+
+
+def test_prefix_comes_before_every_path(tmp_path: Path) -> None:
+    """A layer's files lie below its folder, while patterns and RECORD speak of the paths in it."""
+    plan = plan_bundle(
+        [wheel(tmp_path, "a", {"a.py": "", "b.py": ""})], excluding("/b.py", "!/python/"), "python/"
+    )
+
+    info = "python/a-1.0.dist-info"
+    assert [entry.path for entry in plan.entries] == [
+        f"{info}/METADATA",
+        f"{info}/RECORD",
+        f"{info}/WHEEL",
+        "python/a.py",
+    ]
+    record = contents(plan)[f"{info}/RECORD"].decode()
+    assert [line.split(",")[0] for line in record.splitlines()] == [
+        "a-1.0.dist-info/METADATA",
+        "a-1.0.dist-info/RECORD",
+        "a-1.0.dist-info/WHEEL",
+        "a.py",
+    ]
+
+
+def test_warns_of_patterns_that_match_nothing() -> None:
+    """A pattern without effect is likely misspelt; one that hits is not, nor are negations and comments."""
+    plan = plan_bundle(
+        [distribution("a", {"a.py": "", "b.md": ""})], excluding("*.md", "*.rst", "!c.py", "# x", "@tests")
+    )
+
+    assert plan.warnings == (
+        "exclude: '*.rst' matches nothing in the bundle.",
+        "exclude: '@tests' matches nothing in the bundle.",
+    )
+
+
+def test_services_are_left_out_with_their_reason() -> None:
+    """A service model says why it is gone, and a pattern that hits it too comes first."""
+    files = {"botocore/data/ec2/x.json": "", "botocore/data/s3/x.json": "", "botocore/data/sqs/x.json": ""}
+    exclusions = Exclusions(PathFilter(("sqs/",)), ServiceFilter(frozenset({"s3"})))
+
+    plan = plan_bundle([distribution("botocore", files)], exclusions)
+
+    assert [entry.path for entry in plan.entries] == ["botocore/data/s3/x.json"]
+    assert plan.distributions[0].left_out == (
+        LeftOut("botocore/data/ec2/x.json", "AWS services not used"),
+        LeftOut("botocore/data/sqs/x.json", "excluded"),
+    )

@@ -31,12 +31,15 @@ import sys
 sys.path = [path for path in sys.path if path]
 import awslambdaric.__main__ as client
 import os, site
-root = os.environ["LAMBDA_TASK_ROOT"]
-sys.path.insert(0, root)
-site.addsitedir(root)
+root, opt = os.environ["LAMBDA_TASK_ROOT"], os.environ["OPT"]
+python = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+layers = [f"{opt}/python/{python}", f"{opt}/python"] if opt else []
+sys.path[:0] = [root, *layers]
+for folder in [root, *layers]:
+    site.addsitedir(folder)
 client.main([root, os.environ["_HANDLER"]])
 """
-"""What AWS's `bootstrap.py` does: the client first, then the bundle before all else, `.pth` files too."""
+"""What AWS's `bootstrap.py` does: the client first, then bundle and layers before all else, and `.pth` files."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ class RuntimeApi:
         return Handler
 
 
-def invoke(folder: Path, handler: str, event: Any) -> Reply:
-    """Send an event to the handler of an unpacked bundle, and return what comes back.
+def invoke(folder: Path, handler: str, event: Any, opt: Path | None = None) -> Reply:
+    """Send an event to the handler of an unpacked bundle, its layers in `opt`, and return what comes back.
 
     Raises AssertionError with the client's output where nothing does.
     """
@@ -127,6 +130,7 @@ def invoke(folder: Path, handler: str, event: Any) -> Reply:
         "AWS_LAMBDA_LOG_GROUP_NAME": "group",
         "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
         "LAMBDA_TASK_ROOT": os.fspath(folder),
+        "OPT": os.fspath(opt) if opt else "",
         "_HANDLER": handler,
     }
     client = subprocess.Popen(
