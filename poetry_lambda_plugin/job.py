@@ -148,7 +148,7 @@ def prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, to
 
 
 def check_outputs(jobs: Sequence[BundleJob]) -> None:
-    """Refuse two bundles with one output."""
+    """Refuse two bundles with one output, and one that leaves out what another's last output holds."""
     seen: dict[Path, BundleJob] = {}
     for job in jobs:
         other = seen.setdefault(job.output, job)
@@ -157,6 +157,13 @@ def check_outputs(jobs: Sequence[BundleJob]) -> None:
                 f"Two bundles would be written to {job.output}. Tell them apart in --output with "
                 "{architecture} or {bundle}."
             )
+    for job in jobs:
+        for layer in job.layers:
+            if layer.path in seen:
+                raise OutputCollisionError(
+                    f"exclude-layers: {layer.path} would be written by this very run. "
+                    "Make the layer in a run of its own, before the function."
+                )
 
 
 def enforce(config: BundleConfig, warnings: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from poetry_lambda_plugin.archive.content import BytesContent
+from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
@@ -23,7 +24,6 @@ from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import MAX_ENTRIES
 from poetry_lambda_plugin.archive.writer import ArchiveLimitError
-from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.writer import Sizes
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive

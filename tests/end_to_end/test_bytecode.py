@@ -252,7 +252,7 @@ def test_poetry_clears_the_cache(locked_project: Project) -> None:
 def test_damaged_cache_heals(locked_project: Project, tmp_path: Path) -> None:
     """An archive that is not what it was is made anew."""
     compiled(output="one.zip")
-    archives = list((tmp_path / "cache/artifacts/lambda-bundle/bytecode").rglob("*.zip"))
+    archives = list((tmp_path / "cache/cache/repositories/lambda-bundle/_bytecode_").rglob("*.zip"))
     for archive in archives:
         archive.write_bytes(archive.read_bytes()[:-30] + b"damaged")
 

@@ -323,7 +323,7 @@ def test_diff_with_files_of_nobody(locked_project: Project) -> None:
 
 
 def test_diff_gives_loose_files_to_the_project(locked_project: Project) -> None:
-    """What a project includes beside a wheel that was built of it is in no RECORD, and still the project's."""
+    """What a project includes beside a wheel that was built of it is in no RECORD, but the project's."""
     bundle("-o", "old.zip")
     with zipfile.ZipFile("old.zip", "a") as archive:
         archive.writestr("notes.txt", b"x" * 2048)

@@ -264,6 +264,21 @@ def test_refuses_unknown_layer_path(configured: Project) -> None:
     )
 
 
+def test_refuses_layer_of_the_same_run(configured: Project) -> None:
+    """A function can't be told by a layer that the same run is about to replace."""
+    layer = "[tool.poetry-lambda-plugin.bundles.layer]\nlayer = true\nno-root = true\n"
+    function = '[tool.poetry-lambda-plugin.bundles.api]\nexclude-layers = ["dist/layer.zip"]\n'
+    configure(configured, f'runtime = "python3.12"\n{layer}{function}')
+
+    assert "Make the layer before the function." in bundle().message
+    made("layer")
+    assert bundle().message == (
+        f"exclude-layers: {configured.folder / 'dist/layer.zip'} would be written by this very run. "
+        "Make the layer in a run of its own, before the function."
+    )
+    made("api")
+
+
 def test_handler_of_a_layer_is_found(configured: Project) -> None:
     """A handler in a layer is not taken for left out because of its folder."""
     configure(configured, 'handler = "my_fn.handler"\nexclude = ["greeting/tests/"]')

@@ -39,7 +39,7 @@ for folder in [root, *layers]:
     site.addsitedir(folder)
 client.main([root, os.environ["_HANDLER"]])
 """
-"""What AWS's `bootstrap.py` does: the client first, then bundle and layers before all else, and `.pth` files."""
+"""What AWS's `bootstrap.py` does: the client first, then bundle and layers before all else, and `.pth`."""
 
 
 @dataclass(frozen=True)
