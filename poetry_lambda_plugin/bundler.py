@@ -6,7 +6,6 @@ fetched; then all bundles are planned; only then is anything written.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import replace
@@ -54,7 +53,6 @@ from poetry_lambda_plugin.report.savings import RUNTIME_PACKAGES_OPTION
 from poetry_lambda_plugin.report.savings import SERVICES_OPTION
 from poetry_lambda_plugin.report.savings import savings
 from poetry_lambda_plugin.sources.artifacts import Supplier
-from poetry_lambda_plugin.sources.artifacts import WheelArtifact
 from poetry_lambda_plugin.sources.compiling import CompilationObserver
 from poetry_lambda_plugin.sources.compiling import Compiler
 from poetry_lambda_plugin.sources.fetching import Progress
@@ -157,17 +155,10 @@ def _parts(
     """Make ready and read what all bundles are made of, each part once; in a dry run what is at hand."""
     choices = [choice for job in jobs for choice in (*job.choices, *filter(None, [job.build]))]
     choices = list(dict.fromkeys(choices))
-    if circumstances.dry_run:
-        at_hand = {choice: supplier.at_hand(choice) for choice in choices}
-        artifacts = {choice: artifact for choice, artifact in at_hand.items() if artifact is not None}
-    else:
-        artifacts = dict(supplier.supply(choices))
-    with ThreadPoolExecutor() as pool:
-        parts = dict(zip(artifacts, pool.map(_read, artifacts.values()), strict=True))
-    for artifact in artifacts.values():
-        if isinstance(artifact, WheelArtifact) and not artifact.verified and not circumstances.dry_run:
-            supplier.remember_verified(artifact)
-    return parts
+    if not circumstances.dry_run:
+        return supplier.supply(choices, _read)
+    at_hand = {choice: supplier.at_hand(choice) for choice in choices}
+    return {choice: _read(artifact) for choice, artifact in at_hand.items() if artifact is not None}
 
 
 def _read(artifact: Artifact) -> Wheel | ProjectSource:

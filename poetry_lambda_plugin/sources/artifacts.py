@@ -12,10 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 from typing import TypeAlias
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
@@ -39,6 +42,7 @@ from poetry_lambda_plugin.sources.project import read_project
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Mapping
     from collections.abc import Sequence
     from types import TracebackType
@@ -70,6 +74,16 @@ class WheelArtifact:
 
 Artifact: TypeAlias = WheelArtifact | ProjectSource
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class Missing(NamedTuple):
+    """Stands for a package that is not at hand."""
+
+    size: int
+    """Bytes to download, 0 where the index does not say."""
+
 
 class Supplier:
     """Makes packages ready; what it had to put in a temporary place is there until it is closed."""
@@ -97,27 +111,57 @@ class Supplier:
     ) -> None:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def supply(self, choices: Sequence[Choice]) -> Mapping[Choice, Artifact]:
-        """Make all packages ready; raises the first error in their order, and UnfitWheelError for all."""
+    def supply(self, choices: Sequence[Choice], read: Callable[[Artifact], Part]) -> Mapping[Choice, Part]:
+        """Make all packages ready, the largest downloads first, and read each as soon as it is here.
+
+        Raises the first error in that order, and UnfitWheelError for all packages that can't be built.
+        """
         with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
-            futures = [pool.submit(self._supply_one, choice) for choice in choices]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                # on an error or an interrupt no further download begins, and those under way end
-                if not all(future.done() for future in futures) or any(f.exception() for f in futures):
-                    self._fetcher.stop()
-                for future in futures:
-                    future.cancel()
+            found = self._in_parallel(pool, partial(self._read_at_hand, read=read), choices)
+            parts = {c: f for c, f in zip(choices, found, strict=True) if not isinstance(f, Missing)}
+            missing = {c: f.size for c, f in zip(choices, found, strict=True) if isinstance(f, Missing)}
+            order = sorted(missing, key=lambda choice: -missing[choice])
+            made = self._in_parallel(pool, partial(self._read_made, read=read), order)
+        unfit = [result for result in made if isinstance(result, UnfitWheel)]
+        if unfit:
+            raise UnfitWheelError(unfit)
+        return parts | {c: r for c, r in zip(order, made, strict=True) if not isinstance(r, UnfitWheel)}
+
+    def _in_parallel(
+        self, pool: ThreadPoolExecutor, work: Callable[[Choice], Result], choices: Sequence[Choice]
+    ) -> list[Result]:
+        futures = [pool.submit(work, choice) for choice in choices]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            # on an error or an interrupt no further download begins, and those under way end
+            if not all(future.done() for future in futures) or any(f.exception() for f in futures):
+                self._fetcher.stop()
+            for future in futures:
+                future.cancel()
         for future in futures:
             error = None if future.cancelled() else future.exception()
             if error and not isinstance(error, StoppedError):
                 raise error
-        results = [future.result() for future in futures]
-        unfit = [result for result in results if isinstance(result, UnfitWheel)]
-        if unfit:
-            raise UnfitWheelError(unfit)
-        return {c: r for c, r in zip(choices, results, strict=True) if not isinstance(r, UnfitWheel)}
+        return [future.result() for future in futures]
+
+    def _read_at_hand(self, choice: Choice, read: Callable[[Artifact], Part]) -> Part | Missing:
+        artifact = self.at_hand(choice)
+        if artifact is None:
+            return Missing(self._fetcher.size(choice))
+        return self._read(artifact, read)
+
+    def _read_made(self, choice: Choice, read: Callable[[Artifact], Part]) -> Part | UnfitWheel:
+        artifact = self._make(choice)
+        self._progress.finish(choice.package)
+        return artifact if isinstance(artifact, UnfitWheel) else self._read(artifact, read)
+
+    def _read(self, artifact: Artifact, read: Callable[[Artifact], Part]) -> Part:
+        """Read, and take note that what is read has been checked, so that later runs need not."""
+        part = read(artifact)
+        if isinstance(artifact, WheelArtifact) and not artifact.verified:
+            self._remember_verified(artifact)
+        return part
 
     def at_hand(self, choice: Choice) -> Artifact | None:
         """Return what needs neither network nor build; None for the rest."""
@@ -141,23 +185,17 @@ class Supplier:
             if _stamp(path) != stamp:
                 raise ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
 
-    def remember_verified(self, artifact: WheelArtifact) -> None:
-        """Take note that a wheel's members have been checked, so that later runs need not."""
+    def _remember_verified(self, artifact: WheelArtifact) -> None:
         choice = artifact.choice
-        known = self._fetcher.known_files(choice.package)
         if choice.target is not None:
             self._remember_built(choice, choice.target, artifact.path, verified=True)
         elif choice.file is not None and choice.file.hash:
+            known = self._fetcher.known_files(choice.package)
             known.remember(choice.file.hash, artifact.path, choice.file.hash, verified=True)
 
     def _wheel(self, choice: Choice, path: Path, verified: bool) -> WheelArtifact:
         self._stamps[path] = _stamp(path)
         return WheelArtifact(choice, path, verified)
-
-    def _supply_one(self, choice: Choice) -> Artifact | UnfitWheel:
-        result = self.at_hand(choice) or self._make(choice)
-        self._progress.finish(choice.package)
-        return result
 
     def _make(self, choice: Choice) -> Artifact | UnfitWheel:
         package, file, target = choice.package, choice.file, choice.target

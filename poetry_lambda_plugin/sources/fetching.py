@@ -41,6 +41,9 @@ NO_INDEX = "lambda-bundle"
 
 DENIED = (401, 403)
 
+REQUEST_ERRORS = (PoetryRuntimeError, RequestException, RepositoryError, OSError, ValueError)
+"""What Poetry's sessions and caches raise; the first two changed places between releases."""
+
 CHUNK = 1 << 16
 """Bytes of a download between two looks at its progress."""
 
@@ -101,6 +104,7 @@ class Fetcher:
         self._workers = workers
         self._stopped = threading.Event()
         self._lock = threading.Lock()
+        self._links: dict[Choice, Link] = {}
         self._made_session: Authenticator | None = None
 
     @property
@@ -133,6 +137,16 @@ class Fetcher:
             return None
         return FetchedFile(known.path, known.verified)
 
+    def size(self, choice: Choice) -> int:
+        """Look a file up in its index and return its bytes, 0 where the index does not say them."""
+        if choice.file is None or choice.package.source_type not in INDEX_SOURCES:
+            return 0
+        try:
+            self._links[choice] = self._link(choice.package, choice.file)
+        except REQUEST_ERRORS as error:
+            raise self._failure(choice.package, error) from None
+        return getattr(self._links[choice], "size", None) or 0
+
     def fetch(self, choice: Choice) -> FetchedFile:
         """Return a file, downloaded where need be.
 
@@ -145,7 +159,7 @@ class Fetcher:
         if cached is not None:
             return cached
         try:
-            link = self._link(package, file)
+            link = self._links.get(choice) or self._link(package, file)
             path = self._artifact(link, package)
             found = digest(path, file.hash) if file.hash else ""
             if found != file.hash:
@@ -153,7 +167,7 @@ class Fetcher:
                 path.unlink(missing_ok=True)
                 path = self._artifact(link, package)
                 found = digest(path, file.hash)
-        except (PoetryRuntimeError, RequestException, RepositoryError, OSError, ValueError) as error:
+        except REQUEST_ERRORS as error:
             raise self._failure(package, error) from None
         if found != file.hash:
             path.unlink(missing_ok=True)

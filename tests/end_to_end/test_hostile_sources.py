@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +48,7 @@ def secret(tmp_path: Path) -> Path:
 def test_git_link_to_a_file_of_the_host(project: Project, tmp_path: Path, secret: Path) -> None:
     """A link in a repository that points at a file of this machine is refused."""
     repository = write_tree(tmp_path / "repository", poetry_project("from-git"))
-    os.symlink(secret, repository / "from_git/link.py")
+    (repository / "from_git/link.py").symlink_to(secret)
     depend_on_git(project, repository)
 
     outcome = bundle()
@@ -122,10 +120,11 @@ def test_wheel_changed_between_check_and_copy(
 ) -> None:
     """A cached wheel that is replaced after its hash was checked is noticed before the bundle appears."""
     from poetry_lambda_plugin import bundler
+    from poetry_lambda_plugin.layout.plan import plan_bundle
 
     bundle("-o", "first.zip")
     (wheel,) = (tmp_path / "cache/artifacts").rglob("*.whl")
-    planned = bundler.plan_bundle
+    planned = plan_bundle
 
     def replace_then_plan(*arguments: object, **keywords: object) -> object:
         wheel.write_bytes(wheel.read_bytes())
