@@ -93,7 +93,7 @@ class Supplier:
         self._progress = progress
         self._workers = poetry_api.max_workers(poetry)
         self._fetcher = Fetcher(poetry, progress, self._workers)
-        self._stamps: dict[Path, tuple[int, ...]] = {}
+        self._stamps: dict[Path, tuple[tuple[int, ...], str]] = {}
         self._locks: dict[Path, Lock] = defaultdict(Lock)
 
     def __enter__(self) -> Self:
@@ -180,9 +180,12 @@ class Supplier:
         return self._wheel(choice, known.path, known.verified) if known else None
 
     def check_unchanged(self) -> None:
-        """Raise ChangedFileError where a wheel is not the file that was held against its hash."""
-        for path, stamp in self._stamps.items():
-            if _stamp(path) != stamp:
+        """Raise ChangedFileError where a wheel is not the file that was held against its hash.
+
+        Another process may have put the same bytes there again, as each does that downloads them.
+        """
+        for path, (stamp, file_hash) in self._stamps.items():
+            if _stamp(path) != stamp and not _has_hash(path, file_hash):
                 raise ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
 
     def _remember_verified(self, artifact: WheelArtifact) -> None:
@@ -194,7 +197,8 @@ class Supplier:
             known.remember(choice.file.hash, artifact.path, choice.file.hash, verified=True)
 
     def _wheel(self, choice: Choice, path: Path, verified: bool) -> WheelArtifact:
-        self._stamps[path] = _stamp(path)
+        file_hash = choice.file.hash if choice.file and choice.target is None else ""
+        self._stamps[path] = _stamp(path), file_hash
         return WheelArtifact(choice, path, verified)
 
     def _make(self, choice: Choice) -> Artifact | UnfitWheel:
@@ -315,6 +319,13 @@ def _stamp(path: Path) -> tuple[int, ...]:
     except OSError:
         return (0, 0, 0, 0)
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _has_hash(path: Path, file_hash: str) -> bool:
+    try:
+        return bool(file_hash) and digest(path, file_hash) == file_hash
+    except OSError:
+        return False
 
 
 def _check_boundary(project: ProjectSource, package: LockedPackage, root: Path) -> None:

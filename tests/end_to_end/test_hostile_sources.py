@@ -127,7 +127,7 @@ def test_wheel_changed_between_check_and_copy(
     planned = plan_bundle
 
     def replace_then_plan(*arguments: object, **keywords: object) -> object:
-        wheel.write_bytes(wheel.read_bytes())
+        wheel.write_bytes(wheel.read_bytes().replace(b"greeting", b"greetinG"))
         return planned(*arguments, **keywords)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bundler, "plan_bundle", replace_then_plan)
