@@ -127,7 +127,10 @@ def test_wheel_changed_between_check_and_copy(
     planned = plan_bundle
 
     def replace_then_plan(*arguments: object, **keywords: object) -> object:
-        wheel.write_bytes(wheel.read_bytes().replace(b"greeting", b"greetinG"))
+        data = bytearray(wheel.read_bytes())
+        # a byte of the first member, behind its header
+        data[30 + len("greeting/__init__.py") + 3] ^= 1
+        wheel.write_bytes(data)
         return planned(*arguments, **keywords)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bundler, "plan_bundle", replace_then_plan)
