@@ -264,7 +264,8 @@ def _write(
     digest = write_archive(plan.entries, output or _Nowhere(), timestamp)
     total, layers = digest.total, _layers_size(job)
     check_max_size(total, layers, job.config.max_size, lambda: _savings(job, plan, digest))
-    enforce(job.config, tuple(size_warnings(total, layers, lambda: _savings(job, plan, digest))))
+    if job.config.strict:
+        enforce(job.config, tuple(size_warnings(total, layers, lambda: _savings(job, plan, digest))))
     return digest, output
 
 
@@ -307,7 +308,7 @@ def _report(
         notes += (_unknown_sizes_note(job.config),)
     else:
         warnings += plan.warnings
-        warnings += tuple(size_warnings(digest.total, _layers_size(job), lambda: _savings(job, plan, digest)))
+        warnings += tuple(size_warnings(digest.total, _layers_size(job), tuple))
         if explain:
             paths = {d.name: job.graph().path(d.name) for d in plan.distributions if not d.is_project}
             explanation = Explanation(paths, _savings(job, plan, digest))

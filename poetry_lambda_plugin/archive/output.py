@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.archive.reader import CHUNK
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
@@ -75,6 +76,8 @@ class OutputFile:
         self._file: BinaryIO | None = None
         self._previous: BinaryIO | None = None
         """What the path holds now, as long as every byte written is the same."""
+        self._same = 0
+        """Bytes that were the same."""
 
     def __enter__(self) -> Self:
         try:
@@ -105,25 +108,45 @@ class OutputFile:
         self._clean_up()
 
     def write(self, data: bytes) -> None:
-        """Append; raises UnwritableOutputError, as on a full disk."""
+        """Append; raises UnwritableOutputError, as on a full disk.
+
+        As long as the path holds the same bytes already, they are compared and not written again.
+        """
         try:
+            if self._previous is not None:
+                if self._previous.read(len(data)) == data:
+                    self._same += len(data)
+                    return
+                self._copy_same()
             self._opened.write(data)
-            if self._previous is not None and self._previous.read(len(data)) != data:
-                self._forget_previous()
         except OSError as error:
             raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
 
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
         try:
+            if self._previous is not None:
+                if not self._previous.read(1):
+                    return False
+                self._copy_same()
             self._opened.close()
-            if self._previous is not None and not self._previous.read(1):
-                return False
-            self._forget_previous()
             self._temporary.replace(self._place)
         except OSError as error:
             raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
         return True
+
+    def _copy_same(self) -> None:
+        """Write what was the same so far, now that something differs."""
+        if self._previous is None:
+            return
+        self._previous.seek(0)
+        while self._same:
+            chunk = self._previous.read(min(self._same, CHUNK))
+            if not chunk:
+                raise OSError(f"{self.path} was cut off meanwhile")
+            self._same -= len(chunk)
+            self._opened.write(chunk)
+        self._forget_previous()
 
     @property
     def _opened(self) -> BinaryIO:

@@ -11,6 +11,7 @@ import time
 
 from base64 import b64encode
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
+    from concurrent.futures import Future
     from pathlib import Path
     from typing import BinaryIO
 
@@ -66,6 +68,9 @@ EARLIEST = 315_532_800
 """1980-01-01 in seconds since 1970: the DOS epoch of ZIP."""
 LATEST = 4_354_819_198
 """2107-12-31 23:59:58, the last moment that a DOS date can hold."""
+
+WORTH_A_THREAD = 1 << 16
+"""Bytes that take longer to hash than to hand over."""
 
 COMPRESSION_LEVEL = 6
 """Of libdeflate; 9 takes four times as long for half a percent."""
@@ -157,16 +162,40 @@ def write_archive(entries: Sequence[Entry], sink: Sink, timestamp: Timestamp) ->
     return writer.finish()
 
 
+class _OverlappingDigest:
+    """A SHA-256 of one piece while the next one is read and written: hashlib lets go of Python's lock."""
+
+    def __init__(self) -> None:
+        self._state = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+
+    def update(self, data: bytes) -> None:
+        """Take bytes that won't change; at most one piece is waiting."""
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+        if len(data) < WORTH_A_THREAD:
+            self._state.update(data)
+        else:
+            self._pending = self._thread.submit(self._state.update, data)
+
+    def digest(self) -> bytes:
+        """Return the 32 bytes, when all pieces are in."""
+        self._thread.shutdown()
+        return self._state.digest()
+
+
 class _Writer:
     """The archive so far."""
 
     def __init__(self, sink: Sink, timestamp: Timestamp) -> None:
         self._sink = sink
         self._timestamp = timestamp
-        self._digest = hashlib.sha256()
+        self._digest = _OverlappingDigest()
         self._offset = 0
         self._directory: list[bytes] = []
-        self._by_owner: dict[str, Sizes] = defaultdict(Sizes)
+        self._by_owner: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._packed_sizes: list[int] = []
 
     def add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
@@ -207,12 +236,13 @@ class _Writer:
         if self._offset > SENTINEL_32 - 1:
             raise ArchiveLimitError("The bundle would be larger than 4 GB, which no Lambda takes.")
         self._write(END_RECORD.pack(END_SIGNATURE, 0, 0, count, count, size, start, 0))
-        unzipped = sum(sizes.unzipped for sizes in self._by_owner.values())
+        by_owner = {owner: Sizes(*sizes) for owner, sizes in self._by_owner.items()}
+        unzipped = sum(sizes.unzipped for sizes in by_owner.values())
         return ArchiveDigest(
             sha256=self._digest.digest(),
             total=Sizes(self._offset, unzipped, count),
             packed_sizes=self._packed_sizes,
-            by_owner=dict(self._by_owner),
+            by_owner=by_owner,
         )
 
     def _add_alone(self, entry: Entry, file: BinaryIO) -> None:
@@ -244,8 +274,10 @@ class _Writer:
         self._directory.append(central + name)
         taken = len(local) + packed.compressed_size + len(central) + len(name)
         self._packed_sizes.append(taken)
-        zipped, unzipped, files = self._by_owner[entry.owner]
-        self._by_owner[entry.owner] = Sizes(zipped + taken, unzipped + packed.size, files + 1)
+        sizes = self._by_owner[entry.owner]
+        sizes[0] += taken
+        sizes[1] += packed.size
+        sizes[2] += 1
         return local
 
 
@@ -260,23 +292,19 @@ def _content(entry: Entry) -> WheelContent:
 def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     """Split members of one wheel into runs that lie one behind the other, up to CHUNK bytes."""
     run: list[Entry] = []
-    first = previous = None
+    start = end = -1
     for entry in entries:
         content = _content(entry)
         member = content.member
-        if (
-            first is None
-            or previous is None
-            or member.offset != previous.end
-            or member.end - first.offset > CHUNK
-            or _goes_alone(content)
-            or _goes_alone(_content(run[-1]))
-        ):
-            if run:
-                yield run
-            run, first = [], member
+        alone = _goes_alone(content)
+        if run and (alone or member.offset != end or member.end - start > CHUNK):
+            yield run
+            run = []
+        if not run:
+            start = member.offset
         run.append(entry)
-        previous = member
+        # nothing joins one that goes alone
+        end = -1 if alone else member.end
     if run:
         yield run
 

@@ -29,7 +29,10 @@ class MaxSizeError(LambdaBundleError):
 
 
 def size_warnings(total: Sizes, layers: int, savings: Callable[[], Sequence[Saving]]) -> Iterator[str]:
-    """Warn of Lambda's limits, which must both be undercut; `layers` are unzipped bytes of theirs."""
+    """Warn of Lambda's limits, which must both be undercut; `layers` are unzipped bytes of theirs.
+
+    `savings` takes a moment, so it is called past a limit only; it may return nothing to name none.
+    """
     if total.zipped >= MAX_ZIPPED_SIZE:
         yield (
             f"The ZIP has {total.zipped:,} bytes; Lambda's API takes less than {MAX_ZIPPED_SIZE:,} "
@@ -61,7 +64,7 @@ def _with_layers(total: Sizes, layers: int) -> str:
 
 def _remedy(savings: Sequence[Saving]) -> str:
     if not savings:
-        return "Leave files out with --exclude, or use a container image."
+        return "--explain shows what would save most; --exclude leaves files out."
     named = ", ".join(
         f"{saving.option} {saving.unzipped / MEGABYTE:.1f} MB" for saving in savings[:MAX_NAMED]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -129,7 +130,7 @@ class BundleCommand(GroupCommand):
         """Run the command; every error that a user can cause is one paragraph."""
         mask_logged_credentials()
         try:
-            with _termination_as_interrupt():
+            with _termination_as_interrupt(), _garbage_left_alone():
                 self._report(self._make())
         except LambdaBundleError as error:
             self._report_error(error)
@@ -232,6 +233,24 @@ class BundleCommand(GroupCommand):
         if self.io.is_verbose():
             for line in text.details(report):
                 self.line(line)
+
+
+@contextmanager
+def _garbage_left_alone() -> Iterator[None]:
+    """Spare the collector its walks through all that Poetry has made, a tenth of a second in all.
+
+    What is made here has no cycles to speak of, and the process ends soon; frozen objects are passed over
+    at its end too. They are frozen once, lest a process that runs many commands should keep their garbage.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.writer import Sizes
     from poetry_lambda_plugin.layout.bytecode import BytecodeMode
     from poetry_lambda_plugin.layout.distribution import LeftOut
-    from poetry_lambda_plugin.report.difference import Difference
     from poetry_lambda_plugin.report.savings import Saving
     from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
     from poetry_lambda_plugin.target.platform import Target
@@ -58,6 +57,17 @@ class Explanation:
     """The shortest way from a direct dependency to each package, both included."""
     savings: tuple[Saving, ...]
     """The largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What became of one package; sizes are what it has gained, in bytes."""
+
+    name: str
+    old_version: str | None
+    new_version: str | None
+    zipped: int
+    unzipped: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,6 @@ import csv
 import io
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from poetry_lambda_plugin.archive.reader import Member
 from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.report.bundle_report import Difference
 
 
 if TYPE_CHECKING:
@@ -41,17 +41,6 @@ class PackageSize(NamedTuple):
     """A package in a bundle."""
 
     version: str
-    zipped: int
-    unzipped: int
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What became of one package; sizes are what it has gained, in bytes."""
-
-    name: str
-    old_version: str | None
-    new_version: str | None
     zipped: int
     unzipped: int
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import BytecodeReport
+    from poetry_lambda_plugin.report.bundle_report import Difference
     from poetry_lambda_plugin.report.bundle_report import Explanation
     from poetry_lambda_plugin.report.bundle_report import PackageReport
-    from poetry_lambda_plugin.report.difference import Difference
 
 
 SCHEMA_VERSION = 1

@@ -155,7 +155,7 @@ def build(
 def _problems(wheel: Path, target: Target) -> tuple[str, ...]:
     """Return why a wheel can't run on the target."""
     # reads ELF files with a library that is large, and needed here alone
-    from poetry_lambda_plugin.audit.binaries import binary_problems
+    from poetry_lambda_plugin.target.binaries import binary_problems
 
     if target.wheel_rank(wheel.name) is None:
         return (f"the build made {wheel.name}",)
