@@ -39,7 +39,7 @@ def test_limits_must_be_undercut() -> None:
     assert zipped.startswith("The ZIP has 52,428,800 bytes; ")
     assert unzipped == (
         "Unzipped, the bundle has 262,144,000 bytes; Lambda refuses 262,144,000 (250 MB) or more, layers "
-        "included. Leave files out with --exclude, or use a container image."
+        "included. --explain shows what would save most; --exclude leaves files out."
     )
 
 

@@ -192,8 +192,12 @@ def test_dry_run_does_not_trust_the_cache(project: Project, index: Index) -> Non
     assert refusal("--dry-run") == first
 
 
-def test_sound_wheels_of_a_failed_run_are_used_later(project: Project, index: Index) -> None:
+def test_sound_wheels_of_a_failed_run_are_used_later(
+    project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One bad wheel spoils the run, not the cache of the others."""
+    # one after the other, the larger one first
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "1")
     sound = make_wheel("sound")
     lock(project, index, sound, MadeFile(FILENAME, BAD_WHEELS["no-zip"].data))
     refusal()

@@ -273,7 +273,7 @@ def test_warns_past_the_unzipped_limit(locked_project: Project, index: Index, zi
     assert outcome.exit_code == 0
     assert outcome.message == (
         f"Warning: Unzipped, the bundle has {unzipped:,} bytes; Lambda refuses 262,144,000 (250 MB) or more, "
-        "layers included. Leave files out with --exclude, or use a container image."
+        "layers included. --explain shows what would save most; --exclude leaves files out."
     )
     assert outcome.message.removeprefix("Warning: ") in strict.message
     assert "  Unzipped    250 MB of 250 MB\n" in outcome.output
