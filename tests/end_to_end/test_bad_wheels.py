@@ -196,9 +196,9 @@ def test_sound_wheels_of_a_failed_run_are_used_later(
     project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One bad wheel spoils the run, not the cache of the others."""
-    # one after the other, the larger one first
+    # one after the other, by name where the index tells no sizes
     monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "1")
-    sound = make_wheel("sound")
+    sound = make_wheel("a-sound-one")
     lock(project, index, sound, MadeFile(FILENAME, BAD_WHEELS["no-zip"].data))
     refusal()
     index.requests.clear()

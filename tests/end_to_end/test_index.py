@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry.core.packages.utils.link import Link
 from poetry.repositories.pypi_repository import PyPiRepository
 
 from tests.support.index import downloads
@@ -645,3 +646,21 @@ def test_eight_at_once_to_one_output(locked_project: Project) -> None:
     assert contents(locked_project.folder / "shared/function.zip") == contents(
         locked_project.folder / "alone/function.zip"
     )
+
+
+@pytest.mark.skipif(not hasattr(Link, "size"), reason="this Poetry does not read sizes from an index")
+def test_downloads_the_largest_files_first(
+    project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes longest begins first, as far as the index says how large its files are."""
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "1")
+    sizes = {"small": 10, "large": 300_000, "middle": 50_000}
+    wheels = [make_wheel(name, files={f"{name}.bin": os.urandom(size)}) for name, size in sizes.items()]
+    index.add(*wheels)
+    project.pyproject(dependencies=list(sizes), source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+    assert bundle().exit_code == 0
+
+    assert [name.partition("-")[0] for name in downloads(index.requests)] == ["large", "middle", "small"]

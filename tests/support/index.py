@@ -138,6 +138,7 @@ class Index:
                     "filename": f.filename,
                     "url": f"{self.root}files/{f.filename}",
                     "hashes": {"sha256": f.sha256} if self.page_hashes else {},
+                    "size": len(f.data),
                 }
                 for f in files
             ],
