@@ -163,7 +163,9 @@ def _locked_package(package: Package) -> LockedPackage:
 
 def locked_names(poetry: Poetry) -> frozenset[str]:
     """Return the names of all packages in the lock, selected or not."""
-    return frozenset(package.name for package in poetry.locker.locked_repository().packages)
+    return frozenset(
+        package.name for package in poetry_api.shared_locker(poetry).locked_repository().packages
+    )
 
 
 def dependency_graph(
@@ -176,7 +178,7 @@ def dependency_graph(
     selected = {(package.name, package.version) for package in packages}
     locked: dict[str, Package] = {
         package.name: package
-        for package in poetry.locker.locked_repository().packages
+        for package in poetry_api.shared_locker(poetry).locked_repository().packages
         if (package.name, package.version.text) in selected
     }
     environment = dict(target.marker_environment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import Any
 from typing import cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+from weakref import WeakKeyDictionary
 
 from cleo.io.null_io import NullIO
 from packaging.utils import canonicalize_name
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from poetry.core.packages.utils.link import Link
     from poetry.core.poetry import Poetry as CorePoetry
     from poetry.installation.operations.operation import Operation
+    from poetry.packages.locker import Locker
     from poetry.poetry import Poetry
     from poetry.repositories.link_sources.base import LinkSource
     from poetry.repositories.repository import Repository
@@ -184,6 +187,34 @@ class LockedConfig(Config):
         return False if setting_name == "installer.re-resolve" else super().get(setting_name, default)
 
 
+class SharedLocker:
+    """Poetry's locker, which makes its packages once for all bundles of a run.
+
+    Poetry's resolver, which locks before 2.1 need, may change packages: those are made anew each time.
+    """
+
+    def __init__(self, locker: Locker) -> None:
+        self._locker = locker
+        self.is_fresh = cache(locker.is_fresh)
+        if locker.is_locked_groups_and_markers():
+            self.locked_repository = cache(locker.locked_repository)
+            self.locked_packages = cache(locker.locked_packages)
+
+    def __getattr__(self, name: str) -> Any:
+        """Leave everything else to the locker."""
+        return getattr(self._locker, name)
+
+
+_shared_lockers: WeakKeyDictionary[Poetry, SharedLocker] = WeakKeyDictionary()
+
+
+def shared_locker(poetry: Poetry) -> Locker:
+    """Return the locker of a project, the same one for each call."""
+    if poetry not in _shared_lockers:
+        _shared_lockers[poetry] = SharedLocker(poetry.locker)
+    return cast("Locker", _shared_lockers[poetry])
+
+
 class RecordingExecutor(Executor):
     """Takes down what would be installed, and installs nothing."""
 
@@ -210,7 +241,7 @@ def packages_to_install(
         NullIO(),
         TargetEnv(target),
         poetry.package,
-        poetry.locker,
+        shared_locker(poetry),
         poetry.pool,
         LockedConfig.of(poetry.config),
         installed=InstalledRepository(),
