@@ -110,6 +110,22 @@ def test_builds_folders_of_other_backends(project: Project, build_index: Index, 
     assert not [path for path, data in files.items() if str(tmp_path).encode() in data]
 
 
+def test_builds_sdists_of_five_backends(project: Project, build_index: Index) -> None:
+    """Sdists are built whatever their backend, poetry-core among them."""
+    backends = {**BACKENDS, "with-poetry": ("poetry.core.masonry.api", "poetry-core")}
+    sdists = [make_sdist(name, backend_project(name, *backend)) for name, backend in backends.items()]
+    build_index.add(*sdists, wheel_of_installed("poetry-core"))
+    project.pyproject(dependencies=list(backends), source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sdist) for sdist in sdists], source=build_index.url)
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == 0, outcome.error
+    modules = {name.replace("-", "_") + "/__init__.py" for name in backends}
+    assert modules <= contents(project.folder / "dist/my-fn.zip").keys()
+
+
 def test_builds_an_sdist_once(project: Project, build_index: Index) -> None:
     """A package with no wheel is built from its sdist; the second run builds and asks nothing."""
     sdist = make_sdist("only-source", backend_project("only-source", "flit_core.buildapi", "flit_core"))
