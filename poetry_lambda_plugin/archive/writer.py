@@ -11,6 +11,7 @@ import time
 
 from base64 import b64encode
 from collections import defaultdict
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -71,6 +72,9 @@ LATEST = 4_354_819_198
 
 WORTH_A_THREAD = 1 << 16
 """Bytes that take longer to hash than to hand over."""
+
+MAX_PENDING = 16
+"""Pieces that wait to be hashed, of CHUNK bytes at most each: enough for neither side to wait often."""
 
 COMPRESSION_LEVEL = 6
 """Of libdeflate; 9 takes four times as long for half a percent."""
@@ -163,22 +167,21 @@ def write_archive(entries: Sequence[Entry], sink: Sink, timestamp: Timestamp) ->
 
 
 class _OverlappingDigest:
-    """A SHA-256 of one piece while the next one is read and written: hashlib lets go of Python's lock."""
+    """A SHA-256 of some pieces while the next ones are read and written: hashlib lets go of Python's lock."""
 
     def __init__(self) -> None:
         self._state = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1)
-        self._pending: Future[None] | None = None
+        self._pending: deque[Future[None]] = deque()
 
     def update(self, data: bytes) -> None:
-        """Take bytes that won't change; at most one piece is waiting."""
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
-        if len(data) < WORTH_A_THREAD:
-            self._state.update(data)
+        """Take bytes that won't change; at most MAX_PENDING pieces are waiting."""
+        if len(self._pending) == MAX_PENDING:
+            self._pending.popleft().result()
+        if self._pending or len(data) >= WORTH_A_THREAD:
+            self._pending.append(self._thread.submit(self._state.update, data))
         else:
-            self._pending = self._thread.submit(self._state.update, data)
+            self._state.update(data)
 
     def digest(self) -> bytes:
         """Return the 32 bytes, when all pieces are in."""

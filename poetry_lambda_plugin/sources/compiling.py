@@ -277,11 +277,13 @@ class Compiler:
         if not self._poetry.disable_cache:
             # a cache that can't be written to costs time, nothing else
             with suppress(UnwritableOutputError):
-                folder = self._folder(group, name)
-                self._made[key] = _written(entries, folder / name)
-                self._known.remember(key, folder / name, digest(folder / name, "sha256:"), verified=True)
+                path = self._folder(group, name) / name
+                file_hash = _written(entries, path)
+                self._made[key] = path
+                self._known.remember(key, path, file_hash, verified=True)
                 return
-        self._made[key] = _written(entries, self._temporary / name)
+        self._made[key] = self._temporary / name
+        _written(entries, self._made[key])
 
     def _folder(self, group: SourceGroup, name: str) -> Path:
         """Return where an archive is kept; of a project, older ones are deleted there."""
@@ -458,11 +460,12 @@ def _size(entry: Entry) -> int:
     return content.size if isinstance(content, FileContent) else len(content.data)
 
 
-def _written(entries: Sequence[Entry], path: Path) -> Path:
+def _written(entries: Sequence[Entry], path: Path) -> str:
+    """Write an archive and return its digest, as `sha256:hex`."""
     with OutputFile(path) as output:
-        write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
+        written = write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
         output.commit()
-    return path
+    return f"sha256:{written.sha256.hex()}"
 
 
 def _candidates(poetry: Poetry, python: tuple[int, int]) -> Iterator[Path]:
