@@ -53,6 +53,7 @@ from poetry_lambda_plugin.report.savings import RUNTIME_PACKAGES_OPTION
 from poetry_lambda_plugin.report.savings import SERVICES_OPTION
 from poetry_lambda_plugin.report.savings import savings
 from poetry_lambda_plugin.sources.artifacts import Supplier
+from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.compiling import CompilationObserver
 from poetry_lambda_plugin.sources.compiling import Compiler
 from poetry_lambda_plugin.sources.fetching import Progress
@@ -126,10 +127,11 @@ def make_bundles(
     check_outputs(jobs)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with (
-        Supplier(poetry, observer) as supplier,
-        Compiler(poetry, observer) as compiler,
+        temporary_folder() as temporary,
         ExitStack() as outputs,
     ):
+        supplier = Supplier(poetry, observer, temporary)
+        compiler = Compiler(poetry, observer, temporary)
         for job in jobs:
             if job.config.bytecode is not None:
                 compiler.interpreter(job.target.runtime.python)

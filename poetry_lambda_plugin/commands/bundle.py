@@ -59,7 +59,7 @@ INTERRUPTED = 130
 OPTION_NAMES = {"exclude-packages": "exclude-package"}
 """Options whose names differ from their keys, since they are given once for each value."""
 
-LISTS_WITH_COMMAS = ("with", "without", "only")
+LISTS_WITH_COMMAS = ("with", "without", "only", "extras")
 """Options of which `poetry install` takes several values in one, with commas or spaces between."""
 
 
@@ -175,8 +175,6 @@ class BundleCommand(GroupCommand):
         for key in LISTS_WITH_COMMAS:
             if key in given:
                 given[key] = [name for value in given[key] for name in value.replace(",", " ").split()]
-        if "extras" in given:
-            given["extras"] = [name for value in given["extras"] for name in value.replace(",", " ").split()]
         return given
 
     def _read_project(self) -> Poetry:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from concurrent.futures import FIRST_EXCEPTION
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
+from contextlib import contextmanager
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -43,12 +44,11 @@ from poetry_lambda_plugin.sources.project import read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
-    from types import TracebackType
 
     from poetry.poetry import Poetry
-    from typing_extensions import Self
 
     from poetry_lambda_plugin.sources.choice import Choice
     from poetry_lambda_plugin.sources.fetching import Progress
@@ -85,31 +85,30 @@ class Missing(NamedTuple):
     """Bytes to download, 0 where the index does not say."""
 
 
-class Supplier:
-    """Makes packages ready; what it had to put in a temporary place is there until it is closed."""
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Lend a folder for what one run alone needs; raises UnavailableFileError."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
+    except OSError as error:
+        raise UnavailableFileError(f"There is no place for temporary files: {error}.") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    def __init__(self, poetry: Poetry, progress: Progress) -> None:
+
+class Supplier:
+    """Makes packages ready; what can't be kept is put in a temporary folder."""
+
+    def __init__(self, poetry: Poetry, progress: Progress, temporary: Path) -> None:
         self._poetry = poetry
+        self._temporary = temporary
         self._progress = progress
         self._workers = poetry_api.max_workers(poetry)
         self._fetcher = Fetcher(poetry, progress, self._workers)
         self._stamps: dict[Path, tuple[tuple[int, ...], str]] = {}
         self._locks: dict[Path, Lock] = defaultdict(Lock)
-
-    def __enter__(self) -> Self:
-        try:
-            self._temporary = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
-        except OSError as error:
-            raise UnavailableFileError(f"There is no place for temporary files: {error}.") from error
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def supply(self, choices: Sequence[Choice], read: Callable[[Artifact], Part]) -> Mapping[Choice, Part]:
         """Make all packages ready, the largest downloads first, and read each as soon as it is here.
@@ -219,7 +218,7 @@ class Supplier:
         self._progress.building(choice.package)
         keep = keep and not self._poetry.disable_cache
         root = self._cache / BUILT_WHEELS if keep else self._temporary
-        folder = root / source_key(_built_key(choice, target)).partition(":")[2]
+        folder = root / _built_key(choice, target)
         # backends build inside the source's own folder, so never two at once there
         with self._locks[source]:
             wheel = build(self._poetry, choice.package, source, target, folder)
@@ -284,8 +283,7 @@ class Supplier:
         return None
 
     def _tree(self, package: LockedPackage) -> Path:
-        key = source_key(package.source_url, _revision(package))
-        return self._cache / GIT_TREES / key.partition(":")[2]
+        return self._cache / GIT_TREES / source_key(package.source_url, _revision(package))
 
     @property
     def _cache(self) -> Path:

@@ -213,8 +213,8 @@ def _recompressed(wheel: Path, folder: Path) -> Path:
 
 
 def source_key(*parts: str | None) -> str:
-    """Return a key for the notes on a wheel built from something that has no hash of its own."""
-    return f"source:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+    """Return a key of hexadecimal digits for what is made of something that has no hash of its own."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _log(error: Exception) -> str:

@@ -7,7 +7,6 @@ import json
 import marshal
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -160,11 +159,12 @@ class SourceGroup(NamedTuple):
 
 
 class Compiler:
-    """Compiles; what it could not keep is in a temporary place until it is closed."""
+    """Compiles; what can't be kept is put in a temporary folder."""
 
-    def __init__(self, poetry: Poetry, observer: CompilationObserver) -> None:
+    def __init__(self, poetry: Poetry, observer: CompilationObserver, temporary: Path) -> None:
         self._poetry = poetry
         self._observer = observer
+        self._temporary = temporary
         config = poetry.config
         notes = config.repository_cache_directory / NO_INDEX
         self._archives = notes / ARCHIVES
@@ -172,18 +172,6 @@ class Compiler:
         self._made: dict[str, Path] = {}
         self._interpreters: dict[tuple[int, int], Interpreter] = {}
         self._answered: set[Interpreter] = set()
-
-    def __enter__(self) -> Self:
-        self._temporary = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def interpreter(self, python: tuple[int, int]) -> Interpreter:
         """Return a CPython of a minor version, from the notes where it has not changed.
@@ -240,7 +228,7 @@ class Compiler:
         """Return the archive with a group's bytecode, if there is a sound one."""
         if key not in self._made and not self._poetry.disable_cache:
             known = self._known.find(key)
-            if known is not None and known.path.stem == _digits(key):
+            if known is not None and known.path.stem == key:
                 self._made[key] = known.path
                 # younger than what is swept away as unused
                 with suppress(OSError):
@@ -273,7 +261,7 @@ class Compiler:
 
     def _keep(self, key: str, group: SourceGroup, bytecode: Mapping[str, bytes]) -> None:
         entries = [Entry(path, BytesContent(bytecode[path])) for path in sorted(bytecode)]
-        name = f"{_digits(key)}.zip"
+        name = f"{key}.zip"
         if not self._poetry.disable_cache:
             # a cache that can't be written to costs time, nothing else
             with suppress(UnwritableOutputError):
@@ -290,7 +278,7 @@ class Compiler:
         if group.is_wheel:
             return self._archives / name[:2]
         owner = next(iter(group.sources.values())).owner
-        folder = self._archives / _digits(source_key(str(project_root(self._poetry)), owner))
+        folder = self._archives / source_key(str(project_root(self._poetry)), owner)
         for old in folder.glob("*.zip"):
             with suppress(OSError):
                 if old.stat().st_mtime < time.time() - STALE:
@@ -340,7 +328,7 @@ class Compiler:
     def _interpreter_note(self, python: tuple[int, int]) -> Path:
         # another PATH or another Poetry may have another interpreter to find
         key = source_key(f"{python}", sys.executable, os.environ.get("PATH"))
-        return self._known.folder / FOLDER / "interpreters" / _digits(key)
+        return self._known.folder / FOLDER / "interpreters" / key
 
 
 class Workers:
@@ -434,10 +422,6 @@ def _key(group: SourceGroup, interpreter: Interpreter, settings: BytecodeSetting
     ]
     kind = (FORMAT, deflate.__version__, interpreter.build, settings.mode, str(settings.optimize), root)
     return source_key("bytecode", *kind, group.origin, repr(names))
-
-
-def _digits(key: str) -> str:
-    return key.partition(":")[2]
 
 
 def _pieces(sources: Mapping[str, Entry]) -> Iterator[Mapping[str, Entry]]:

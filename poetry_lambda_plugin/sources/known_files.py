@@ -70,7 +70,9 @@ class KnownFiles:
             temporary.replace(note)
 
     def _note(self, key: str) -> Path:
-        name = key.replace(":", "-")
+        """Return a note's file; a key is a hash as a lock has it, or digits alone (`source_key`)."""
+        algorithm, _, digits = key.rpartition(":")
+        name = f"{algorithm or 'source'}-{digits}"
         return self.folder / FOLDER / name[:10] / name
 
 

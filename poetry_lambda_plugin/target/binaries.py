@@ -51,7 +51,8 @@ def binary_problems(name: str, data: bytes, bundled: frozenset[str], target: Tar
         yield f"{name} is a damaged ELF file ({error})"
         return
     if newest > target.runtime.glibc:
-        yield f"{name} needs glibc {_dotted(newest)}, and Lambda has {_dotted(target.runtime.glibc)}"
+        major, minor = newest
+        yield f"{name} needs glibc {major}.{minor}, and Lambda has {target.runtime.glibc_version}"
     for library in needed:
         if library not in bundled and not LAMBDA_LIBRARIES.fullmatch(library):
             yield f"{name} links {library}, which Lambda lacks"
@@ -73,7 +74,3 @@ def _needed_libraries(elf: ELFFile) -> Iterable[str]:
     for tag in (tag for segment in dynamic for tag in segment.iter_tags()):
         if tag.entry.d_tag == "DT_NEEDED":
             yield str(getattr(tag, "needed"))  # noqa: B009 - set by pyelftools under the tag's own name
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"

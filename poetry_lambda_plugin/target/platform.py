@@ -202,7 +202,7 @@ def runtime_warnings(
     if not runtime.known:
         yield (
             f"{runtime.name} is not known to this version of the plugin: "
-            f"the facts of {RUNTIMES[-1].name} are assumed (glibc {_dotted(runtime.glibc)})."
+            f"the facts of {RUNTIMES[-1].name} are assumed (glibc {runtime.glibc_version})."
         )
     elif runtime.preview:
         yield f"{runtime.name} is a preview on Lambda, not meant for production."
@@ -222,7 +222,3 @@ def _allows_newer_micro(runtime: Runtime, allows: Callable[[str], bool]) -> bool
     """Tell whether the project waits for a micro version that Lambda may have by now."""
     newer = range(runtime.newest_micro + 1, runtime.newest_micro + 50)
     return any(allows(f"{runtime.python_version}.{micro}") for micro in newer)
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"

@@ -68,6 +68,11 @@ class Runtime:
         return f"{self.python[0]}.{self.python[1]}"
 
     @property
+    def glibc_version(self) -> str:
+        """Version of its C library, as in `2.34`."""
+        return f"{self.glibc[0]}.{self.glibc[1]}"
+
+    @property
     def python_full_version(self) -> str:
         """The newest version known on Lambda, as in `3.13.12`."""
         return f"{self.python_version}.{self.newest_micro}"
