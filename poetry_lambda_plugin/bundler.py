@@ -131,7 +131,7 @@ def make_bundles(
         ExitStack() as outputs,
     ):
         supplier = Supplier(poetry, observer, temporary)
-        compiler = Compiler(poetry, observer, temporary)
+        compiler = Compiler(poetry, observer, temporary, supplier.wheel_hash)
         for job in jobs:
             if job.config.bytecode is not None:
                 compiler.interpreter(job.target.runtime.python)

@@ -187,6 +187,11 @@ class Supplier:
             if _stamp(path) != stamp and not _has_hash(path, file_hash):
                 raise ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
 
+    def wheel_hash(self, path: Path) -> str:
+        """Return a digest of a wheel's bytes, for those from an index the one that they were held against."""
+        _, file_hash = self._stamps.get(path, ((), ""))
+        return file_hash or digest(path, "sha256:")
+
     def _remember_verified(self, artifact: WheelArtifact) -> None:
         choice = artifact.choice
         if choice.target is not None:

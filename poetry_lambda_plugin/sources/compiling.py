@@ -43,11 +43,12 @@ from poetry_lambda_plugin.sources.building import source_key
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
 from poetry_lambda_plugin.sources.known_files import FOLDER
 from poetry_lambda_plugin.sources.known_files import KnownFiles
-from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.project import project_root
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -161,9 +162,16 @@ class SourceGroup(NamedTuple):
 class Compiler:
     """Compiles; what can't be kept is put in a temporary folder."""
 
-    def __init__(self, poetry: Poetry, observer: CompilationObserver, temporary: Path) -> None:
+    def __init__(
+        self,
+        poetry: Poetry,
+        observer: CompilationObserver,
+        temporary: Path,
+        wheel_hash: Callable[[Path], str],
+    ) -> None:
         self._poetry = poetry
         self._observer = observer
+        self._wheel_hash = wheel_hash
         self._temporary = temporary
         config = poetry.config
         notes = config.repository_cache_directory / NO_INDEX
@@ -203,7 +211,7 @@ class Compiler:
         the result is None where that would be needed. Raises NoInterpreterError and CrashError.
         """
         interpreter = self.interpreter(python)
-        groups = _groups(sources)
+        groups = self._groups(sources)
         keys = [_key(group, interpreter, settings, root) for group in groups]
         missing = {k: g for k, g in zip(keys, groups, strict=True) if self._archive(k) is None}
         if missing and only_at_hand:
@@ -223,6 +231,19 @@ class Compiler:
         }
         found = {path: members[path] for path in sources if path in members}
         return Bytecode(found, len(sources) - len(found), interpreter.version)
+
+    def _groups(self, sources: Mapping[str, Entry]) -> tuple[SourceGroup, ...]:
+        """Sort sources by what they are taken from."""
+        groups: dict[Path | str, dict[str, Entry]] = defaultdict(dict)
+        for path, entry in sources.items():
+            content = entry.content
+            groups[content.wheel if isinstance(content, WheelContent) else entry.owner][path] = entry
+        return tuple(
+            SourceGroup(group, self._wheel_hash(key), is_wheel=True)
+            if isinstance(key, Path)
+            else SourceGroup(group, _sources_hash(group.values()), is_wheel=False)
+            for key, group in groups.items()
+        )
 
     def _archive(self, key: str) -> Path | None:
         """Return the archive with a group's bytecode, if there is a sound one."""
@@ -390,25 +411,9 @@ class Workers:
         return output, errors.decode("utf-8", "replace"), process.returncode
 
 
-def _groups(sources: Mapping[str, Entry]) -> tuple[SourceGroup, ...]:
-    """Sort sources by what they are taken from."""
-    groups: dict[Path | str, dict[str, Entry]] = defaultdict(dict)
-    for path, entry in sources.items():
-        groups[entry.content.wheel if isinstance(entry.content, WheelContent) else entry.owner][path] = entry
-    with ThreadPoolExecutor() as pool:
-        origins = pool.map(_origin, groups, groups.values())
-        return tuple(
-            SourceGroup(group, origin, isinstance(key, Path))
-            for (key, group), origin in zip(groups.items(), origins, strict=True)
-        )
-
-
-def _origin(key: Path | str, group: Mapping[str, Entry]) -> str:
-    """Return a digest of a wheel, or of all sources of a project."""
-    if isinstance(key, Path):
-        return digest(key, "sha256:")
+def _sources_hash(sources: Iterable[Entry]) -> str:
     state = hashlib.sha256()
-    for entry in group.values():
+    for entry in sources:
         for chunk in chunks(entry.content):
             state.update(hashlib.sha256(chunk).digest())
     return state.hexdigest()
