@@ -119,11 +119,7 @@ def make_bundles(
 
     Raises LambdaBundleError; no output is touched before all are complete.
     """
-    jobs = [
-        prepare(poetry, config, architecture, circumstances.today)
-        for config in configs
-        for architecture in config.architectures
-    ]
+    jobs = prepare(poetry, configs, circumstances.today)
     check_outputs(jobs)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with (

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import cache
+from functools import partial
 from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import check_writable
 from poetry_lambda_plugin.audit.sources import imported_modules
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.config import BundleConfig
+    from poetry_lambda_plugin.config import Include
     from poetry_lambda_plugin.layout.layer import Layer
     from poetry_lambda_plugin.sources.graph import DependencyGraph
     from poetry_lambda_plugin.sources.project import ProjectSource
@@ -104,8 +107,22 @@ class PackageSelection:
     warnings: tuple[str, ...]
 
 
-def prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date) -> BundleJob:
-    """Decide all that needs no network; raises LambdaBundleError."""
+ProjectReader: TypeAlias = "Callable[[tuple[Include, ...]], ProjectSource]"
+
+
+def prepare(poetry: Poetry, configs: Sequence[BundleConfig], today: date) -> list[BundleJob]:
+    """Decide all that needs no network, for each bundle and architecture; raises LambdaBundleError."""
+    read = cache(partial(read_project, poetry))
+    return [
+        _prepared(poetry, config, architecture, today, read)
+        for config in configs
+        for architecture in config.architectures
+    ]
+
+
+def _prepared(
+    poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date, read: ProjectReader
+) -> BundleJob:
     target, warnings = _target(poetry, config, architecture, today)
     name, version = project_identity(poetry)
     output = _output(poetry, config, target)
@@ -119,7 +136,7 @@ def prepare(poetry: Poetry, config: BundleConfig, architecture: Architecture, to
         can_build,
         suits=lambda other: allows(other.runtime.python_full_version),
     )
-    project, build = _project(poetry, config, target, output)
+    project, build = _project(poetry, config, target, output, read)
     if not choices and build is None and (project is None or not project.files):
         raise EmptyBundleError(
             "There is nothing to bundle: no dependency is selected, and "
@@ -239,13 +256,13 @@ def _modules(project: ProjectSource | None) -> Iterator[tuple[str, bytes]]:
 
 
 def _project(
-    poetry: Poetry, config: BundleConfig, target: Target, output: Path
+    poetry: Poetry, config: BundleConfig, target: Target, output: Path, read: ProjectReader
 ) -> tuple[ProjectSource | None, Choice | None]:
     """Return the project's files, or what has to be built of it."""
     if config.no_root:
         return None, None
     if not needs_build(poetry):
-        return _without(output, read_project(poetry, config.include)), None
+        return _without(output, read(config.include)), None
     name, version = project_identity(poetry)
     root = LockedPackage(
         name=name,

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import cache
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,9 @@ OLDEST_GLIBC: Mapping[Architecture, int] = {"x86_64": 5, "arm64": 17}
 
 WHEEL_FILENAME = re.compile(r"[^-]+-[^-]+(?:-(?P<build>\d+)[^-]*)?-(?P<tags>[^-]+-[^-]+-[^-]+)\.whl")
 """Name, version, build tag and compatibility tags (PEP 427); old names that break PEP 440 are let pass."""
+
+parse_wheel_tags = cache(parse_tag)
+"""Most wheels have the tags of many others."""
 
 LEGACY_MANYLINUX: Mapping[int, str] = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 """Alias by minor version of glibc 2.x (PEP 600, "Legacy manylinux tags")."""
@@ -124,7 +128,7 @@ class Target:
         wheel = WHEEL_FILENAME.fullmatch(filename)
         if wheel is None:
             return None
-        ranks = [self._tag_ranks[tag] for tag in parse_tag(wheel["tags"]) if tag in self._tag_ranks]
+        ranks = [self._tag_ranks[tag] for tag in parse_wheel_tags(wheel["tags"]) if tag in self._tag_ranks]
         if not ranks:
             return None
         return min(ranks), -int(wheel["build"] or -1), filename
