@@ -47,6 +47,9 @@ NAMELESS = "non-package-mode"
 LICENCE_PATTERNS = ("COPYING*", "LICEN[SC]E*", "AUTHORS*", "NOTICE*", "LICENSES/**/*")
 """Files that poetry-core takes for licences where the project names none (PEP 639)."""
 
+GIT = ".git"
+"""A folder in a repository, a file in a submodule: never bundled, for its URLs may hold credentials."""
+
 TEST_PATTERNS = ("tests", "test", "test_*.py", "*_test.py", "conftest.py")
 """Names at the project's root that are not bundled by default."""
 
@@ -297,7 +300,7 @@ def _files_below(element: Path) -> Iterator[Path]:
 
 def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
     real = os.path.realpath(folder)
-    if folder.name == "__pycache__" or real in above:
+    if folder.name in ("__pycache__", GIT) or real in above:
         return
     try:
         children = sorted(folder.iterdir())
@@ -306,7 +309,7 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
     for child in children:
         if child.is_dir():
             yield from _walk(child, above | {real})
-        elif child.is_file() and child.suffix != ".pyc":
+        elif child.is_file() and child.suffix != ".pyc" and child.name != GIT:
             yield child
 
 

@@ -15,6 +15,7 @@ from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
 from tests.support.sources import commit_all
+from tests.support.sources import git
 from tests.support.sources import make_sdist
 from tests.support.sources import poetry_project
 from tests.support.sources import wheel_of_installed
@@ -353,3 +354,27 @@ def test_bundles_a_url(project: Project, index: Index) -> None:
     assert contents(project.folder / "dist/my-fn.zip")["from_url.py"] == b"X = 1\n"
     assert second.report["status"] == "unchanged"
     assert len(index.requests) == requests
+
+
+def test_bundles_a_submodule(project: Project, tmp_path: Path) -> None:
+    """What a repository has from another one is bundled with it, without git's own files, cold and warm."""
+    vendored = write_tree(tmp_path / "vendored", {"parser.py": "PARSED = 1\n"})
+    commit_all(vendored)
+    repository = write_tree(tmp_path / "repository", poetry_project("from-git"))
+    commit_all(repository)
+    git(repository, "submodule", "add", "-q", vendored.as_uri(), "from_git/vendored")
+    revision = commit_all(repository)
+    url = repository.as_uri()
+    tool = f'[tool.poetry.dependencies]\nfrom-git = {{git = "{url}"}}\n'
+    project.pyproject(dependencies=["from-git"], tool=tool)
+    project.write({"my_fn.py": ""})
+    project.lock([git_dependency(url, revision)])
+
+    first = bundle("--format", "json")
+    second = bundle("--format", "json")
+
+    assert first.exit_code == 0, first.error
+    files = contents(project.folder / "dist/my-fn.zip")
+    assert files["from_git/vendored/parser.py"] == b"PARSED = 1\n"
+    assert not [path for path in files if ".git" in path.split("/")]
+    assert second.report["status"] == "unchanged"

@@ -556,3 +556,26 @@ def test_executable_files_stay_executable(project: Project) -> None:
         modes = {m.filename: oct(m.external_attr >> 16) for m in archive.infolist()}
     assert modes["my_fn/run.sh"] == "0o100755"
     assert modes["my_fn/__init__.py"] == "0o100644"
+
+
+def test_leaves_out_what_git_keeps_for_itself(project: Project) -> None:
+    """Neither a submodule's link to its repository nor, in an included folder, a repository is bundled."""
+    project.pyproject()
+    project.write(
+        {
+            "my_fn/__init__.py": "",
+            "my_fn/vendored/parser.py": "",
+            "my_fn/vendored/.git": "gitdir: ../../.git/modules/vendored\n",
+            "assets/logo.svg": "<svg/>",
+            "assets/.git/config": "url = https://user:secret@127.0.0.1/\n",
+            "assets/.gitignore": "*.tmp\n",
+        }
+    )
+    project.lock([])
+
+    outcome = bundle("--include", "assets")
+
+    assert outcome.exit_code == 0, outcome.error
+    bundled = contents(project.folder / "dist/my-fn.zip")
+    assert {"my_fn/vendored/parser.py", "assets/logo.svg", "assets/.gitignore"} <= bundled.keys()
+    assert not [path for path in bundled if ".git" in path.split("/")]
