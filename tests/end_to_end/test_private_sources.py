@@ -1,11 +1,20 @@
-"""Indexes that want credentials, and indexes that are folders."""
+"""Indexes that want credentials or certificates, and indexes that are folders."""
 
 from __future__ import annotations
 
+import ssl
+
 from typing import TYPE_CHECKING
 
+import keyring
 import pytest
+import trustme
 
+from keyring.backend import KeyringBackend
+from keyring.credentials import SimpleCredential
+from keyring.errors import PasswordSetError
+
+from tests.support.index import Index
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
@@ -14,7 +23,9 @@ from tests.support.wheels import make_wheel
 
 
 if TYPE_CHECKING:
-    from tests.support.index import Index
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.support.projects import Project
     from tests.support.wheels import MadeFile
 
@@ -29,6 +40,46 @@ def wheel(index: Index) -> MadeFile:
     index.add(made)
     index.credentials = (USER, PASSWORD)
     return made
+
+
+class Vault(KeyringBackend):
+    """A keyring that knows one person."""
+
+    priority = 1
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return PASSWORD if service and username == USER else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise PasswordSetError(f"{username} of {service} keeps the password ({len(password)} characters)")
+
+    def get_credential(self, service: str, username: str | None) -> SimpleCredential | None:
+        return SimpleCredential(USER, PASSWORD) if service and username in (None, USER) else None
+
+
+@pytest.fixture
+def vault() -> Iterator[None]:
+    """Make the vault the user's keyring."""
+    previous = keyring.get_keyring()
+    keyring.set_keyring(Vault())  # type: ignore[no-untyped-call]
+    yield
+    keyring.set_keyring(previous)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Iterator[tuple[Index, Path, Path]]:
+    """An index that shows a certificate and wants one; the authority's file and the client's."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    trusted, client = tmp_path / "authority.pem", tmp_path / "client.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    authority.issue_cert("developer@example.org").private_key_and_cert_chain_pem.write_to_path(str(client))
+    served = Index(context)
+    yield served, trusted, client
+    served.close()
 
 
 def lock(project: Project, wheel: MadeFile, url: str) -> None:
@@ -154,3 +205,51 @@ def test_names_a_source_that_is_not_defined(project: Project, index: Index, whee
         "private (1.0) is locked from the source 'tests', which pyproject.toml does not define"
         in outcome.message
     )
+
+
+@pytest.mark.usefixtures("vault")
+def test_takes_credentials_from_the_keyring(
+    project: Project, index: Index, wheel: MadeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password that lies in the keyring alone opens the source."""
+    monkeypatch.setenv("POETRY_KEYRING_ENABLED", "true")
+    lock(project, wheel, index.url)
+
+    outcome = run("lambda-bundle", "-vvv")
+
+    assert outcome.exit_code == 0, outcome.error
+    assert "private.py" in contents(project.folder / "dist/my-fn.zip")
+    assert PASSWORD not in outcome.output + outcome.error
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param(("CERT", "CLIENT_CERT"), 0, id="both"),
+        pytest.param(("CERT",), 1, id="no client certificate"),
+        pytest.param(("CLIENT_CERT",), 1, id="unknown authority"),
+    ],
+)
+def test_shows_and_checks_certificates(
+    project: Project,
+    certificates: tuple[Index, Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: tuple[str, ...],
+    expected: int,
+) -> None:
+    """`certificates.NAME.cert` and `client-cert` hold for pages and files; without them nothing is taken."""
+    secured, trusted, client = certificates
+    wheel = make_wheel("private", files={"private.py": "X = 1\n"})
+    secured.add(wheel)
+    for setting, file in (("CERT", trusted), ("CLIENT_CERT", client)):
+        if setting in settings:
+            monkeypatch.setenv(f"POETRY_CERTIFICATES_TESTS_{setting}", str(file))
+    lock(project, wheel, secured.url)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == expected, outcome.error
+    assert (project.folder / "dist/my-fn.zip").exists() is (expected == 0)
+    if expected:
+        assert "127.0.0.1" in outcome.message
+        assert secured.requests == []

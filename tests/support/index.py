@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from ssl import SSLContext
 
     from tests.support.wheels import MadeFile
 
@@ -28,7 +29,7 @@ SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 class Index:
     """Serves files; what it does can be changed at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: SSLContext | None = None) -> None:
         self.files: dict[str, MadeFile] = {}
         self.requests: list[str] = []
         self.html = False
@@ -49,12 +50,16 @@ class Index:
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/"
 
     @property
     def url(self) -> str:
