@@ -1,11 +1,12 @@
 """Compiles sources with the Python that runs it.
 
-Started by `compiling.py` with the target's Python, which may be as old as 3.7, and imported by nothing.
+Started by `workers.py` with the target's Python, which may be as old as 3.7, and imported by nothing.
 Both ways go numbers of four bytes and what they are the length of.
 """
 
 from __future__ import annotations
 
+import gc
 import marshal
 import sys
 
@@ -19,12 +20,42 @@ KEY = int.from_bytes(MAGIC_NUMBER, "little")
 
 
 def main() -> None:
-    """Say who is here, then answer each source with its bytecode, or with nothing if it has none."""
+    """Say who is here, then do one job after the other."""
     version = ".".join(map(str, sys.version_info[:3])) + "".join(map(str, sys.version_info[3:]))
     build = [sys.implementation.name, version, getattr(sys, "abiflags", ""), MAGIC_NUMBER.hex()]
     send(" ".join(build).encode())
-    job: tuple[int, int, list[tuple[str, bytes]]] = marshal.load(sys.stdin.buffer)
-    flags, optimize, sources = job
+    work = answer_in_child if sys.argv[1:] == ["fork"] else answer
+    # little garbage is made, and what the first compilation sets up, children need not
+    gc.disable()
+    compile("", "", "exec", dont_inherit=True)
+    while True:
+        try:
+            job = marshal.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        work(*job)
+
+
+def answer_in_child(flags: int, optimize: int, sources: list[tuple[str, bytes]]) -> None:
+    """Leave this process as it is, for what it has compiled before can show in bytecode.
+
+    It ends as the child does, if that goes wrong.
+    """
+    import posix
+
+    child = posix.fork()
+    if not child:
+        answer(flags, optimize, sources)
+        posix._exit(0)
+    _, status = posix.waitpid(child, 0)
+    if status & 0x7F:
+        posix.kill(posix.getpid(), status & 0x7F)
+    if status:
+        posix._exit(status >> 8)
+
+
+def answer(flags: int, optimize: int, sources: list[tuple[str, bytes]]) -> None:
+    """Answer each source, by its name, with its bytecode, or with nothing if it has none."""
     for name, source in sources:
         send(bytecode(source, name, flags, optimize))
 

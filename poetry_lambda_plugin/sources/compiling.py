@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import marshal
 import os
-import secrets
-import subprocess
-import sys
-import tempfile
 import time
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import NamedTuple
@@ -35,15 +27,14 @@ from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
-from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.layout.bytecode import OLDEST_PYTHON
 from poetry_lambda_plugin.layout.distribution import chunks
-from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import source_key
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
+from poetry_lambda_plugin.sources.interpreters import Interpreters
 from poetry_lambda_plugin.sources.known_files import FOLDER
 from poetry_lambda_plugin.sources.known_files import KnownFiles
 from poetry_lambda_plugin.sources.project import project_root
+from poetry_lambda_plugin.sources.workers import Workers
 
 
 if TYPE_CHECKING:
@@ -53,82 +44,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
     from concurrent.futures import Future
-    from types import TracebackType
 
     from poetry.poetry import Poetry
-    from typing_extensions import Self
 
-    from poetry_lambda_plugin.layout.bytecode import BytecodeMode
     from poetry_lambda_plugin.layout.bytecode import BytecodeSettings
+    from poetry_lambda_plugin.sources.interpreters import Interpreter
 
 
-FORMAT = "1"
+FORMAT = "2"
 """Changes with anything here that changes bytecode, so that what an older release cached is not used."""
-
-FLAGS: Mapping[BytecodeMode, int] = {"checked-hash": 0b11, "unchecked-hash": 0b01}
-"""Second word of a `.pyc` file (PEP 552)."""
-
-ARGUMENTS = ("-s", "-S", "-B", "-W", "ignore", "-c")
-"""With an environment and a working folder that are empty, this is `-I -S -B`.
-
-`-I` itself would take no notice of PYTHONHASHSEED, which the order of sets in bytecode depends on until 3.10.
-"""
-
-NEEDED_TO_START = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-"""Variables without which some interpreters don't find their own libraries."""
 
 SOURCE_AT_ONCE = 1 << 21
 """Bytes of source that a process compiles; a process takes hundredths of a second to start."""
-
-PATIENCE = 30
-"""Seconds for an interpreter to say its version."""
 
 STALE = 30 * 24 * 3600
 """Seconds after which an archive of a project's own bytecode that nobody used is deleted."""
 
 ARCHIVES = "_bytecode_"
 """Below the cache for what comes from no index."""
-
-
-class NoInterpreterError(LambdaBundleError):
-    """No Python that could compile for the target."""
-
-    def __init__(self, python: tuple[int, int], refused: Mapping[Path, str]) -> None:
-        self.python = python
-        self.refused = dict(refused)
-        version = f"{python[0]}.{python[1]}"
-        reasons = "".join(f"\n  - {path} {reason}" for path, reason in refused.items())
-        super().__init__(
-            f"Only CPython {version} can compile bytecode for Python {version}, and none is found: not as "
-            f"python{version} on PATH, nor by Poetry or pyenv, nor in the project's environment.{reasons}\n"
-            f"Get one with `poetry python install {version}` or `pyenv install {version}`, "
-            "or bundle without bytecode."
-        )
-
-
-class NoHashBasedBytecodeError(LambdaBundleError):
-    """A Python that is too old."""
-
-
-class CrashError(LambdaBundleError):
-    """A source that ends the interpreter which should compile it."""
-
-
-class UnfitInterpreterError(Exception):
-    """Says what is wrong with an interpreter."""
-
-
-class Interpreter(NamedTuple):
-    """A CPython that answered."""
-
-    path: Path
-    build: str
-    """All that it tells about itself, and that its bytecode may depend on."""
-
-    @property
-    def version(self) -> str:
-        """Its version, as in `3.12.1`."""
-        return self.build.split()[1].partition("final")[0]
 
 
 class CompilationObserver(Protocol):
@@ -178,23 +111,11 @@ class Compiler:
         self._archives = notes / ARCHIVES
         self._known = KnownFiles(notes, config.artifacts_cache_directory)
         self._made: dict[str, Path] = {}
-        self._interpreters: dict[tuple[int, int], Interpreter] = {}
-        self._answered: set[Interpreter] = set()
+        self._interpreters = Interpreters(poetry, notes / FOLDER / "interpreters")
 
     def interpreter(self, python: tuple[int, int]) -> Interpreter:
-        """Return a CPython of a minor version, from the notes where it has not changed.
-
-        Raises NoInterpreterError and NoHashBasedBytecodeError.
-        """
-        if python < OLDEST_PYTHON:
-            raise NoHashBasedBytecodeError(
-                f"Python {python[0]}.{python[1]} has no hash-based bytecode (PEP 552), and no other would be "
-                "valid in a ZIP. Bundle without bytecode, or choose a newer runtime."
-            )
-        if python not in self._interpreters:
-            found = None if self._poetry.disable_cache else self._remembered(python)
-            self._interpreters[python] = found or self._found(python)
-        return self._interpreters[python]
+        """Return what would compile; raises NoInterpreterError and NoHashBasedBytecodeError."""
+        return self._interpreters.find(python)
 
     def compiled(
         self,
@@ -217,9 +138,8 @@ class Compiler:
         if missing and only_at_hand:
             return None
         if missing:
-            if interpreter not in self._answered and not self._still_is(interpreter, python):
+            if self._interpreters.answering(python) != interpreter:
                 # replaced by another one that looks the same from outside
-                self._interpreters[python] = self._found(python)
                 return self.compiled(sources, settings, python, root)
             count = sum(len(group.sources) for group in missing.values())
             self._observer.compiling(count, interpreter.version)
@@ -268,7 +188,7 @@ class Compiler:
         pieces.sort(key=lambda keyed: -sum(_size(entry) for entry in keyed[1].values()))
         waited_for: dict[str, int] = defaultdict(int)
         bytecode: dict[str, dict[str, bytes]] = defaultdict(dict)
-        with Workers(interpreter, self._temporary) as workers:
+        with Workers(interpreter.path, self._temporary) as workers:
             futures: dict[Future[Mapping[str, bytes]], str] = {}
             for key, piece in pieces:
                 futures[workers.submit(piece, settings, root)] = key
@@ -305,110 +225,6 @@ class Compiler:
                 if old.stat().st_mtime < time.time() - STALE:
                     old.unlink()
         return folder
-
-    def _found(self, python: tuple[int, int]) -> Interpreter:
-        refused: dict[Path, str] = {}
-        for path in _candidates(self._poetry, python):
-            if path in refused:
-                continue
-            try:
-                found = _probe(path, python)
-            except UnfitInterpreterError as error:
-                refused[path] = str(error)
-                continue
-            self._answered.add(found)
-            self._remember(python, found)
-            return found
-        raise NoInterpreterError(python, refused)
-
-    def _still_is(self, remembered: Interpreter, python: tuple[int, int]) -> bool:
-        with suppress(UnfitInterpreterError):
-            if _probe(remembered.path, python) == remembered:
-                self._answered.add(remembered)
-                return True
-        return False
-
-    def _remembered(self, python: tuple[int, int]) -> Interpreter | None:
-        """Return the last run's interpreter, which need not be started where nothing is to be compiled."""
-        try:
-            note = json.loads(self._interpreter_note(python).read_bytes())
-            found = Interpreter(Path(note["path"]), str(note["build"]))
-            return found if note["looks"] == _looks(found.path) else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-
-    def _remember(self, python: tuple[int, int], found: Interpreter) -> None:
-        note = self._interpreter_note(python)
-        with suppress(OSError):
-            content = {"path": str(found.path), "build": found.build, "looks": _looks(found.path)}
-            note.parent.mkdir(parents=True, exist_ok=True)
-            temporary = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
-            temporary.write_text(json.dumps(content), encoding="utf-8")
-            temporary.replace(note)
-
-    def _interpreter_note(self, python: tuple[int, int]) -> Path:
-        # another PATH or another Poetry may have another interpreter to find
-        key = source_key(f"{python}", sys.executable, os.environ.get("PATH"))
-        return self._known.folder / FOLDER / "interpreters" / key
-
-
-class Workers:
-    """Processes of one interpreter, as many at once as processors; none outlives the `with` block."""
-
-    def __init__(self, interpreter: Interpreter, folder: Path) -> None:
-        self._interpreter = interpreter
-        # nothing in it can be imported
-        self._folder = Path(tempfile.mkdtemp(dir=folder))
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exception is not None:
-            self._stopped = True
-            for process in tuple(self._running):
-                process.kill()
-        self._pool.shutdown(cancel_futures=True)
-
-    def submit(
-        self, sources: Mapping[str, Entry], settings: BytecodeSettings, root: str
-    ) -> Future[Mapping[str, bytes]]:
-        """Have sources compiled by a fresh process, for what it compiled before can show in bytecode."""
-        return self._pool.submit(self._compiled, sources, settings, root)
-
-    def _compiled(
-        self, sources: Mapping[str, Entry], settings: BytecodeSettings, root: str
-    ) -> Mapping[str, bytes]:
-        texts = [(root + entry.path, b"".join(chunks(entry.content))) for entry in sources.values()]
-        job = marshal.dumps((FLAGS[settings.mode], settings.optimize, texts), 2)
-        output, errors, code = self._run(job)
-        _, *answers = list(_frames(output)) or [b""]
-        if (code or len(answers) != len(sources)) and not self._stopped:
-            victim = (*sources.values(), None)[min(len(answers), len(sources))]
-            where = f"{victim.path} of {victim.owner}" if victim else "the sources"
-            last = f" ({errors.strip().splitlines()[-1]})" if errors.strip() else ""
-            raise CrashError(
-                f"{self._interpreter.path} ended with exit code {code} while it compiled {where}{last}. "
-                "Name the file in `bytecode-exclude`, or use another release of that Python."
-            )
-        return {path: answer for path, answer in zip(sources, answers, strict=False) if answer}
-
-    def _run(self, job: bytes) -> tuple[bytes, str, int]:
-        with _started(self._interpreter.path, self._folder) as process:
-            self._running.add(process)
-            if self._stopped:
-                process.kill()
-            output, errors = process.communicate(job)
-            self._running.discard(process)
-        return output, errors.decode("utf-8", "replace"), process.returncode
 
 
 def _sources_hash(sources: Iterable[Entry]) -> str:
@@ -455,94 +271,3 @@ def _written(entries: Sequence[Entry], path: Path) -> str:
         written = write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
         output.commit()
     return f"sha256:{written.sha256.hex()}"
-
-
-def _candidates(poetry: Poetry, python: tuple[int, int]) -> Iterator[Path]:
-    """Yield interpreters that may be of a minor version, those that are found at once first."""
-    if sys.version_info[:2] == python:
-        yield Path(sys.executable)
-    named = [(path, _is_script(path)) for path in poetry_api.named_interpreters(python)]
-    yield from (path for path, is_script in named if not is_script)
-    yield from (_behind_shim(path) for path, is_script in named if is_script)
-    yield from poetry_api.find_interpreters(python)
-    yield from poetry_api.environment_interpreters(poetry)
-
-
-def _is_script(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(2) == b"#!"
-    except OSError:
-        return False
-
-
-def _behind_shim(path: Path) -> Path:
-    """Return the interpreter that a command starts: pyenv's are scripts that need the user's environment."""
-    command = [str(path), "-I", "-S", "-c", "import sys; print(sys.executable)"]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return path
-    told = Path(os.fsdecode(done.stdout.strip()))
-    return told if told.is_absolute() and told.is_file() else path
-
-
-def _probe(path: Path, python: tuple[int, int]) -> Interpreter:
-    """Ask an interpreter what it is; raises UnfitInterpreterError for any but a CPython of that version."""
-    version = f"{python[0]}.{python[1]}"
-    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as folder:
-        try:
-            with _started(path, Path(folder)) as process:
-                try:
-                    output, errors = process.communicate(marshal.dumps((0, 0, []), 2), PATIENCE)
-                finally:
-                    process.kill()
-        except subprocess.TimeoutExpired:
-            raise UnfitInterpreterError("does not answer") from None
-        except OSError as error:
-            raise UnfitInterpreterError(f"can't be started: {error.strerror}") from None
-    build = next(_frames(output), b"").decode("ascii", "replace")
-    if process.returncode or not build:
-        lines = errors.decode("utf-8", "replace").strip().splitlines()
-        reason = f": {lines[-1]}" if lines else ""
-        raise UnfitInterpreterError(f"is broken (exit code {process.returncode}){reason}")
-    name, found, *_ = (*build.split(), "", "")
-    if name != "cpython" or not found.startswith(f"{version}."):
-        raise UnfitInterpreterError(f"is {name} {found.partition('final')[0]}")
-    return Interpreter(path, build)
-
-
-def _started(path: Path, folder: Path) -> subprocess.Popen[bytes]:
-    environment = {name: os.environ[name] for name in NEEDED_TO_START if name in os.environ}
-    return subprocess.Popen(
-        [str(path), *ARGUMENTS, _program()],
-        cwd=folder,
-        env={**environment, "PYTHONHASHSEED": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-@cache
-def _program() -> str:
-    return Path(__file__).with_name("compile_worker.py").read_text(encoding="utf-8")
-
-
-def _frames(output: bytes) -> Iterator[bytes]:
-    """Yield the complete answers of a worker."""
-    position = 0
-    while position + 4 <= len(output):
-        start = position + 4
-        position = start + int.from_bytes(output[position:start], "little")
-        if position > len(output):
-            return
-        yield output[start:position]
-
-
-def _looks(path: Path) -> list[int]:
-    """Return what changes with an interpreter's file: its size and modification time."""
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]

@@ -13,11 +13,13 @@ import sys
 import time
 import zipfile
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
 
+from poetry_lambda_plugin.sources import workers
 from tests.end_to_end.test_on_lambda import bundled
 from tests.support.projects import Locked
 from tests.support.runner import Outcome
@@ -187,15 +189,16 @@ def test_no_path_of_the_host(locked_project: Project, tmp_path: Path) -> None:
 def test_same_bytes_everywhere(
     project: Project, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the processors, nor the folder, nor the hash seed, nor the cache changes a byte."""
+    """Neither the processors, nor the platform's processes, folder, hash seed or cache change a byte."""
     module = "def f(x):\n    return x in {'one', 'two', 'three', 'four', b'five', None}\n"
     files: dict[str, str | bytes] = {f"library/m{i}.py": f"{module}# {'x' * 500_000}\n" for i in range(6)}
     depend_on(project, index, {**files, "library/__init__.py": ""})
     made = []
-    for turn, (processors, cache) in enumerate(
-        [(1, ("--no-cache",)), (2, ()), (8, ()), (8, ("--no-cache",))]
+    for turn, (processors, can_fork, cache) in enumerate(
+        [(1, True, ("--no-cache",)), (2, True, ()), (8, False, ("--no-cache",)), (8, True, ("--no-cache",))]
     ):
         monkeypatch.setattr(os, "cpu_count", lambda processors=processors: processors)
+        monkeypatch.setattr(workers, "CAN_FORK", can_fork and workers.CAN_FORK)
         monkeypatch.setenv("PYTHONHASHSEED", str(turn))
         folder = tmp_path / f"folder-{turn}"
         shutil.copytree(project.folder, folder)
@@ -555,26 +558,57 @@ def test_wrong_interpreter(only_path: Path, make: Callable[[Path], None], reason
     assert f"- {only_path / ABSENT} {reason} Get one with" in outcome.message
 
 
+def dying(death: str) -> Callable[[Path], None]:
+    """Return what makes an interpreter that calls itself 3.15, and ends while it compiles `my_fn.py`."""
+    return script(
+        f"#!{sys.executable}\n"
+        "import builtins, os, sys\n"
+        "*_, program, mode = sys.argv\n"
+        "sys.argv[1:] = [mode]\n"
+        "sys.version_info = (3, 15, 0, 'final', 0)\n"
+        "compiles = compile\n"
+        "def dies(source, name, *arguments, **options):\n"
+        "    if name.endswith('my_fn.py'):\n"
+        f"        {death}\n"
+        "    return compiles(source, name, *arguments, **options)\n"
+        "builtins.compile = dies\n"
+        "exec(program)\n"
+    )
+
+
 @posix
 @without_absent
-@pytest.mark.usefixtures("locked_project")
-def test_interpreter_that_crashes(only_path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("can_fork", [pytest.param(True, id="fork"), pytest.param(False, id="once")])
+@pytest.mark.parametrize(
+    ("death", "how"),
+    [
+        pytest.param("os.kill(os.getpid(), 11)", "ended with exit code -11", id="signal"),
+        pytest.param(
+            "os.write(2, b'first\\nlast words\\n'); os._exit(7)",
+            "ended with exit code 7 (last words)",
+            id="exit",
+        ),
+    ],
+)
+def test_interpreter_that_crashes(
+    locked_project: Project,
+    only_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    death: str,
+    how: str,
+    *,
+    can_fork: bool,
+) -> None:
     """A source that ends the interpreter is named, and no bundle is left."""
-    build = b"cpython 3.15.0final0  00"
-    frame = len(build).to_bytes(4, "little") + build
-    script(
-        f"#!{sys.executable}\nimport marshal, os, sys\n"
-        f"os.write(1, {frame!r})\n"
-        "job = marshal.load(sys.stdin.buffer)\n"
-        "if job[2]:\n    os.kill(os.getpid(), 11)\n"
-    )(only_path / ABSENT)
+    monkeypatch.setattr(workers, "CAN_FORK", can_fork)
+    dying(death)(only_path / ABSENT)
 
-    outcome = bundle("--runtime", ABSENT, "--bytecode", "checked-hash", "--only-root")
+    outcome = bundle("--runtime", ABSENT, "--bytecode", "checked-hash")
 
     assert outcome.exit_code == 1
-    assert "ended with exit code -11 while it compiled my_fn.py of my-fn." in outcome.message
+    assert f"{only_path / ABSENT} {how} while it compiled my_fn.py of my-fn." in outcome.message
     assert "bytecode-exclude" in outcome.message
-    assert not (tmp_path / "project/dist").exists()
+    assert not (locked_project.folder / "dist").exists()
 
 
 def bundled_for(minor: int | None, *arguments: str) -> None:
@@ -630,7 +664,8 @@ def test_interpreter_of_the_project_environment(locked_project: Project) -> None
         f"#!{sys.executable}\nimport marshal, os, sys\n"
         "if sys.argv[1] != '-s':\n    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
         f"os.write(1, {frame!r})\n"
-        "for _ in marshal.load(sys.stdin.buffer)[2]:\n    os.write(1, bytes([2, 0, 0, 0, 7, 7]))\n"
+        "while sys.stdin.buffer.peek():\n"
+        "    for _ in marshal.load(sys.stdin.buffer)[2]:\n        os.write(1, bytes([2, 0, 0, 0, 7, 7]))\n"
     )(locked_project.folder / ".venv/bin/python")
     before = sorted(locked_project.folder.rglob(".venv/**"))
 
@@ -641,19 +676,34 @@ def test_interpreter_of_the_project_environment(locked_project: Project) -> None
     assert sorted(locked_project.folder.rglob(".venv/**")) == before
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether a process that locked a file still runs; a killed one may take a moment to let go."""
+    import fcntl
+
+    with path.open("rb") as file:
+        for _ in range(500):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return False
+            time.sleep(0.01)
+    return True
+
+
 @posix
 @without_absent
 def test_interrupt_ends_the_processes(locked_project: Project, only_path: Path, tmp_path: Path) -> None:
-    """A run stopped while it compiles ends at once, its processes too, and leaves nothing behind."""
+    """A run stopped while it compiles ends at once, and with it its processes and their children."""
     build = b"cpython 3.15.0final0  00"
     frame = len(build).to_bytes(4, "little") + build
     script(
-        f"#!{sys.executable}\nimport marshal, os, pathlib, sys, time\n"
+        f"#!{sys.executable}\nimport fcntl, marshal, os, pathlib, sys, time\n"
         f"os.write(1, {frame!r})\n"
         "job = marshal.load(sys.stdin.buffer)\n"
         f"folder = pathlib.Path({os.fspath(tmp_path)!r})\n"
         "if job[2]:\n"
-        "    (folder / f'{os.getpid()}.pid').touch()\n"
+        "    os.fork()\n"
+        "    held = open(folder / f'{os.getpid()}.lock', 'w')\n"
+        "    fcntl.flock(held, fcntl.LOCK_EX)\n"
         "    time.sleep(600)\n"
     )(only_path / ABSENT)
     (tmp_path / "tmp").mkdir()
@@ -664,8 +714,9 @@ def test_interrupt_ends_the_processes(locked_project: Project, only_path: Path, 
         stderr=subprocess.PIPE,
         text=True,
     )
+    processes = 2 * min(os.cpu_count() or 1, 2)
     for _ in range(3000):
-        if process.poll() is not None or len(list(tmp_path.glob("*.pid"))) >= min(os.cpu_count() or 1, 2):
+        if process.poll() is not None or len(list(tmp_path.glob("*.lock"))) >= processes:
             break
         time.sleep(0.01)
 
@@ -674,8 +725,6 @@ def test_interrupt_ends_the_processes(locked_project: Project, only_path: Path, 
 
     assert process.returncode == 130, error
     assert "Interrupted" in error
-    for pid_file in tmp_path.glob("*.pid"):
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid_file.stem), 0)
+    assert not any(is_held(lock) for lock in tmp_path.glob("*.lock"))
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not (locked_project.folder / "dist").exists()

@@ -1,0 +1,211 @@
+"""Which Python compiles for a target: a CPython of its minor version, found the way Poetry finds them."""
+
+from __future__ import annotations
+
+import io
+import json
+import marshal
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.bytecode import OLDEST_PYTHON
+from poetry_lambda_plugin.sources import poetry_api
+from poetry_lambda_plugin.sources.building import source_key
+from poetry_lambda_plugin.sources.workers import frames
+from poetry_lambda_plugin.sources.workers import started
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+
+    from poetry.poetry import Poetry
+
+
+PATIENCE = 30
+"""Seconds for an interpreter to say its version."""
+
+
+class NoInterpreterError(LambdaBundleError):
+    """No Python that could compile for the target."""
+
+    def __init__(self, python: tuple[int, int], refused: Mapping[Path, str]) -> None:
+        self.python = python
+        self.refused = dict(refused)
+        version = f"{python[0]}.{python[1]}"
+        reasons = "".join(f"\n  - {path} {reason}" for path, reason in refused.items())
+        super().__init__(
+            f"Only CPython {version} can compile bytecode for Python {version}, and none is found: not as "
+            f"python{version} on PATH, nor by Poetry or pyenv, nor in the project's environment.{reasons}\n"
+            f"Get one with `poetry python install {version}` or `pyenv install {version}`, "
+            "or bundle without bytecode."
+        )
+
+
+class NoHashBasedBytecodeError(LambdaBundleError):
+    """A Python that is too old."""
+
+
+class UnfitInterpreterError(Exception):
+    """Says what is wrong with an interpreter."""
+
+
+class Interpreter(NamedTuple):
+    """A CPython that answered."""
+
+    path: Path
+    build: str
+    """All that it tells about itself, and that its bytecode may depend on."""
+
+    @property
+    def version(self) -> str:
+        """Its version, as in `3.12.1`."""
+        return self.build.split()[1].partition("final")[0]
+
+
+class Interpreters:
+    """Interpreters by minor version, remembered from run to run."""
+
+    def __init__(self, poetry: Poetry, notes: Path) -> None:
+        self._poetry = poetry
+        self._notes = notes
+        self._known: dict[tuple[int, int], Interpreter] = {}
+        self._answered: set[Interpreter] = set()
+
+    def find(self, python: tuple[int, int]) -> Interpreter:
+        """Return a CPython of a minor version, without a start where the last run's has not changed.
+
+        Raises NoInterpreterError and NoHashBasedBytecodeError.
+        """
+        if python < OLDEST_PYTHON:
+            raise NoHashBasedBytecodeError(
+                f"Python {python[0]}.{python[1]} has no hash-based bytecode (PEP 552), and no other would be "
+                "valid in a ZIP. Bundle without bytecode, or choose a newer runtime."
+            )
+        if python not in self._known:
+            remembered = None if self._poetry.disable_cache else self._remembered(python)
+            self._known[python] = remembered or self._found(python)
+        return self._known[python]
+
+    def answering(self, python: tuple[int, int]) -> Interpreter:
+        """Return a CPython that has answered in this run, which may be another than the last run's.
+
+        Raises NoInterpreterError.
+        """
+        interpreter = self.find(python)
+        if interpreter not in self._answered:
+            with suppress(UnfitInterpreterError):
+                self._answered.add(_probe(interpreter.path, python))
+        if interpreter not in self._answered:
+            self._known[python] = self._found(python)
+        return self._known[python]
+
+    def _found(self, python: tuple[int, int]) -> Interpreter:
+        refused: dict[Path, str] = {}
+        for path in _candidates(self._poetry, python):
+            if path in refused:
+                continue
+            try:
+                found = _probe(path, python)
+            except UnfitInterpreterError as error:
+                refused[path] = str(error)
+                continue
+            self._answered.add(found)
+            self._remember(python, found)
+            return found
+        raise NoInterpreterError(python, refused)
+
+    def _remembered(self, python: tuple[int, int]) -> Interpreter | None:
+        """Return the last run's interpreter, which need not be started where nothing is to be compiled."""
+        try:
+            note = json.loads(self._note(python).read_bytes())
+            found = Interpreter(Path(note["path"]), str(note["build"]))
+            return found if note["looks"] == _looks(found.path) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _remember(self, python: tuple[int, int], found: Interpreter) -> None:
+        note = self._note(python)
+        with suppress(OSError):
+            content = {"path": str(found.path), "build": found.build, "looks": _looks(found.path)}
+            note.parent.mkdir(parents=True, exist_ok=True)
+            temporary = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
+            temporary.write_text(json.dumps(content), encoding="utf-8")
+            temporary.replace(note)
+
+    def _note(self, python: tuple[int, int]) -> Path:
+        # another PATH or another Poetry may have another interpreter to find
+        key = source_key(f"{python}", sys.executable, os.environ.get("PATH"))
+        return self._notes / key
+
+
+def _candidates(poetry: Poetry, python: tuple[int, int]) -> Iterator[Path]:
+    """Yield interpreters that may be of a minor version, those that are found at once first."""
+    if sys.version_info[:2] == python:
+        yield Path(sys.executable)
+    named = [(path, _is_script(path)) for path in poetry_api.named_interpreters(python)]
+    yield from (path for path, is_script in named if not is_script)
+    yield from (_behind_shim(path) for path, is_script in named if is_script)
+    yield from poetry_api.find_interpreters(python)
+    yield from poetry_api.environment_interpreters(poetry)
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _behind_shim(path: Path) -> Path:
+    """Return the interpreter that a command starts: pyenv's are scripts that need the user's environment."""
+    command = [str(path), "-I", "-S", "-c", "import sys; print(sys.executable)"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return path
+    told = Path(os.fsdecode(done.stdout.strip()))
+    return told if told.is_absolute() and told.is_file() else path
+
+
+def _probe(path: Path, python: tuple[int, int]) -> Interpreter:
+    """Ask an interpreter what it is; raises UnfitInterpreterError for any but a CPython of that version."""
+    version = f"{python[0]}.{python[1]}"
+    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as folder:
+        try:
+            with started(path, Path(folder), subprocess.PIPE) as process:
+                try:
+                    output, errors = process.communicate(marshal.dumps((0, 0, []), 2), PATIENCE)
+                finally:
+                    process.kill()
+        except subprocess.TimeoutExpired:
+            raise UnfitInterpreterError("does not answer") from None
+        except OSError as error:
+            raise UnfitInterpreterError(f"can't be started: {error.strerror}") from None
+    build = next(frames(io.BytesIO(output)), b"").decode("ascii", "replace")
+    if process.returncode or not build:
+        lines = errors.decode("utf-8", "replace").strip().splitlines()
+        reason = f": {lines[-1]}" if lines else ""
+        raise UnfitInterpreterError(f"is broken (exit code {process.returncode}){reason}")
+    name, found, *_ = (*build.split(), "", "")
+    if name != "cpython" or not found.startswith(f"{version}."):
+        raise UnfitInterpreterError(f"is {name} {found.partition('final')[0]}")
+    return Interpreter(path, build)
+
+
+def _looks(path: Path) -> list[int]:
+    """Return what changes with an interpreter's file: its size and modification time."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
