@@ -70,11 +70,11 @@ EARLIEST = 315_532_800
 LATEST = 4_354_819_198
 """2107-12-31 23:59:58, the last moment that a DOS date can hold."""
 
-WORTH_A_THREAD = 1 << 16
-"""Bytes that take longer to hash than to hand over."""
+PIECE = 1 << 20
+"""Bytes written and hashed at once, so many that handing them to a thread costs next to nothing."""
 
-MAX_PENDING = 16
-"""Pieces that wait to be hashed, of CHUNK bytes at most each: enough for neither side to wait often."""
+MAX_PENDING = 4
+"""Pieces that wait to be hashed: enough for neither side to wait often."""
 
 COMPRESSION_LEVEL = 6
 """Of libdeflate; 9 takes four times as long for half a percent."""
@@ -178,10 +178,7 @@ class _OverlappingDigest:
         """Take bytes that won't change; at most MAX_PENDING pieces are waiting."""
         if len(self._pending) == MAX_PENDING:
             self._pending.popleft().result()
-        if self._pending or len(data) >= WORTH_A_THREAD:
-            self._pending.append(self._thread.submit(self._state.update, data))
-        else:
-            self._state.update(data)
+        self._pending.append(self._thread.submit(self._state.update, data))
 
     def digest(self) -> bytes:
         """Return the 32 bytes, when all pieces are in."""
@@ -197,6 +194,8 @@ class _Writer:
         self._timestamp = timestamp
         self._digest = _OverlappingDigest()
         self._offset = 0
+        self._piece: list[bytes | memoryview] = []
+        self._piece_size = 0
         self._directory: list[bytes] = []
         self._by_owner: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._packed_sizes: list[int] = []
@@ -204,9 +203,9 @@ class _Writer:
     def add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
         """Write one file whose compressed bytes are at hand."""
         header = self._headers(entry, packed, self._offset)
-        self._write(header)
+        self._write([header])
         for chunk in chunks:
-            self._write(chunk)
+            self._write([chunk])
 
     def add_run(self, run: Sequence[Entry], file: BinaryIO) -> None:
         """Copy members of one wheel that are neighbours there with one read and one write."""
@@ -229,16 +228,17 @@ class _Writer:
             local = self._headers(entry, packed, offset)
             pieces += (local, data)
             offset += len(local) + len(data)
-        self._write(b"".join(pieces))
+        self._write(pieces)
 
     def finish(self) -> ArchiveDigest:
         """Write the central directory and the end record."""
         start = self._offset
-        self._write(b"".join(self._directory))
+        self._write(self._directory)
         size, count = self._offset - start, len(self._directory)
         if self._offset > SENTINEL_32 - 1:
             raise ArchiveLimitError("The bundle would be larger than 4 GB, which no Lambda takes.")
-        self._write(END_RECORD.pack(END_SIGNATURE, 0, 0, count, count, size, start, 0))
+        self._write([END_RECORD.pack(END_SIGNATURE, 0, 0, count, count, size, start, 0)])
+        self._flush()
         by_owner = {owner: Sizes(*sizes) for owner, sizes in self._by_owner.items()}
         unzipped = sum(sizes.unzipped for sizes in by_owner.values())
         return ArchiveDigest(
@@ -257,10 +257,19 @@ class _Writer:
         else:
             self.add_packed(entry, *_packed(b"".join(read_data(file, member, wheel.name))))
 
-    def _write(self, data: bytes) -> None:
-        self._sink.write(data)
-        self._digest.update(data)
-        self._offset += len(data)
+    def _write(self, parts: Sequence[bytes | memoryview]) -> None:
+        size = sum(map(len, parts))
+        self._offset += size
+        self._piece += parts
+        self._piece_size += size
+        if self._piece_size >= PIECE:
+            self._flush()
+
+    def _flush(self) -> None:
+        piece = b"".join(self._piece)
+        self._piece, self._piece_size = [], 0
+        self._sink.write(piece)
+        self._digest.update(piece)
 
     def _headers(self, entry: Entry, packed: Packed, offset: int) -> bytes:
         """Return a file's local header, and keep its central one for the end."""
