@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import cache
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -61,6 +63,8 @@ from poetry_lambda_plugin.sources.project import ProjectSource
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
@@ -132,7 +136,9 @@ def make_bundles(
             if job.config.bytecode is not None:
                 compiler.interpreter(job.target.runtime.python)
         parts = _parts(supplier, jobs, circumstances)
-        plans = [_plan(job, parts) for job in jobs]
+        # what several bundles have in common is laid out once
+        lay_out = cache(partial(_layout, parts))
+        plans = [_plan(job, parts, lay_out) for job in jobs]
         compiled = [_compiled(j, plan, compiler, circumstances) for j, plan in zip(jobs, plans, strict=True)]
         plans = [plan for plan, _ in compiled]
         written = [_write(job, plan, circumstances, outputs) for job, plan in zip(jobs, plans, strict=True)]
@@ -172,17 +178,17 @@ def _read(artifact: Artifact) -> Wheel | ProjectSource:
     return wheel
 
 
-def _plan(job: BundleJob, parts: Mapping[Choice, Wheel | ProjectSource]) -> BundlePlan | None:
+def _plan(
+    job: BundleJob, parts: Collection[Choice], lay_out: Callable[..., Distribution]
+) -> BundlePlan | None:
     """Plan a bundle; None where a dry run lacks some of its parts."""
     choices = (*job.choices, *filter(None, [job.build]))
     if not all(choice in parts for choice in choices):
         return None
     interpreter = f"/var/lang/bin/{job.target.runtime.name}" if job.config.scripts else None
-    distributions = [
-        _distribution(parts[choice], interpreter, is_project=choice is job.build) for choice in choices
-    ]
+    distributions = [lay_out(choice, interpreter, is_project=choice is job.build) for choice in choices]
     if job.project is not None and job.project.files:
-        distributions.append(_distribution(job.project, interpreter, is_project=True))
+        distributions.append(project_distribution(job.project, interpreter, is_project=True))
     services, warnings = _services(job, distributions)
     if job.build is not None:
         warnings += import_warnings(job.config, _project_modules(distributions))
@@ -244,7 +250,14 @@ def _project_modules(distributions: Iterable[Distribution]) -> Iterator[tuple[st
     return module_sources(entry for d in distributions if d.is_project for entry in d.entries)
 
 
-def _distribution(part: Wheel | ProjectSource, interpreter: str | None, *, is_project: bool) -> Distribution:
+def _layout(
+    parts: Mapping[Choice, Wheel | ProjectSource],
+    choice: Choice,
+    interpreter: str | None,
+    *,
+    is_project: bool,
+) -> Distribution:
+    part = parts[choice]
     if isinstance(part, ProjectSource):
         return project_distribution(part, interpreter, is_project=is_project)
     return wheel_distribution(part, interpreter, is_project=is_project)
