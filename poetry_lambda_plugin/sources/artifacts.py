@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 
@@ -17,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
-from typing import NamedTuple
 from typing import TypeAlias
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -78,13 +78,6 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-class Missing(NamedTuple):
-    """Stands for a package that is not at hand."""
-
-    size: int
-    """Bytes to download, 0 where the index does not say."""
-
-
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Lend a folder for what one run alone needs; raises UnavailableFileError."""
@@ -115,16 +108,24 @@ class Supplier:
 
         Raises the first error in that order, and UnfitWheelError for all packages that can't be built.
         """
-        with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
+        # hashing keeps processors busy, and more threads than those would wait for Python's lock
+        with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool:
             found = self._in_parallel(pool, partial(self._read_at_hand, read=read), choices)
-            parts = {c: f for c, f in zip(choices, found, strict=True) if not isinstance(f, Missing)}
-            missing = {c: f.size for c, f in zip(choices, found, strict=True) if isinstance(f, Missing)}
-            order = sorted(missing, key=lambda choice: -missing[choice])
+        parts = {choice: part for choice, part in zip(choices, found, strict=True) if part is not None}
+        missing = [choice for choice in choices if choice not in parts]
+        return parts | self._supply_missing(missing, read) if missing else parts
+
+    def _supply_missing(
+        self, missing: Sequence[Choice], read: Callable[[Artifact], Part]
+    ) -> dict[Choice, Part]:
+        with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
+            sizes = dict(zip(missing, self._in_parallel(pool, self._fetcher.size, missing), strict=True))
+            order = sorted(missing, key=lambda choice: -sizes[choice])
             made = self._in_parallel(pool, partial(self._read_made, read=read), order)
         unfit = [result for result in made if isinstance(result, UnfitWheel)]
         if unfit:
             raise UnfitWheelError(unfit)
-        return parts | {c: r for c, r in zip(order, made, strict=True) if not isinstance(r, UnfitWheel)}
+        return {c: r for c, r in zip(order, made, strict=True) if not isinstance(r, UnfitWheel)}
 
     def _in_parallel(
         self, pool: ThreadPoolExecutor, work: Callable[[Choice], Result], choices: Sequence[Choice]
@@ -144,11 +145,9 @@ class Supplier:
                 raise error
         return [future.result() for future in futures]
 
-    def _read_at_hand(self, choice: Choice, read: Callable[[Artifact], Part]) -> Part | Missing:
+    def _read_at_hand(self, choice: Choice, read: Callable[[Artifact], Part]) -> Part | None:
         artifact = self.at_hand(choice)
-        if artifact is None:
-            return Missing(self._fetcher.size(choice))
-        return self._read(artifact, read)
+        return self._read(artifact, read) if artifact is not None else None
 
     def _read_made(self, choice: Choice, read: Callable[[Artifact], Part]) -> Part | UnfitWheel:
         artifact = self._make(choice)
