@@ -4,8 +4,9 @@
 
 ENV is an environment with Poetry and this plugin; PEERS is one with Poetry, poetry-plugin-export,
 poetry-plugin-lambda-build and uv. All commands take turns in one run, so that a slow moment of the
-machine hits all of them; quote the ratios. Results go to `results.json`, `results.md` and
-`results.svg` beside this file. matplotlib draws the plot (in the environment that runs this script).
+machine hits all of them, and all their files are read into memory before each; quote the ratios.
+Results go to `results.json`, `results.md` and `results.svg` beside this file. matplotlib draws the plot
+(in the environment that runs this script).
 
 The floor is `poetry version` (Poetry's own start with the project read) and reading, hashing and
 writing every byte of the ZIP once: what no bundler inside Poetry can do without.
@@ -110,6 +111,23 @@ def copy_seconds(path: Path) -> float:
     return time.perf_counter() - start
 
 
+def keep_in_memory(*folders: Path) -> None:
+    """Read all files once: some hosts take back within a minute what the page cache holds.
+
+    Without this, whatever takes its turn after a slow command would measure the disk. It is done in small
+    pieces, for a command's peak memory is never below what this process has when it starts it.
+    """
+    buffer = bytearray(1 << 16)
+    for folder in folders:
+        for directory, _, names in os.walk(folder):
+            for name in names:
+                path = Path(directory, name)
+                if path.is_file():
+                    with path.open("rb", buffering=0) as file:
+                        while file.readinto(buffer):
+                            pass
+
+
 def compare(name: str, options: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Time all commands on one project, warm and cold."""
     base = work / name
@@ -119,9 +137,11 @@ def compare(name: str, options: argparse.Namespace, work: Path) -> dict[str, Any
     if options.peers:
         theirs = environment(options.peers, work / "cache")
         commands |= {key: (command, theirs) for key, command in PEERS.items()}
+    environments = [python.parents[1] for python in (options.python, options.peers) if python]
     runs: dict[str, list[Run]] = {key: [] for key in commands}
     for turn in range(options.runs + 1):
         for key, (command, env) in commands.items():
+            keep_in_memory(base, work / "cache", *environments)
             finished = run(command, base, env)
             if turn:
                 runs[key].append(finished)
