@@ -202,21 +202,18 @@ class _Writer:
 
     def add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
         """Write one file whose compressed bytes are at hand."""
-        header = self._headers(entry, packed, self._offset)
-        self._write([header])
+        self._write(self._headers(entry, packed))
         for chunk in chunks:
-            self._write([chunk])
+            self._write(chunk)
 
     def add_run(self, run: Sequence[Entry], file: BinaryIO) -> None:
-        """Copy members of one wheel that are neighbours there with one read and one write."""
+        """Copy members of one wheel that are neighbours there with one read."""
         if _goes_alone(_content(run[0])):
             self._add_alone(run[0], file)
             return
         first, last = _content(run[0]).member, _content(run[-1]).member
         file.seek(first.offset)
         buffer = memoryview(file.read(last.end - first.offset))
-        pieces: list[bytes | memoryview] = []
-        offset = self._offset
         for entry in run:
             wheel, member, _ = _content(entry)
             header = buffer[member.offset - first.offset :]
@@ -225,19 +222,16 @@ class _Writer:
             if len(data) < member.compressed_size:
                 raise InvalidArchiveError(wheel.name, "the file is cut off", member.name)
             packed = Packed(member.method, member.crc, member.compressed_size, member.size)
-            local = self._headers(entry, packed, offset)
-            pieces += (local, data)
-            offset += len(local) + len(data)
-        self._write(pieces)
+            self._write(self._headers(entry, packed), data)
 
     def finish(self) -> ArchiveDigest:
         """Write the central directory and the end record."""
         start = self._offset
-        self._write(self._directory)
+        self._write(*self._directory)
         size, count = self._offset - start, len(self._directory)
         if self._offset > SENTINEL_32 - 1:
             raise ArchiveLimitError("The bundle would be larger than 4 GB, which no Lambda takes.")
-        self._write([END_RECORD.pack(END_SIGNATURE, 0, 0, count, count, size, start, 0)])
+        self._write(END_RECORD.pack(END_SIGNATURE, 0, 0, count, count, size, start, 0))
         self._flush()
         by_owner = {owner: Sizes(*sizes) for owner, sizes in self._by_owner.items()}
         unzipped = sum(sizes.unzipped for sizes in by_owner.values())
@@ -257,7 +251,7 @@ class _Writer:
         else:
             self.add_packed(entry, *_packed(b"".join(read_data(file, member, wheel.name))))
 
-    def _write(self, parts: Sequence[bytes | memoryview]) -> None:
+    def _write(self, *parts: bytes | memoryview) -> None:
         size = sum(map(len, parts))
         self._offset += size
         self._piece += parts
@@ -271,9 +265,9 @@ class _Writer:
         self._sink.write(piece)
         self._digest.update(piece)
 
-    def _headers(self, entry: Entry, packed: Packed, offset: int) -> bytes:
-        """Return a file's local header, and keep its central one for the end."""
-        if max(offset, packed.compressed_size, packed.size) >= SENTINEL_32:
+    def _headers(self, entry: Entry, packed: Packed) -> bytes:
+        """Return the local header of the file that comes next, and keep its central one for the end."""
+        if max(self._offset, packed.compressed_size, packed.size) >= SENTINEL_32:
             raise ArchiveLimitError("The bundle would be larger than 4 GB, which no Lambda takes.")
         name = entry.path.encode()
         flags = 0 if len(name) == len(entry.path) else UTF8_NAME
@@ -281,7 +275,7 @@ class _Writer:
         common = (VERSION_NEEDED, flags, packed.method, *self._timestamp, *packed[1:], len(name))
         local = LOCAL_HEADER.pack(LOCAL_SIGNATURE, *common, 0) + name
         central = CENTRAL_HEADER.pack(
-            CENTRAL_SIGNATURE, MADE_ON_UNIX, *common, 0, 0, 0, 0, attributes, offset
+            CENTRAL_SIGNATURE, MADE_ON_UNIX, *common, 0, 0, 0, 0, attributes, self._offset
         )
         self._directory.append(central + name)
         taken = len(local) + packed.compressed_size + len(central) + len(name)
