@@ -19,8 +19,8 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
-from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.archive.reader import read_members
@@ -185,7 +185,7 @@ class Compiler:
     ) -> None:
         """Compile groups, the largest pieces first, and write the archive of each when it is complete."""
         pieces = [(key, piece) for key, group in groups.items() for piece in _pieces(group.sources)]
-        pieces.sort(key=lambda keyed: -sum(_size(entry) for entry in keyed[1].values()))
+        pieces.sort(key=lambda keyed: -sum(content_size(entry.content) for entry in keyed[1].values()))
         waited_for: dict[str, int] = defaultdict(int)
         bytecode: dict[str, dict[str, bytes]] = defaultdict(dict)
         with Workers(interpreter.path, self._temporary) as workers:
@@ -250,19 +250,12 @@ def _pieces(sources: Mapping[str, Entry]) -> Iterator[Mapping[str, Entry]]:
     piece: dict[str, Entry] = {}
     size = 0
     for path, entry in sources.items():
-        if piece and size + _size(entry) > SOURCE_AT_ONCE:
+        if piece and size + content_size(entry.content) > SOURCE_AT_ONCE:
             yield piece
             piece, size = {}, 0
         piece[path] = entry
-        size += _size(entry)
+        size += content_size(entry.content)
     yield piece
-
-
-def _size(entry: Entry) -> int:
-    content = entry.content
-    if isinstance(content, WheelContent):
-        return content.member.size
-    return content.size if isinstance(content, FileContent) else len(content.data)
 
 
 def _written(entries: Sequence[Entry], path: Path) -> str:
