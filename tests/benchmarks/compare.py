@@ -119,13 +119,10 @@ def keep_in_memory(*folders: Path) -> None:
     """
     buffer = bytearray(1 << 16)
     for folder in folders:
-        for directory, _, names in os.walk(folder):
-            for name in names:
-                path = Path(directory, name)
-                if path.is_file():
-                    with path.open("rb", buffering=0) as file:
-                        while file.readinto(buffer):
-                            pass
+        for path in filter(Path.is_file, folder.rglob("*")):
+            with path.open("rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
 
 
 def compare(name: str, options: argparse.Namespace, work: Path) -> dict[str, Any]:
