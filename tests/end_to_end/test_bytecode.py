@@ -438,6 +438,18 @@ def test_report(locked_project: Project) -> None:
     assert sum(package["unzipped_bytes"] for package in report["packages"]) == report["unzipped_bytes"]
 
 
+def test_max_size_counts_bytecode(locked_project: Project) -> None:
+    """A bundle that is just small enough has no room for bytecode."""
+    size = bundle("--runtime", RUNTIME, "--format", "json").report["unzipped_bytes"]
+    limited = ("--runtime", RUNTIME, "--max-size", str(size))
+
+    assert bundle(*limited).exit_code == 0
+    outcome = bundle(*limited, "--bytecode", "checked-hash")
+
+    assert outcome.exit_code == 1
+    assert f"max-size allows {size:,}." in outcome.message
+
+
 def test_text_report(locked_project: Project) -> None:
     """A person reads the same in one line."""
     output = compiled().output
