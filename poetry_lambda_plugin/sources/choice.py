@@ -115,11 +115,20 @@ def choose(
     allows. Raises NoUsableFileError for all packages at once, and WrongPathFileError.
     """
     choices = [_choice(package, target, policy, can_build) for package in packages]
-    missing = [package for package, choice in zip(packages, choices, strict=True) if choice is None]
-    if missing:
+    if missing := [package for package, choice in zip(packages, choices, strict=True) if choice is None]:
         reasons = {package: _reason(package, target, policy) for package in missing}
         raise NoUsableFileError(target, reasons, _remedy(missing, target, policy, suits))
     return tuple(choice for choice in choices if choice is not None)
+
+
+def unserved(
+    packages: Sequence[LockedPackage],
+    target: Target,
+    policy: BinaryPolicy,
+    can_build: Callable[[Target], bool],
+) -> tuple[LockedPackage, ...]:
+    """Return the packages that have nothing usable for a target; judged as `choose` does."""
+    return tuple(package for package in packages if _choice(package, target, policy, can_build) is None)
 
 
 def best_wheel(package: LockedPackage, target: Target) -> LockedFile | None:

@@ -168,6 +168,14 @@ def locked_names(poetry: Poetry) -> frozenset[str]:
     )
 
 
+def names_in_lock(poetry: Poetry) -> frozenset[str]:
+    """Return the names of all packages in the lock as far as it can be read; it need not be there."""
+    try:
+        return frozenset(canonicalize_name(package["name"]) for package in poetry.locker.lock_data["package"])
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError):
+        return frozenset()
+
+
 def dependency_graph(
     poetry: Poetry, target: Target, selection: Selection, packages: Sequence[LockedPackage]
 ) -> DependencyGraph:
