@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -131,6 +132,7 @@ def unserved(
     return tuple(package for package in packages if _choice(package, target, policy, can_build) is None)
 
 
+@cache
 def best_wheel(package: LockedPackage, target: Target) -> LockedFile | None:
     """Return the locked wheel that fits a target best: the most specific tag first."""
     ranked = [

@@ -84,14 +84,11 @@ INFRASTRUCTURE = frozenset({"aws_cdk", "constructs", "pulumi", "troposphere"})
 
 SOURCES = "src"
 
-COPIED_TO_ROOT = re.compile(
-    r"^\s*(?:COPY|ADD)\s+(?:--\S+\s+)*(?:\./)?(?P<folder>[\w.-]+)(?:/|/\.|/\*)?\s+"
-    r"(?:\$\{?LAMBDA_TASK_ROOT\}?/?|\./?|/var/task/?)\s*$",
-    re.MULTILINE | re.IGNORECASE,
+COPIED_TO_ROOT = (
+    r"(?im)^\s*(?:COPY|ADD)\s+(?:--\S+\s+)*(?:\./)?(?P<folder>[\w.-]+)(?:/|/\.|/\*)?\s+"
+    r"(?:\$\{?LAMBDA_TASK_ROOT\}?/?|\./?|/var/task/?)\s*$"
 )
 """A line of a Dockerfile that copies what is in a folder to the place of functions."""
-
-ABOUT_LAMBDA = re.compile(r"lambda", re.IGNORECASE)
 
 MAX_DEPTH = 4
 """Folders below each other that are searched for a module."""
@@ -328,9 +325,9 @@ def _copied_by_dockerfile(root: Path) -> tuple[str, ...]:
         text = (root / "Dockerfile").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ()
-    if not ABOUT_LAMBDA.search(text):
+    if "lambda" not in text.lower():
         return ()
-    names = dict.fromkeys(match["folder"] for match in COPIED_TO_ROOT.finditer(text))
+    names = dict.fromkeys(match["folder"] for match in re.finditer(COPIED_TO_ROOT, text))
     return tuple(name for name in names if name.strip(".") and (root / name).is_dir())
 
 

@@ -110,10 +110,14 @@ def _listing(refused: Mapping[Runtime, Sequence[str]]) -> str:
     runtimes: dict[Sequence[str], list[str]] = {}
     for runtime, packages in refused.items():
         runtimes.setdefault(tuple(packages), []).append(runtime.name)
-    return ", nor ".join(f"of {_names(names)} for {' and '.join(of)}" for names, of in runtimes.items())
+    return ", nor ".join(f"of {_names(names)} for {_joined(of)}" for names, of in runtimes.items())
 
 
 def _names(packages: Sequence[str]) -> str:
     if len(packages) > MAX_NAMED:
         return f"{', '.join(packages[:MAX_NAMED])} and {len(packages) - MAX_NAMED} more"
-    return " and ".join(filter(None, (", ".join(packages[:-1]), packages[-1])))
+    return _joined(packages)
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
