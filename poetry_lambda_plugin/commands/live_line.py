@@ -46,16 +46,17 @@ class LiveLine:
         self._shown = ""
         self._due = 0.0
 
-    def show(self, *forms: Sequence[Span]) -> None:
-        """Write the first form that fits, or what fits of the last; too soon after the last time, nothing."""
+    def show(self, *forms: Sequence[Span]) -> bool:
+        """Write the first form that fits, or what fits of the last; False where it is too soon for that."""
         now = time.monotonic()
         if now < self._due:
-            return
+            return False
         line = _fitting(forms, _width(self._output))
         if line != self._shown:
             self._due = now + INTERVAL
             self._shown = line
             self._output.write(ERASE + line)
+        return True
 
     def erase(self) -> None:
         """Leave the cursor at the start of an empty line."""

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+from poetry_lambda_plugin.commands.live_line import INTERVAL
 from poetry_lambda_plugin.commands.live_line import LiveLine
 from poetry_lambda_plugin.commands.live_line import Span
 from poetry_lambda_plugin.commands.live_line import is_terminal
@@ -59,6 +60,8 @@ class ConsoleObserver:
         self._io = io
         self._live = LiveLine(io.output) if is_terminal(io.output) and not io.is_debug() else None
         self._lock = threading.Lock()
+        self._late = threading.Event()
+        """Set when something happened too soon after the last for the live line to tell it."""
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
         self._list: deque[_Item] = deque()
@@ -143,6 +146,7 @@ class ConsoleObserver:
             if self._live is not None:
                 self._live.erase()
             self._ended.set()
+            self._late.set()
         if self._ticker is not None:
             self._ticker.join()
 
@@ -177,10 +181,8 @@ class ConsoleObserver:
         if self._ticker is None:
             self._ticker = threading.Thread(target=self._tick, daemon=True)
             self._ticker.start()
-        bullet, (verb, what, state) = Span("-", "fg=blue;options=bold"), work[0]
-        more = [Span(f", {len(work) - 1} more")] if len(work) > 1 else []
-        full = [Span("  "), bullet, Span(f" {verb} "), *what, Span(f": {state}")]
-        self._live.show([*full, *more], full, [Span("  "), bullet, Span(" "), what[0], Span(f": {state}")])
+        if not self._live.show(*_forms(*work[0], others=len(work) - 1)):
+            self._late.set()
 
     def _under_way(self) -> Iterator[tuple[str, list[Span], str]]:
         """Yield what runs: builds, the longest first, then downloads, the largest first."""
@@ -194,7 +196,10 @@ class ConsoleObserver:
             yield "Compiling", [Span(counted(count, "file"), "c1")], duration(now - started)
 
     def _tick(self) -> None:
-        while not self._ended.wait(TICK):
+        while not self._ended.is_set():
+            if self._late.wait(TICK):
+                self._late.clear()
+                self._ended.wait(INTERVAL)
             with self._lock:
                 self._show()
 
@@ -239,6 +244,15 @@ def _items(job: BundleJob) -> Iterator[_Item]:
         yield _Item(choice, choice.package.name, choice.package.version)
     if job.build is not None or (job.project is not None and job.project.files):
         yield _Item(job.build, job.name, job.version)
+
+
+def _forms(verb: str, what: list[Span], state: str, *, others: int) -> Iterator[list[Span]]:
+    """Yield what the live line could be, the longest first."""
+    start, end = [Span("  "), Span("-", "fg=blue;options=bold"), Span(" ")], Span(f": {state}")
+    if others:
+        yield [*start, Span(f"{verb} "), *what, end, Span(f", {others} more")]
+    yield [*start, Span(f"{verb} "), *what, end]
+    yield [*start, what[0], end]
 
 
 def _spans(package: LockedPackage) -> list[Span]:
