@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import cache
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -415,13 +417,16 @@ def _package_reports(
         if job.build is not None or job.project is not None:
             yield PackageReport(name=job.name, version=job.version, file=".", sizes=None)
         return
-    for distribution in sorted(plan.distributions, key=lambda d: (d.is_project, d.name)):
+    ordered = sorted(plan.distributions, key=lambda d: (d.is_project, d.name))
+    for name, group in groupby(ordered, key=attrgetter("name")):
+        # a project that was built, and the files that it includes beside its wheel, are one
+        distribution, *others = group
         yield PackageReport(
-            name=distribution.name,
+            name=name,
             version=distribution.version,
             file=distribution.source,
-            sizes=digest.by_owner.get(distribution.name, Sizes()),
-            left_out=distribution.left_out,
+            sizes=digest.by_owner.get(name, Sizes()),
+            left_out=sum((other.left_out for other in others), distribution.left_out),
         )
 
 
