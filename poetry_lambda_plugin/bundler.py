@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import cache
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -55,9 +57,11 @@ from poetry_lambda_plugin.report.bundle_report import Explanation
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import difference
 from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.report.savings import RUNTIME_PACKAGES_OPTION
 from poetry_lambda_plugin.report.savings import SERVICES_OPTION
 from poetry_lambda_plugin.report.savings import savings
+from poetry_lambda_plugin.sources import known_files
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.compiling import CompilationObserver
@@ -86,6 +90,8 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.report.bundle_report import Status
+    from poetry_lambda_plugin.report.difference import OldBundle
+    from poetry_lambda_plugin.report.phases import Phase
     from poetry_lambda_plugin.report.savings import Saving
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.sources.choice import Choice
@@ -96,10 +102,16 @@ class Observer(Progress, CompilationObserver, Protocol):
     """Is told what happens."""
 
     def begin(self, job: BundleJob) -> None:
-        """Take note of a bundle that is in its place."""
+        """Take note of the bundle that is told of from now on."""
 
-    def bundled(self, name: str, version: str) -> None:
-        """Take note of a distribution in the bundle."""
+    def ready(self, choice: Choice, version: str) -> None:
+        """Take note of a package that has been read; called from several threads."""
+
+    def complete(self) -> None:
+        """Take note that the bundle is in its place."""
+
+    def took(self, phases: Sequence[Phase]) -> None:
+        """Take note, at the end, where the time went."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +142,7 @@ def make_bundles(
     `family` are all bundles of the project. Raises LambdaBundleError; no output is touched before all are
     complete.
     """
+    stopwatch = Stopwatch()
     jobs = prepare(poetry, configs, family, circumstances.today)
     check_outputs(jobs)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
@@ -142,34 +155,51 @@ def make_bundles(
         for job in jobs:
             if job.config.bytecode is not None:
                 compiler.interpreter(job.target.runtime.python)
-        parts = _parts(supplier, jobs, circumstances)
+        stopwatch.end("selecting")
+        observer.begin(jobs[0])
+        parts = _parts(supplier, jobs, circumstances, observer)
+        stopwatch.end("fetching")
         # what several bundles have in common is laid out once
         lay_out = cache(partial(_layout, parts))
         plans = [_plan(job, parts, lay_out) for job in jobs]
+        stopwatch.end("planning")
         compiled = [_compiled(j, plan, compiler, circumstances) for j, plan in zip(jobs, plans, strict=True)]
         plans = [plan for plan, _ in compiled]
+        if any(job.config.bytecode for job in jobs):
+            stopwatch.end("compiling")
         written = [_write(job, plan, circumstances, outputs) for job, plan in zip(jobs, plans, strict=True)]
         supplier.check_unchanged()
+        stopwatch.end("writing")
         for job, (plan, bytecode), (digest, output) in zip(jobs, compiled, written, strict=True):
             status: Status = "planned" if output is None else "written" if output.commit() else "unchanged"
             report = _report(job, plan, digest, status, explain=circumstances.explain)
             report = replace(report, bytecode=_bytecode_report(job, plan, digest, bytecode))
-            if old is not None and digest is not None:
-                report = replace(report, differences=difference(old, report))
-            _tell(job, report, observer)
+            if old is not None:
+                report = _compared(report, plan, old)
+            if job is not jobs[0]:
+                observer.begin(job)
+            observer.complete()
             yield report
+        stopwatch.end("reporting")
+        observer.took(stopwatch.phases)
 
 
 def _parts(
-    supplier: Supplier, jobs: Sequence[BundleJob], circumstances: Circumstances
+    supplier: Supplier, jobs: Sequence[BundleJob], circumstances: Circumstances, observer: Observer
 ) -> Mapping[Choice, Wheel | ProjectSource]:
     """Make ready and read what all bundles are made of, each part once; in a dry run what is at hand."""
+
+    def read(choice: Choice, artifact: Artifact) -> Wheel | ProjectSource:
+        part = _read(artifact)
+        observer.ready(choice, part.version)
+        return part
+
     choices = [choice for job in jobs for choice in (*job.choices, *filter(None, [job.build]))]
     choices = list(dict.fromkeys(choices))
     if not circumstances.dry_run:
-        return supplier.supply(choices, _read)
+        return supplier.supply(choices, read)
     at_hand = {choice: supplier.at_hand(choice) for choice in choices}
-    return {choice: _read(artifact) for choice, artifact in at_hand.items() if artifact is not None}
+    return {choice: read(choice, artifact) for choice, artifact in at_hand.items() if artifact is not None}
 
 
 def _read(artifact: Artifact) -> Wheel | ProjectSource:
@@ -339,12 +369,6 @@ def _savings(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> tuple[S
     return savings(plan, digest, job.graph(), gone, service_use(modules).services, frozenset(used))
 
 
-def _tell(job: BundleJob, report: BundleReport, observer: Observer) -> None:
-    observer.begin(job)
-    for package in report.packages:
-        observer.bundled(package.name, package.version)
-
-
 class _Nowhere:
     """Takes the archive of a dry run, for its digest."""
 
@@ -375,6 +399,7 @@ def _report(
         handler=job.config.handler,
         output=job.output,
         status=status,
+        changed=_changed(job, digest, status),
         packages=tuple(_package_reports(job, plan, digest)),
         left_out=job.left_out,
         layers_unzipped=_layers_size(job),
@@ -386,6 +411,25 @@ def _report(
         warnings=warnings,
         notes=notes,
     )
+
+
+def _compared(report: BundleReport, plan: BundlePlan | None, old: OldBundle) -> BundleReport:
+    if plan is None:
+        note = "Without sizes --diff has nothing to compare: run the command without --dry-run."
+        return replace(report, notes=(*report.notes, note))
+    owners = {entry.path: entry.owner for entry in plan.entries}
+    return replace(report, differences=difference(old, report, owners))
+
+
+def _changed(job: BundleJob, digest: ArchiveDigest | None, status: Status) -> bool | None:
+    if status != "planned":
+        return status == "written"
+    if digest is None:
+        return None
+    try:
+        return known_files.digest(job.output, "sha256:") != f"sha256:{digest.sha256.hex()}"
+    except OSError:
+        return True
 
 
 def _bytecode_report(
@@ -417,13 +461,16 @@ def _package_reports(
         if job.build is not None or job.project is not None:
             yield PackageReport(name=job.name, version=job.version, file=".", sizes=None)
         return
-    for distribution in sorted(plan.distributions, key=lambda d: (d.is_project, d.name)):
+    ordered = sorted(plan.distributions, key=lambda d: (d.is_project, d.name))
+    for name, group in groupby(ordered, key=attrgetter("name")):
+        # a project that was built, and the files that it includes beside its wheel, are one
+        distribution, *others = group
         yield PackageReport(
-            name=distribution.name,
+            name=name,
             version=distribution.version,
             file=distribution.source,
-            sizes=digest.by_owner.get(distribution.name, Sizes()),
-            left_out=distribution.left_out,
+            sizes=digest.by_owner.get(name, Sizes()),
+            left_out=sum((other.left_out for other in others), distribution.left_out),
         )
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 
+from contextlib import closing
 from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from cleo.io.inputs.option import Option
     from poetry.poetry import Poetry
 
+    from poetry_lambda_plugin.bundler import Observer
     from poetry_lambda_plugin.report.bundle_report import BundleReport
 
 
@@ -131,8 +133,8 @@ class BundleCommand(GroupCommand):
         """Run the command; every error that a user can cause is one paragraph."""
         mask_logged_credentials()
         try:
-            with _termination_as_interrupt(), _garbage_left_alone():
-                self._report(self._make())
+            with _termination_as_interrupt(), _garbage_left_alone(), closing(self._observer()) as observer:
+                self._report(self._make(observer))
         except LambdaBundleError as error:
             self._report_error(error)
             return 1
@@ -145,7 +147,10 @@ class BundleCommand(GroupCommand):
             return INTERRUPTED
         return 0
 
-    def _make(self) -> Iterator[BundleReport]:
+    def _observer(self) -> ConsoleObserver | SilentObserver:
+        return SilentObserver() if self._is_json else ConsoleObserver(self.io)
+
+    def _make(self, observer: Observer) -> Iterator[BundleReport]:
         if self.option("format") not in ("text", "json"):
             raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
         options = checked_options(self._given_options())
@@ -165,7 +170,6 @@ class BundleCommand(GroupCommand):
             explain=self.option("explain"),
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
-        observer = SilentObserver() if self._is_json else ConsoleObserver(self.io)
         configs = configs_of(self.argument("bundles"))
         return make_bundles(poetry, configs, configs_of(()), circumstances, observer)
 

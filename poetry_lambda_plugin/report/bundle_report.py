@@ -83,6 +83,8 @@ class BundleReport:
     handler: str | None
     output: Path
     status: Status
+    changed: bool | None
+    """Whether the output has other bytes than before, in a dry run whether it would; None where unknown."""
     packages: tuple[PackageReport, ...]
     left_out: tuple[LeftOutPackage, ...]
     """Packages that are selected, but left to the runtime, to a layer or to nobody."""

@@ -45,6 +45,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "handler": report.handler,
         "output": str(report.output),
         "status": report.status,
+        "changed": report.changed,
         "code_sha256": digest.code_sha256 if digest else None,
         "sha256": digest.sha256.hex() if digest else None,
         "zipped_bytes": digest.total.zipped if digest else None,

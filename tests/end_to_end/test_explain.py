@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tests.support.projects import Project
     from tests.support.wheels import MadeFile
 
+
+RUNTIME = f"python3.{sys.version_info.minor}"
 
 CODE = "import boto3\n\nS3 = boto3.client('s3')\n\ndef handler(event, context):\n    return 1\n"
 
@@ -313,6 +316,49 @@ def test_diff_against_the_output_itself(locked_project: Project, layer: tuple[st
     assert [d["name"] for d in differences("-o", "a.zip", "--diff", "a.zip", *layer)] == ["my-fn"]
 
 
+def test_diff_of_a_project_without_a_package(locked_project: Project) -> None:
+    """Its files are in no RECORD, and still the project's: it does not differ from itself."""
+    text = (locked_project.folder / "pyproject.toml").read_text()
+    locked_project.write({"pyproject.toml": f"{text}\n[tool.poetry]\npackage-mode = false\n"})
+    bundle("-o", "a.zip")
+
+    outcome = bundle("-o", "a.zip", "--diff", "a.zip")
+
+    assert "\nNo package differs in version or size.\n" in outcome.output
+    locked_project.write({"my_fn.py": "X = 1\n" * 100, "more.py": ""})
+    (change,) = differences("-o", "a.zip", "--diff", "a.zip")
+    assert (change["name"], change["old_version"], change["new_version"]) == ("my-fn", "0.1.0", "0.1.0")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("--runtime", RUNTIME, "--bytecode", "checked-hash"), id="bytecode"),
+        pytest.param(("--exclude", "RECORD"), id="no-records"),
+        pytest.param(("--exclude", "new*"), id="package-without-files"),
+        pytest.param(("--no-root",), id="no-root"),
+        pytest.param(("--only-root",), id="only-root"),
+        pytest.param(("--include", "old.zip"), id="included-file"),
+    ],
+)
+def test_no_bundle_differs_from_itself(changed: Project, arguments: tuple[str, ...]) -> None:
+    """Whatever is in no RECORD, or in two."""
+    changed.write({"my_fn.py": "X = 1\n"})
+    assert bundle("-o", "a.zip", *arguments).exit_code == 0
+
+    assert differences("-o", "b.zip", "--diff", "a.zip", *arguments) == []
+
+
+def test_shared_files_are_no_difference(project: Project, index: Index) -> None:
+    """A file that two packages have with the same bytes belongs to one of them, in the old bundle too."""
+    shared = {"space/__init__.py": "#" * 100}
+    one, two = stored("one", files={**shared, "space/one.py": ""}), stored("two", files=shared)
+    release(project, index, one, two)
+    bundle("-o", "a.zip")
+
+    assert differences("-o", "b.zip", "--diff", "a.zip") == []
+
+
 def test_diff_with_files_of_nobody(locked_project: Project) -> None:
     """Files that no RECORD lists are told as such."""
     locked_project.write({"old.zip": zip_bytes([Raw("a.txt", b"x" * 2048)])})
@@ -341,11 +387,27 @@ def test_diff_in_a_dry_run(changed: Project) -> None:
     assert differences("--diff", "old.zip", "--dry-run") == real
 
 
+def test_diff_in_a_dry_run_without_files(changed: Project) -> None:
+    """Without sizes there is nothing to compare, which a note says."""
+    outcome = bundle("--diff", "old.zip", "--dry-run")
+
+    assert outcome.exit_code == 0
+    assert outcome.output.endswith(
+        "Note: Without sizes --diff has nothing to compare: run the command without --dry-run.\n"
+    )
+    assert bundle("--diff", "old.zip", "--dry-run", "--format", "json").report["differences"] is None
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
         pytest.param(None, "can't be read: No such file or directory.", id="missing"),
         pytest.param(b"no ZIP", "can't be compared with: ", id="no-zip"),
+        pytest.param(
+            zip_bytes([Raw("a-1.dist-info/RECORD", b'"' + b"x" * 200_000)]),
+            "can't be compared with: a RECORD in it is broken.",
+            id="broken-record",
+        ),
     ],
 )
 def test_refuses_old_bundle(locked_project: Project, data: bytes | None, words: str) -> None:
