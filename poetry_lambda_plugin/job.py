@@ -27,6 +27,7 @@ from poetry_lambda_plugin.sources.exclusion import exclude_layers
 from poetry_lambda_plugin.sources.exclusion import exclude_packages
 from poetry_lambda_plugin.sources.exclusion import imported_anyway
 from poetry_lambda_plugin.sources.exclusion import sdk_clashes
+from poetry_lambda_plugin.sources.exclusion import sdk_pins
 from poetry_lambda_plugin.sources.lockfile import LockedPackage
 from poetry_lambda_plugin.sources.lockfile import dependency_graph
 from poetry_lambda_plugin.sources.lockfile import locked_names
@@ -60,6 +61,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.sources.project import ProjectSource
     from poetry_lambda_plugin.target.platform import Target
     from poetry_lambda_plugin.target.runtimes import Architecture
+
+
+ON_RUNTIME = "on the runtime"
+"""Why packages are left out that every runtime has."""
 
 
 class EmptyBundleError(LambdaBundleError):
@@ -189,6 +194,13 @@ def enforce(config: BundleConfig, warnings: Sequence[str]) -> None:
         raise StrictError(f"{' '.join(warnings)} (--strict makes this an error.)")
 
 
+def needs_own_sdk(job: BundleJob) -> bool:
+    """Tell whether the bundle holds a package that may not work with the runtime's SDK."""
+    graph, named = job.graph(), dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME)
+    kept, left_out = exclude_packages([choice.package for choice in job.choices], graph, named)
+    return any(_sdk_warnings(kept, left_out, graph, job.target, job.layers))
+
+
 def import_warnings(config: BundleConfig, modules: Iterable[tuple[str, bytes]]) -> tuple[str, ...]:
     """Return a warning for each package excluded by name that the project's modules import."""
     if not config.exclude_packages:
@@ -231,14 +243,26 @@ def _selection(
     named = _named_exclusions(poetry, config)
     if named and packages:
         kept, left_out = exclude_packages(packages, graph(), named)
-        warnings += tuple(sdk_clashes(kept, left_out, graph(), target.runtime))
+        warnings += tuple(_sdk_warnings(kept, left_out, graph(), target, layers))
     kept, in_layers, layer_warnings = exclude_layers(kept, layers)
     return PackageSelection(kept, left_out + in_layers, graph, warnings + layer_warnings)
 
 
+def _sdk_warnings(
+    kept: Sequence[LockedPackage],
+    left_out: Sequence[LeftOutPackage],
+    graph: DependencyGraph,
+    target: Target,
+    layers: Sequence[Layer],
+) -> Iterator[str]:
+    yield from sdk_clashes(kept, left_out, graph, target.runtime)
+    on_runtime = [package for package in left_out if package.reason == ON_RUNTIME]
+    yield from sdk_pins(kept, on_runtime, graph, layers)
+
+
 def _named_exclusions(poetry: Poetry, config: BundleConfig) -> dict[str, str]:
     """Return the reason by name for every package to leave out."""
-    named = dict.fromkeys(RUNTIME_PACKAGES, "on the runtime") if config.exclude_runtime_packages else {}
+    named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME) if config.exclude_runtime_packages else {}
     if config.only_root or not config.exclude_packages:
         return named
     locked = locked_names(poetry)

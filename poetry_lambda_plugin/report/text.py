@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import PackageReport
+    from poetry_lambda_plugin.report.savings import Savings
     from poetry_lambda_plugin.target.platform import Target
 
 
@@ -69,7 +70,7 @@ def summary(report: BundleReport) -> Iterator[str]:
 
 
 def explanation(report: BundleReport) -> Iterator[str]:
-    """Yield a table of the packages, the largest first, and what the unused savings would bring."""
+    """Yield tables of the packages, the largest files and the unused savings, and what may be superfluous."""
     if report.explanation is None or report.digest is None:
         return
     total = report.digest.total.unzipped
@@ -83,12 +84,30 @@ def explanation(report: BundleReport) -> Iterator[str]:
             rows.append((name, size(sizes.zipped), size(sizes.unzipped), share, why or "the project"))
     yield ""
     yield from _table(rows)
-    if report.explanation.savings:
+    yield ""
+    rows = [("Largest files", "Zipped", "Unzipped", "", "")]
+    rows += [(f.path, size(f.zipped), size(f.unzipped), "", "") for f in report.explanation.largest_files]
+    yield from _table(rows)
+    yield from _savings(report.explanation.savings)
+    if report.explanation.unimported:
+        names = ", ".join(report.explanation.unimported)
         yield ""
-        rows = [("Not used yet", "Zipped", "Unzipped", "", "")]
-        for saving in report.explanation.savings:
-            rows.append((f"{saving.option} would save", size(saving.zipped), size(saving.unzipped), "", ""))
-        yield from _table(rows)
+        yield (
+            f"  Nothing else in the bundle imports {names}. Can it do without? "
+            "(Plugins and drivers may be loaded by name.)"
+        )
+
+
+def _savings(savings: Savings) -> Iterator[str]:
+    singly = savings.singly
+    if not singly:
+        return
+    yield ""
+    rows = [("Not used yet", "Zipped", "Unzipped", "", "")]
+    for saving in (*singly, savings.together) if len(singly) > 1 else singly:
+        option = f"{saving.option} would save"
+        rows.append((option, size(saving.zipped), size(saving.unzipped), "", saving.remark))
+    yield from _table(rows)
 
 
 def differences(report: BundleReport) -> Iterator[str]:
