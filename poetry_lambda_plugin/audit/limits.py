@@ -56,8 +56,8 @@ def zipped_notes(total: Sizes, output: Path, *, layer: bool) -> Iterator[str]:
         else f"update-function-code --function-name NAME --s3-bucket BUCKET --s3-key {name}"
     )
     yield (
-        f"The ZIP has {size(total.zipped)}; Lambda's API takes less than {size(MAX_ZIPPED_SIZE)} directly, but "
-        f"any through S3: `aws s3 cp {shlex.quote(str(output))} s3://BUCKET/ && aws lambda {deploy}`"
+        f"The ZIP has {size(total.zipped)}; Lambda's API takes less than {size(MAX_ZIPPED_SIZE)} directly, "
+        f"but any through S3: `aws s3 cp {shlex.quote(str(output))} s3://BUCKET/ && aws lambda {deploy}`"
     )
 
 

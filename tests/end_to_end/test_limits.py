@@ -197,7 +197,7 @@ def unzipped(output: str) -> float:
 
 
 def test_keeps_the_patterns_that_there_are(roomy: Project) -> None:
-    """A set is named beside the patterns of the bundle, in the bundle's own table, for one key has them all."""
+    """A set is named beside the bundle's patterns, and with its own table, whose keys replace others."""
     configure(roomy, "[tool.poetry-lambda-plugin.bundles.api]", 'exclude = ["lib/x.pyi"]')
 
     message = error("--max-size", "600 KB")
@@ -236,13 +236,13 @@ def test_all_bundles_are_judged_before_any_is_written(roomy: Project) -> None:
     ]
     assert outcome.error.count("  Largest files ") == 2
     # a layer alone does not tell which services its functions call
-    assert outcome.error.splitlines()[-2:] == [
+    assert outcome.error.endswith(
         "Unzipped, api.zip has 1.1 MB; max-size allows 0.4 MB. In [tool.poetry-lambda-plugin.bundles.api], "
-        '`exclude = ["@tests"]` and `botocore-services = "auto"` together make it fit: 0.3 MB.',
+        '`exclude = ["@tests"]` and `botocore-services = "auto"` together make it fit: 0.3 MB.\n'
         "Unzipped, dependencies.zip has 1.1 MB; max-size allows 0.4 MB. In "
         '[tool.poetry-lambda-plugin.bundles.dependencies], `exclude = ["@tests"]` and '
-        "`exclude-runtime-packages = true` together make it fit: 0.3 MB.",
-    ]
+        "`exclude-runtime-packages = true` together make it fit: 0.3 MB.\n"
+    )
     assert bundle("small").exit_code == 0
 
 
