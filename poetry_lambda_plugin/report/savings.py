@@ -79,7 +79,8 @@ class Savings:
     def enough(self, unzipped: int) -> tuple[tuple[str, ...], int]:
         """Return the least that would take off so many bytes, and what it takes off; no option for nothing.
 
-        Options are as few as can be, and of so many those that a function feels least.
+        The runtime's packages are counted on only where nothing else suffices. Else the options are as few as
+        can be, and of so many those that a function feels least.
         """
         options = [option for option in LEAST_FELT_FIRST if option in self._options]
         tried = (chosen for count in range(1, len(options) + 1) for chosen in combinations(options, count))
