@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import cache
 from functools import partial
+from heapq import nsmallest
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Protocol
 
+from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.archive.writer import EARLIEST
@@ -26,14 +28,20 @@ from poetry_lambda_plugin.audit.handler import check_handler
 from poetry_lambda_plugin.audit.handler import has_module
 from poetry_lambda_plugin.audit.handler import include_lines
 from poetry_lambda_plugin.audit.handler import nearest_handler
-from poetry_lambda_plugin.audit.limits import check_max_size
-from poetry_lambda_plugin.audit.limits import size_warnings
+from poetry_lambda_plugin.audit.imports import aws_callers
+from poetry_lambda_plugin.audit.imports import service_notes
+from poetry_lambda_plugin.audit.imports import unimported
+from poetry_lambda_plugin.audit.limits import MaxSizeError
+from poetry_lambda_plugin.audit.limits import excess
+from poetry_lambda_plugin.audit.limits import too_large
+from poetry_lambda_plugin.audit.limits import zipped_notes
 from poetry_lambda_plugin.audit.sources import service_use
 from poetry_lambda_plugin.config import AUTO
 from poetry_lambda_plugin.job import EmptyBundleError
 from poetry_lambda_plugin.job import check_outputs
 from poetry_lambda_plugin.job import enforce
 from poetry_lambda_plugin.job import import_warnings
+from poetry_lambda_plugin.job import needs_own_sdk
 from poetry_lambda_plugin.job import prepare
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.botocore import check_services
@@ -54,6 +62,7 @@ from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.report.bundle_report import BundleReport
 from poetry_lambda_plugin.report.bundle_report import BytecodeReport
 from poetry_lambda_plugin.report.bundle_report import Explanation
+from poetry_lambda_plugin.report.bundle_report import FileReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import difference
 from poetry_lambda_plugin.report.difference import read_bundle
@@ -92,10 +101,14 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.report.bundle_report import Status
     from poetry_lambda_plugin.report.difference import OldBundle
     from poetry_lambda_plugin.report.phases import Phase
-    from poetry_lambda_plugin.report.savings import Saving
+    from poetry_lambda_plugin.report.savings import Savings
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.sources.choice import Choice
     from poetry_lambda_plugin.sources.compiling import Bytecode
+
+
+MAX_FILES = 10
+"""Files that an explanation lists."""
 
 
 class Observer(Progress, CompilationObserver, Protocol):
@@ -169,10 +182,14 @@ def make_bundles(
             stopwatch.end("compiling")
         written = [_write(job, plan, circumstances, outputs) for job, plan in zip(jobs, plans, strict=True)]
         supplier.check_unchanged()
+        _check_sizes(jobs, plans, [digest for digest, _ in written])
         stopwatch.end("writing")
         for job, (plan, bytecode), (digest, output) in zip(jobs, compiled, written, strict=True):
             status: Status = "planned" if output is None else "written" if output.commit() else "unchanged"
-            report = _report(job, plan, digest, status, explain=circumstances.explain)
+            explanation = None
+            if circumstances.explain and plan is not None and digest is not None:
+                explanation = _explanation(job, plan, digest)
+            report = _report(job, plan, digest, status, explanation)
             report = replace(report, bytecode=_bytecode_report(job, plan, digest, bytecode))
             if old is not None:
                 report = _compared(report, plan, old)
@@ -344,29 +361,57 @@ def _write(
     epoch = circumstances.source_date_epoch
     timestamp = Timestamp.from_epoch(EARLIEST if epoch is None else epoch)
     output = None if circumstances.dry_run else outputs.enter_context(OutputFile(job.output))
-    digest = write_archive(plan.entries, output or _Nowhere(), timestamp)
-    total, layers = digest.total, _layers_size(job)
-    check_max_size(total, layers, job.config.max_size, lambda: _savings(job, plan, digest))
-    if job.config.strict:
-        enforce(job.config, tuple(size_warnings(total, layers, lambda: _savings(job, plan, digest))))
-    return digest, output
+    return write_archive(plan.entries, output or _Nowhere(), timestamp), output
+
+
+def _check_sizes(
+    jobs: Sequence[BundleJob], plans: Sequence[BundlePlan | None], digests: Sequence[ArchiveDigest | None]
+) -> None:
+    """Refuse all bundles that are too large at once, each with what takes its room."""
+    messages, reports = [], []
+    for job, plan, digest in zip(jobs, plans, digests, strict=True):
+        if plan is None or digest is None:
+            continue
+        unzipped, layers = digest.total.unzipped, _layers_size(job)
+        if excess(unzipped + layers, job.config) > 0:
+            explanation = _explanation(job, plan, digest)
+            messages.append(too_large(job.output.name, unzipped, layers, job.config, explanation.savings))
+            reports.append(_report(job, plan, digest, "planned", explanation))
+    if messages:
+        raise MaxSizeError("\n".join(messages), reports)
 
 
 def _layers_size(job: BundleJob) -> int:
     return sum(layer.unzipped for layer in job.layers)
 
 
-def _savings(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> tuple[Saving, ...]:
-    """Return what the options that the bundle does not use would bring."""
+def _explanation(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> Explanation:
+    """Work out why each package is there, what takes the room and what could be saved."""
+    graph = job.graph()
+    sized = [
+        FileReport(entry.path, packed, content_size(entry.content))
+        for entry, packed in zip(plan.entries, digest.packed_sizes, strict=True)
+    ]
+    return Explanation(
+        paths={d.name: graph.path(d.name) for d in plan.distributions if not d.is_project},
+        savings=_savings(job, plan, digest),
+        largest_files=tuple(nsmallest(MAX_FILES, sized, key=lambda file: (-file.unzipped, file.path))),
+        unimported=unimported(plan, graph, job.name, job.config.handler),
+    )
+
+
+def _savings(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> Savings:
+    """Measure the options that the bundle does not use, and that would not break it."""
     config = job.config
-    used = {f'exclude = ["{pattern}"]' for pattern in config.exclude}
-    if config.exclude_runtime_packages:
-        used.add(RUNTIME_PACKAGES_OPTION)
-    if config.botocore_services is not None:
-        used.add(SERVICES_OPTION)
-    modules = module_sources(entry for entry in plan.entries if entry.owner == job.name)
-    gone = frozenset(config.exclude_packages)
-    return savings(plan, digest, job.graph(), gone, service_use(modules).services, frozenset(used))
+    use = service_use(module_sources(entry for entry in plan.entries if entry.owner == job.name))
+    not_offered = {f'exclude = ["{pattern}"]' for pattern in config.exclude}
+    if config.exclude_runtime_packages or needs_own_sdk(job):
+        not_offered.add(RUNTIME_PACKAGES_OPTION)
+    without_project = not any(distribution.is_project for distribution in plan.distributions)
+    uncertain = without_project or use.unclear or aws_callers(plan, job.name)
+    if config.botocore_services is not None or uncertain:
+        not_offered.add(SERVICES_OPTION)
+    return savings(plan, digest, job.graph(), frozenset(config.exclude_packages), use.services, not_offered)
 
 
 class _Nowhere:
@@ -377,19 +422,22 @@ class _Nowhere:
 
 
 def _report(
-    job: BundleJob, plan: BundlePlan | None, digest: ArchiveDigest | None, status: Status, *, explain: bool
+    job: BundleJob,
+    plan: BundlePlan | None,
+    digest: ArchiveDigest | None,
+    status: Status,
+    explanation: Explanation | None,
 ) -> BundleReport:
     warnings, notes = job.warnings, job.notes
-    explanation = None
     if plan is None or digest is None:
         notes += (_unknown_sizes_note(job.config),)
     else:
         warnings += plan.warnings
         notes += plan.notes
-        warnings += tuple(size_warnings(digest.total, _layers_size(job), tuple))
-        if explain:
-            paths = {d.name: job.graph().path(d.name) for d in plan.distributions if not d.is_project}
-            explanation = Explanation(paths, _savings(job, plan, digest))
+        notes += tuple(zipped_notes(digest.total, job.output, layer=job.config.layer))
+        if job.config.botocore_services == (AUTO,):
+            bundled = {d.name for d in plan.distributions if not d.is_project}
+            notes += tuple(service_notes(bundled, job.graph()))
     return BundleReport(
         project=job.name,
         version=job.version,

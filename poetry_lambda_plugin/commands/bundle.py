@@ -26,6 +26,7 @@ from poetry.console.commands.group_command import GroupCommand
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.exceptions import PoetryError
 
+from poetry_lambda_plugin.audit.limits import MaxSizeError
 from poetry_lambda_plugin.bundler import Circumstances
 from poetry_lambda_plugin.bundler import make_bundles
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
@@ -47,6 +48,7 @@ from poetry_lambda_plugin.sources.project import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from cleo.io.inputs.argument import Argument
     from cleo.io.inputs.option import Option
@@ -114,7 +116,12 @@ class BundleCommand(GroupCommand):
         ),
         option("exclude-runtime-packages", None, "Leave out what the runtime has: boto3 and its kind."),
         option("layer", None, "Lay the bundle out as a Lambda layer."),
-        option("max-size", None, "Fail above this unzipped size, as in 200MB.", flag=False),
+        option(
+            "max-size",
+            None,
+            "Fail above this unzipped size, as in 200MB; none for any; default: Lambda's 250 MB.",
+            flag=False,
+        ),
         option("explain", None, "Say why each package is there, and what could be saved."),
         option("diff", None, "Say what has grown since another bundle.", flag=False),
         option(
@@ -217,6 +224,8 @@ class BundleCommand(GroupCommand):
             self.io.output.write_line(json_document(done), verbosity=Verbosity.QUIET)
 
     def _report_error(self, error: LambdaBundleError) -> None:
+        if isinstance(error, MaxSizeError):
+            self._report_too_large(error.reports)
         # shown with -q too: nobody should have to guess why a deployment stopped
         message = f"\n<error>{text.escaped(without_credentials(str(error)))}</error>"
         self.io.write_error_line(message, verbosity=Verbosity.QUIET)
@@ -225,6 +234,15 @@ class BundleCommand(GroupCommand):
         if self.io.is_debug():
             trace = "".join(traceback.format_exception(error))
             self.line_error(text.escaped(without_credentials(trace)))
+
+    def _report_too_large(self, reports: Sequence[BundleReport]) -> None:
+        """Show what takes the room, above the error, which is then the last to be seen."""
+        for report in reports:
+            if len(reports) > 1:
+                heading = text.heading(report.project, report.version, report.bundle, report.target)
+                self.line_error(f"\n{heading}")
+            for line in text.explanation(report):
+                self.line_error(line)
 
     def _report_text(self, report: BundleReport) -> None:
         self.line("")

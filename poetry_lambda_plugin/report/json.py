@@ -73,8 +73,17 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
         "paths": {name: list(path) for name, path in sorted(explanation.paths.items())},
         "savings": [
             {"option": saving.option, "zipped_bytes": saving.zipped, "unzipped_bytes": saving.unzipped}
-            for saving in explanation.savings
+            for saving in explanation.savings.singly
         ],
+        "all_savings": {
+            "zipped_bytes": explanation.savings.together.zipped,
+            "unzipped_bytes": explanation.savings.together.unzipped,
+        },
+        "largest_files": [
+            {"path": file.path, "zipped_bytes": file.zipped, "unzipped_bytes": file.unzipped}
+            for file in explanation.largest_files
+        ],
+        "unimported_packages": list(explanation.unimported),
     }
 
 

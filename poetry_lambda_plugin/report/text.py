@@ -12,12 +12,14 @@ from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import PackageReport
     from poetry_lambda_plugin.report.phases import Phase
+    from poetry_lambda_plugin.report.savings import Savings
     from poetry_lambda_plugin.target.platform import Target
 
 
@@ -117,25 +119,36 @@ def _largest(report: BundleReport) -> Iterator[str]:
 
 
 def explanation(report: BundleReport) -> Iterator[str]:
-    """Yield a table of the packages, the largest first, and what the unused savings would bring."""
+    """Yield tables of the packages, the largest files and the unused savings, and what may be superfluous."""
     if report.explanation is None or report.digest is None:
         return
-    total = report.digest.total.unzipped
-    rows = [("Package", "Zipped", "Unzipped", "Share", "Why")]
-    for package in sorted(report.packages, key=_by_unzipped):
-        sizes = package.sizes
-        if sizes is not None:
-            why = " → ".join(report.explanation.paths.get(package.name, ()))
-            name, part = f"{package.name} {package.version}", share(sizes.unzipped, total)
-            rows.append((name, size(sizes.zipped), size(sizes.unzipped), part, why or "the project"))
+    paths = report.explanation.paths
     yield ""
+    yield from _package_table(report, "Why", lambda p: " → ".join(paths.get(p.name, ())) or "the project")
+    yield ""
+    rows = [("Largest files", "Zipped", "Unzipped", "", "")]
+    rows += [(f.path, size(f.zipped), size(f.unzipped), "", "") for f in report.explanation.largest_files]
     yield from _table(rows)
-    if report.explanation.savings:
+    yield from _savings(report.explanation.savings)
+    if report.explanation.unimported:
+        names = ", ".join(report.explanation.unimported)
         yield ""
-        rows = [("Not used yet", "Zipped", "Unzipped", "", "")]
-        for saving in report.explanation.savings:
-            rows.append((f"{saving.option} would save", size(saving.zipped), size(saving.unzipped), "", ""))
-        yield from _table(rows)
+        yield (
+            f"  Nothing else in the bundle imports {names}. Can it do without? "
+            "(Plugins and drivers may be loaded by name.)"
+        )
+
+
+def _savings(savings: Savings) -> Iterator[str]:
+    singly = savings.singly
+    if not singly:
+        return
+    yield ""
+    rows = [("Not used yet", "Zipped", "Unzipped", "", "")]
+    for saving in (*singly, savings.together) if len(singly) > 1 else singly:
+        option = f"{saving.option} would save"
+        rows.append((option, size(saving.zipped), size(saving.unzipped), "", saving.remark))
+    yield from _table(rows)
 
 
 def differences(report: BundleReport) -> Iterator[str]:
@@ -179,7 +192,7 @@ def _table(rows: Sequence[tuple[str, str, str, str, str]]) -> Iterator[str]:
 def details(report: BundleReport) -> Iterator[str]:
     """Yield what `-v` adds: a table of the packages, the largest first, loose files and what was left out."""
     yield ""
-    yield from _table([("Package", "Zipped", "Unzipped", "Share", "From"), *_rows(report)])
+    yield from _package_table(report, "From", lambda package: package.file)
     for path in report.loose_files:
         yield f"  taken from the project's root: {escaped(path)}"
     for package in report.packages:
@@ -187,14 +200,16 @@ def details(report: BundleReport) -> Iterator[str]:
             yield f"  left out of {package.name}: {escaped(left.path)} ({escaped(left.reason)})"
 
 
-def _rows(report: BundleReport) -> Iterator[tuple[str, str, str, str, str]]:
+def _package_table(report: BundleReport, heading: str, last: Callable[[PackageReport], str]) -> Iterator[str]:
+    """Yield a table of the packages, the largest first, with one more column."""
     total = report.digest.total.unzipped if report.digest else 0
+    rows = [("Package", "Zipped", "Unzipped", "Share", heading)]
     for package in sorted(report.packages, key=_by_unzipped):
-        name, sizes = f"{package.name} {package.version}", package.sizes
-        if sizes is None:
-            yield name, "?", "?", "?", package.file
-        else:
-            yield name, size(sizes.zipped), size(sizes.unzipped), share(sizes.unzipped, total), package.file
+        sizes, numbers = package.sizes, ("?", "?", "?")
+        if sizes is not None:
+            numbers = (size(sizes.zipped), size(sizes.unzipped), share(sizes.unzipped, total))
+        rows.append((f"{package.name} {package.version}", *numbers, last(package)))
+    yield from _table(rows)
 
 
 def share(count: int, total: int) -> str:

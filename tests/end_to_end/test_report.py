@@ -312,46 +312,35 @@ def with_wheel(project: Project, index: Index, data: bytes, compression: int) ->
     project.lock([Locked.of(wheel)], source=index.url)
 
 
-def test_warns_past_the_zipped_limit(locked_project: Project, index: Index, zip_path: Path) -> None:
-    """A ZIP past 50 MB is written with a warning that names S3."""
+@pytest.mark.parametrize(
+    ("options", "deploy"),
+    [
+        pytest.param(
+            (),
+            "update-function-code --function-name NAME --s3-bucket BUCKET --s3-key my-fn.zip",
+            id="function",
+        ),
+        pytest.param(
+            ("--layer",),
+            "publish-layer-version --layer-name NAME --content S3Bucket=BUCKET,S3Key=my-fn-layer.zip",
+            id="layer",
+        ),
+    ],
+)
+def test_notes_the_zipped_limit(
+    locked_project: Project, index: Index, options: tuple[str, ...], deploy: str
+) -> None:
+    """A ZIP past 50 MB is fine, also where warnings are not; a note says how it is deployed."""
     with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
 
-    outcome = bundle()
+    outcome = bundle("--strict", *options)
 
-    assert outcome.exit_code == 0
-    assert outcome.message == (
-        f"Warning: The ZIP has {zip_path.stat().st_size:,} bytes; Lambda's API takes less than 52,428,800 "
-        "(50 MB) directly. Upload it to S3 and deploy it from there."
-    )
+    path = locked_project.folder / f"dist/my-fn{'-layer' if options else ''}.zip"
+    assert (outcome.exit_code, outcome.error) == (0, "")
     assert "  Zipped      50.0 MB of 50 MB\n" in outcome.output
-
-
-def test_warns_past_the_unzipped_limit(locked_project: Project, index: Index, zip_path: Path) -> None:
-    """A bundle past 250 MB unpacked is written with a warning; with --strict it is not."""
-    with_wheel(locked_project, index, bytes(250 << 20), zipfile.ZIP_DEFLATED)
-
-    strict = bundle("--strict")
-
-    assert strict.exit_code == 1
-    assert not zip_path.parent.exists()
-    outcome = bundle()
-    with zipfile.ZipFile(zip_path) as archive:
-        unzipped = sum(member.file_size for member in archive.infolist())
-    assert outcome.exit_code == 0
-    assert outcome.message == (
-        f"Warning: Unzipped, the bundle has {unzipped:,} bytes; Lambda refuses 262,144,000 (250 MB) or more, "
-        "layers included. --explain shows what would save most; --exclude leaves files out."
+    assert outcome.output.endswith(
+        "Note: The ZIP has 50.0 MB; Lambda's API takes less than 50 MB directly, but any through S3: "
+        f"`aws s3 cp {path} s3://BUCKET/ && aws lambda {deploy}`\n"
     )
-    assert outcome.message.removeprefix("Warning: ") in strict.message
-    assert "  Unzipped    250.0 MB of 250 MB\n" in outcome.output
-
-
-def test_dry_run_enforces_the_limits_with_strict(locked_project: Project, index: Index) -> None:
-    """--dry-run --strict finds a bundle past a limit as the real run would."""
-    with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
-    assert bundle("-q").exit_code == 0
-
-    outcome = bundle("--strict", "--dry-run")
-
-    assert outcome.exit_code == 1
-    assert "(--strict makes this an error.)" in outcome.message
+    report = bundle("--format", "json", *options).report
+    assert ([f"`aws s3 cp {path} " in note for note in report["notes"]], report["warnings"]) == ([True], [])
