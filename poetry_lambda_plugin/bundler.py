@@ -34,6 +34,7 @@ from poetry_lambda_plugin.audit.imports import unimported
 from poetry_lambda_plugin.audit.limits import MaxSizeError
 from poetry_lambda_plugin.audit.limits import excess
 from poetry_lambda_plugin.audit.limits import too_large
+from poetry_lambda_plugin.audit.limits import unzipped_limit
 from poetry_lambda_plugin.audit.limits import zipped_notes
 from poetry_lambda_plugin.audit.sources import service_use
 from poetry_lambda_plugin.config import AUTO
@@ -450,6 +451,7 @@ def _report(
         changed=_changed(job, digest, status),
         packages=tuple(_package_reports(job, plan, digest)),
         left_out=job.left_out,
+        unzipped_limit=unzipped_limit(job.config),
         layers_unzipped=_layers_size(job),
         digest=digest,
         bytecode=None,

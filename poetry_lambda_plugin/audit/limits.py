@@ -7,10 +7,10 @@ import shlex
 
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.config import BUNDLES
-from poetry_lambda_plugin.config import TABLE
+from poetry_lambda_plugin.config import NO_LIMIT
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.report.savings import SET_OPTIONS
+from poetry_lambda_plugin.report.text import round_size
 from poetry_lambda_plugin.report.text import size
 from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
@@ -56,9 +56,17 @@ def zipped_notes(total: Sizes, output: Path, *, layer: bool) -> Iterator[str]:
         else f"update-function-code --function-name NAME --s3-bucket BUCKET --s3-key {name}"
     )
     yield (
-        f"The ZIP has {size(total.zipped)}; Lambda's API takes less than {size(MAX_ZIPPED_SIZE)} directly, "
-        f"but any through S3: `aws s3 cp {shlex.quote(str(output))} s3://BUCKET/ && aws lambda {deploy}`"
+        f"The ZIP has {size(total.zipped)}; Lambda's API takes less than {round_size(MAX_ZIPPED_SIZE)} "
+        "directly, but any through S3: "
+        f"`aws s3 cp {shlex.quote(str(output))} s3://BUCKET/ && aws lambda {deploy}`"
     )
+
+
+def unzipped_limit(config: BundleConfig) -> int | None:
+    """Return the bytes that a bundle and its layers must not reach, Lambda's where the user names none."""
+    if config.max_size is None:
+        return MAX_UNZIPPED_SIZE
+    return None if config.max_size == NO_LIMIT else config.max_size + 1
 
 
 def excess(unzipped: int, config: BundleConfig) -> int:
@@ -74,9 +82,10 @@ def too_large(name: str, bundle: int, layers: int, config: BundleConfig, savings
     having = f"has {_told(bundle, exact=exact)}"
     if layers:
         having += f" and its layers have {_told(layers, exact=exact)}"
-    rule = f"max-size allows {_told(limit, exact=exact)}"
+    told = f"{limit:,} bytes" if exact else round_size(limit)
+    rule = f"max-size allows {told}"
     if config.max_size is None:
-        rule = f"Lambda refuses {_told(limit, exact=exact)} or more, layers included"
+        rule = f"Lambda refuses {told} or more, layers included"
     return f"Unzipped, {name} {having}; {rule}. {_remedy(bundle + layers, config, savings)}"
 
 
@@ -87,9 +96,8 @@ def _remedy(unzipped: int, config: BundleConfig, savings: Savings) -> str:
     if options:
         lines = _lines(options, config.exclude)
         named = " and ".join(filter(None, [", ".join(lines[:-1]), lines[-1]]))
-        where = f"{TABLE}.{BUNDLES}.{config.bundle}" if config.bundle else TABLE
         verb = "makes" if len(lines) == 1 else "together make"
-        remedy = f"In [{where}], {named} {verb} it fit: {size(unzipped - saved)}."
+        remedy = f"In [{config.table}], {named} {verb} it fit: {size(unzipped - saved)}."
     else:
         left = size(unzipped - savings.together.unzipped)
         remedy = f"No option makes it fit: all together leave {left}. {WAYS_OUT[lambdas_own]}"

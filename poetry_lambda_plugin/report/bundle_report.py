@@ -102,6 +102,8 @@ class BundleReport:
     packages: tuple[PackageReport, ...]
     left_out: tuple[LeftOutPackage, ...]
     """Packages that are selected, but left to the runtime, to a layer or to nobody."""
+    unzipped_limit: int | None
+    """Bytes that it and its layers may not reach: Lambda's own or the user's; None for no limit."""
     layers_unzipped: int
     """Bytes of the layers that the function will have beside it."""
     digest: ArchiveDigest | None

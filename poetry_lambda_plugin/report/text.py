@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
 
 
@@ -72,7 +71,8 @@ def summary(report: BundleReport) -> Iterator[str]:
         total, layers = report.digest.total, report.layers_unzipped
         beside = f", and {size(layers)} in layers" if layers else ""
         yield f"  Zipped      {_limited(total.zipped, total.zipped, MAX_ZIPPED_SIZE)}"
-        yield f"  Unzipped    {_limited(total.unzipped, total.unzipped + layers, MAX_UNZIPPED_SIZE)}{beside}"
+        limited = _limited(total.unzipped, total.unzipped + layers, report.unzipped_limit)
+        yield f"  Unzipped    {limited}{beside}"
         yield f"  Files       {total.files:,}"
         yield from _largest(report)
         if report.bytecode is not None and report.bytecode.sizes is not None:
@@ -104,9 +104,11 @@ def _verb(report: BundleReport) -> str:
     return f"is {report.status}"
 
 
-def _limited(count: int, counted_too: int, limit: int) -> str:
+def _limited(count: int, counted_too: int, limit: int | None) -> str:
     """Write a size and its limit, which must be undercut."""
-    text = f"{size(count)} of {limit // MEGABYTE} MB"
+    if limit is None:
+        return size(count)
+    text = f"{size(count)} of {round_size(limit)}"
     return f"<warning>{text}</warning>" if counted_too >= limit else text
 
 
@@ -222,6 +224,11 @@ def size(count: int) -> str:
     if count < MEGABYTE // 10:
         return f"{count / 1024:.1f} KB"
     return f"{count / MEGABYTE:.1f} MB"
+
+
+def round_size(count: int) -> str:
+    """Write a size that somebody chose: without decimals where it has none."""
+    return size(count).replace(".0 ", " ")
 
 
 def counted(count: int, noun: str) -> str:

@@ -55,6 +55,6 @@ def test_sizes_are_exact_where_rounded_ones_would_not_differ() -> None:
         "Lambda refuses 262,144,000 bytes or more, layers included. "
     )
     assert rounded.startswith(
-        "Unzipped, a.zip has 200 MB and its layers have 60 MB; "
+        "Unzipped, a.zip has 200.0 MB and its layers have 60.0 MB; "
         "Lambda refuses 250 MB or more, layers included. "
     )

@@ -173,7 +173,7 @@ def test_summary_colours_what_is_over_a_limit(
     assert "\x1b" not in run("lambda-bundle", decorated=True).output.partition("/dist/")[2]
     with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
 
-    summary = run("lambda-bundle", decorated=True).output.partition("/dist/")[2]
+    summary = run("lambda-bundle", decorated=True).output.partition("/dist/")[2].partition("\x1b[32mNote:")[0]
 
     assert "  Zipped      \x1b[33m50.0 MB of 50 MB\x1b[39m\n  Unzipped    50.0 MB of 250 MB\n" in summary
     assert summary.count("\x1b") == 2
@@ -338,9 +338,10 @@ def test_notes_the_zipped_limit(
     path = locked_project.folder / f"dist/my-fn{'-layer' if options else ''}.zip"
     assert (outcome.exit_code, outcome.error) == (0, "")
     assert "  Zipped      50.0 MB of 50 MB\n" in outcome.output
-    assert outcome.output.endswith(
+    assert (
         "Note: The ZIP has 50.0 MB; Lambda's API takes less than 50 MB directly, but any through S3: "
         f"`aws s3 cp {path} s3://BUCKET/ && aws lambda {deploy}`\n"
-    )
+    ) in outcome.output
     report = bundle("--format", "json", *options).report
-    assert ([f"`aws s3 cp {path} " in note for note in report["notes"]], report["warnings"]) == ([True], [])
+    assert f"`aws s3 cp {path} " in report["notes"][-1]
+    assert report["warnings"] == []
