@@ -135,9 +135,9 @@ WRITE = "Write `include = {}` in [tool.poetry-lambda-plugin]."
             "api.handler", {"x.py": "", "../common/api.py": HANDLER}, ["../common:."], "", id="neighbour"
         ),
         pytest.param(
-            "common.api.handler",
-            {"x.py": "", "../../common/api.py": HANDLER},
-            ["../../common:common"],
+            "far_above.api.handler",
+            {"x.py": "", "../../far_above/api.py": HANDLER},
+            ["../../far_above:far_above"],
             "",
             id="far-above",
         ),
