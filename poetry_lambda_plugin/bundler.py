@@ -196,7 +196,9 @@ def _plan(
     plan = replace(plan, warnings=(*plan.warnings, *warnings))
     enforce(job.config, plan.warnings)
     if not plan.entries:
-        raise EmptyBundleError("There is nothing to bundle: --exclude leaves out every file.")
+        raise EmptyBundleError(
+            "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
+        )
     left_out = {left.path for distribution in plan.distributions for left in distribution.left_out}
     bundled = {entry.path.removeprefix(plan.prefix) for entry in plan.entries}
     check_handler(job.config.handler, bundled, left_out)

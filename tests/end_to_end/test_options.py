@@ -337,7 +337,9 @@ def test_exclude_of_everything_is_an_error(including_project: Project) -> None:
     outcome = bundle("--exclude", "*")
 
     assert (outcome.exit_code, outcome.output) == (1, "")
-    assert outcome.message == "There is nothing to bundle: --exclude leaves out every file."
+    assert outcome.message == (
+        "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
+    )
 
 
 @pytest.mark.parametrize(
