@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import tempfile
 
 from typing import TYPE_CHECKING
 
@@ -384,6 +385,18 @@ def test_output_with_a_name_too_long_in_a_new_folder(simple_project: Project) ->
     assert outcome.exit_code == 1
     assert outcome.message.endswith("File name too long. Choose another --output.")
     assert not (simple_project.folder / "new").exists()
+
+
+def test_no_place_for_temporary_files(
+    simple_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing temporary can be written, the message says what decides where that is."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    message = refusal(simple_project)
+
+    assert message.startswith("There is no place for temporary files: [Errno 2] No such file or directory: '")
+    assert message.endswith("'. Set TMPDIR to a folder that can be written to.")
 
 
 def test_two_bundles_with_one_output(simple_project: Project) -> None:
