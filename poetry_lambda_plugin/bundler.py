@@ -21,6 +21,9 @@ from poetry_lambda_plugin.archive.writer import Sizes
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.audit.handler import check_handler
+from poetry_lambda_plugin.audit.handler import has_module
+from poetry_lambda_plugin.audit.handler import include_lines
+from poetry_lambda_plugin.audit.handler import nearest_handler
 from poetry_lambda_plugin.audit.limits import check_max_size
 from poetry_lambda_plugin.audit.limits import size_warnings
 from poetry_lambda_plugin.audit.sources import service_use
@@ -40,6 +43,7 @@ from poetry_lambda_plugin.layout.bytecode import with_bytecode
 from poetry_lambda_plugin.layout.distribution import module_sources
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.layer import layer_prefix
+from poetry_lambda_plugin.layout.modules import only_chosen
 from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.project import project_distribution
@@ -59,6 +63,7 @@ from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.compiling import CompilationObserver
 from poetry_lambda_plugin.sources.compiling import Compiler
 from poetry_lambda_plugin.sources.fetching import Progress
+from poetry_lambda_plugin.sources.own_code import places_to_include
 from poetry_lambda_plugin.sources.project import ProjectSource
 
 
@@ -116,14 +121,16 @@ class Circumstances:
 def make_bundles(
     poetry: Poetry,
     configs: Sequence[BundleConfig],
+    family: Sequence[BundleConfig],
     circumstances: Circumstances,
     observer: Observer,
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, and report each when it is in its place.
 
-    Raises LambdaBundleError; no output is touched before all are complete.
+    `family` are all bundles of the project. Raises LambdaBundleError; no output is touched before all are
+    complete.
     """
-    jobs = prepare(poetry, configs, circumstances.today)
+    jobs = prepare(poetry, configs, family, circumstances.today)
     check_outputs(jobs)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with (
@@ -189,6 +196,10 @@ def _plan(
     distributions = [lay_out(choice, interpreter, is_project=choice is job.build) for choice in choices]
     if job.project is not None and job.project.files:
         distributions.append(project_distribution(job.project, interpreter, is_project=True))
+    if job.build is not None and job.config.modules is not None:
+        beside = {file.path for file in job.project.files} if job.project else ()
+        modules = job.config.modules
+        distributions = [only_chosen(d, modules, beside) if d.is_project else d for d in distributions]
     services, warnings = _services(job, distributions)
     if job.build is not None:
         warnings += import_warnings(job.config, _project_modules(distributions))
@@ -199,10 +210,41 @@ def _plan(
         raise EmptyBundleError(
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
-    left_out = {left.path for distribution in plan.distributions for left in distribution.left_out}
-    bundled = {entry.path.removeprefix(plan.prefix) for entry in plan.entries}
-    check_handler(job.config.handler, bundled, left_out)
-    return plan
+    return _with_handler_checked(job, plan)
+
+
+def _with_handler_checked(job: BundleJob, plan: BundlePlan) -> BundlePlan:
+    """Make sure that Lambda will find the handler, where one is set and the bundle is a function."""
+    handler = job.config.handler
+    if handler is None or job.config.layer:
+        return plan
+    bundled = {entry.path: entry for entry in plan.entries}
+    layers = frozenset(path for layer in job.layers for path in layer.files)
+    if job.config.no_root and not has_module(handler, {*bundled, *layers}):
+        note = f"The handler {handler!r} is not in this bundle, since no-root leaves out the project."
+        return replace(plan, notes=(*plan.notes, note))
+    python = job.target.runtime.python
+    warnings = tuple(check_handler(handler, bundled, layers, python, partial(_missing_module, job, plan)))
+    enforce(job.config, warnings)
+    return replace(plan, warnings=(*plan.warnings, *warnings))
+
+
+def _missing_module(job: BundleJob, plan: BundlePlan, module: str) -> str:
+    """Say where the module of the handler is instead, and what to write for it to be in the bundle."""
+    config, paths = job.config, (f"{module}.py", f"{module}/__init__.py")
+    left_out = {left.path: left.reason for d in plan.distributions for left in d.left_out}
+    for path in paths:
+        if left_out.get(path) == "excluded":
+            return f"exclude leaves out {path}: change the pattern, or add '!{path}' after it."
+    if config.modules is not None and any((job.root / path).is_file() for path in paths):
+        return f"`modules` leaves it out: add {module.replace('/', '.')!r} to it in [{config.table}]."
+    own = [e.path for e in plan.entries if e.owner == job.name and ".dist-info/" not in e.path]
+    hint = nearest_handler(str(config.handler), own)
+    places = places_to_include(job.root, module)
+    if places:
+        present = [i.path if i.to is None else f"{i.path}:{i.to}" for i in config.include]
+        return f"{include_lines(places, present, config.table)}{hint}"
+    return f"No file of the project is it.{hint} If a layer has it, name the layer in exclude-layers."
 
 
 def _compiled(
@@ -321,6 +363,7 @@ def _report(
         notes += (_unknown_sizes_note(job.config),)
     else:
         warnings += plan.warnings
+        notes += plan.notes
         warnings += tuple(size_warnings(digest.total, _layers_size(job), tuple))
         if explain:
             paths = {d.name: job.graph().path(d.name) for d in plan.distributions if not d.is_project}
@@ -330,6 +373,7 @@ def _report(
         version=job.version,
         bundle=job.config.bundle,
         target=job.target,
+        runtime_chosen_by=job.runtime_chosen_by,
         handler=job.config.handler,
         output=job.output,
         status=status,

@@ -46,12 +46,24 @@ if TYPE_CHECKING:
 
 
 LAYER_PATHS = ("python", "version-specific")
+ALL = "all"
+"""Stands for all of the project's own modules."""
 AUTO = "auto"
 """Stands for the services that the project's sources ask clients for."""
 
 TABLE = "tool.poetry-lambda-plugin"
 BUNDLES = "bundles"
 PLACEHOLDERS = ("name", "version", "runtime", "architecture", "bundle")
+
+MAX_HANDLER = 128
+"""Characters of a handler (AWS page "CreateFunction")."""
+
+BUILT_IN_MODULES = frozenset(
+    {"sys", "builtins", "marshal", "posix", "errno", "gc", "itertools", "atexit", "time", "pwd"}
+    | {"_abc", "_codecs", "_collections", "_functools", "_imp", "_io", "_locale", "_operator", "_signal"}
+    | {"_sre", "_stat", "_symtable", "_thread", "_warnings", "_weakref"}
+)
+"""Modules that are built into every CPython, which the runtime lets no handler shadow."""
 
 NEAR_TABLES = ("poetry-lambda-plugin", "poetry-lambda-bundle")
 SHORT_TABLES = frozenset({"lambda-plugin", "lambda-bundle", "poetry-lambda"})
@@ -142,8 +154,15 @@ class BundleConfig:
     optimize: int = 0
     """As PYTHONOPTIMIZE will be set."""
     handler: str | None = None
+    modules: tuple[str, ...] | None = None
+    """The project's own modules, packages or patterns of them; None for all."""
     scripts: bool = False
     strict: bool = False
+
+    @property
+    def table(self) -> str:
+        """Name of the table in pyproject.toml that is this bundle's own."""
+        return f"{TABLE}.{BUNDLES}.{self.bundle}" if self.bundle else TABLE
 
 
 def bundle_configs(
@@ -345,6 +364,35 @@ def _optimization(value: object, where: str) -> int:
     raise ConfigError(f"{where} must be 0, 1 or 2, as PYTHONOPTIMIZE, not {_type_name(value)}.")
 
 
+def _handler(value: object, where: str) -> str:
+    """Read a handler as the runtime does (awslambdaric, `_get_handler`)."""
+    handler = _string(value, where)
+    module, dot, function = handler.rpartition(".")
+    reason = None
+    if not (module.strip("./") and dot and function):
+        reason = "it must be MODULE.FUNCTION, as in 'my_package.my_module.handler'"
+    elif re.search(r"\s", handler) or len(handler) > MAX_HANDLER:
+        reason = f"Lambda takes at most {MAX_HANDLER} characters, and no space"
+    elif "\\" in handler or module[0] in "./":
+        reason = "folders are apart by dots or slashes, and there is none before the first one"
+    elif "/" in function or not function.isidentifier():
+        reason = f"{function!r} is no name of a function"
+    elif re.split(r"[./]", module)[0] in BUILT_IN_MODULES:
+        reason = "Lambda refuses a module with the name of one that is built into Python"
+    if reason is not None:
+        raise ConfigError(f"{where} is {handler!r}: {reason}.")
+    return handler
+
+
+def _modules(value: object, where: str) -> tuple[str, ...] | None:
+    if value == ALL:
+        return None
+    modules = _strings(value, where)
+    if not modules:
+        raise ConfigError(f"{where} is empty. Leave it out for all modules, or set no-root for none.")
+    return modules
+
+
 def _runtime(value: object, where: str) -> SetRuntime:
     name = _string(value, where)
     with _named(where):
@@ -383,7 +431,8 @@ READERS: Mapping[str, Callable[[object, str], object]] = {
     "bytecode": _bytecode,
     "bytecode-exclude": _patterns,
     "optimize": _optimization,
-    "handler": _string,
+    "handler": _handler,
+    "modules": _modules,
     "scripts": _boolean,
     "strict": _boolean,
 }
@@ -482,6 +531,7 @@ def _config(name: str | None, values: Layer) -> BundleConfig:
         bytecode_exclude=values.get("bytecode-exclude", ()),
         optimize=values.get("optimize", 0),
         handler=values.get("handler"),
+        modules=values.get("modules"),
         scripts=values.get("scripts", False),
         strict=values.get("strict", False),
     )

@@ -23,6 +23,7 @@ from poetry_lambda_plugin.sources.building import missing_for_build
 from poetry_lambda_plugin.sources.choice import BinaryPolicy
 from poetry_lambda_plugin.sources.choice import Choice
 from poetry_lambda_plugin.sources.choice import choose
+from poetry_lambda_plugin.sources.choice import unserved
 from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
 from poetry_lambda_plugin.sources.exclusion import UnknownPackageError
 from poetry_lambda_plugin.sources.exclusion import exclude_layers
@@ -30,19 +31,27 @@ from poetry_lambda_plugin.sources.exclusion import exclude_packages
 from poetry_lambda_plugin.sources.exclusion import imported_anyway
 from poetry_lambda_plugin.sources.exclusion import sdk_clashes
 from poetry_lambda_plugin.sources.lockfile import LockedPackage
+from poetry_lambda_plugin.sources.lockfile import LockError
 from poetry_lambda_plugin.sources.lockfile import dependency_graph
 from poetry_lambda_plugin.sources.lockfile import locked_names
 from poetry_lambda_plugin.sources.lockfile import locked_packages
+from poetry_lambda_plugin.sources.lockfile import names_in_lock
+from poetry_lambda_plugin.sources.own_code import Wishes
 from poetry_lambda_plugin.sources.project import needs_build
 from poetry_lambda_plugin.sources.project import project_identity
 from poetry_lambda_plugin.sources.project import project_root
 from poetry_lambda_plugin.sources.project import python_constraint
-from poetry_lambda_plugin.sources.project import read_includes
+from poetry_lambda_plugin.sources.project import read_beside_build
 from poetry_lambda_plugin.sources.project import read_project
-from poetry_lambda_plugin.target.platform import newest_runtime
+from poetry_lambda_plugin.sources.runtime_choice import RuntimeChoice
+from poetry_lambda_plugin.sources.runtime_choice import choose_runtime
+from poetry_lambda_plugin.sources.runtime_choice import local_python
+from poetry_lambda_plugin.target.platform import Target
+from poetry_lambda_plugin.target.platform import allowed_runtimes
 from poetry_lambda_plugin.target.platform import runtime_warnings
 from poetry_lambda_plugin.target.platform import target_for
 from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
+from poetry_lambda_plugin.target.runtimes import RUNTIMES
 
 
 if TYPE_CHECKING:
@@ -60,8 +69,9 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.layer import Layer
     from poetry_lambda_plugin.sources.graph import DependencyGraph
     from poetry_lambda_plugin.sources.project import ProjectSource
-    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.sources.runtime_choice import ChosenBy
     from poetry_lambda_plugin.target.runtimes import Architecture
+    from poetry_lambda_plugin.target.runtimes import Runtime
 
 
 class EmptyBundleError(LambdaBundleError):
@@ -82,8 +92,11 @@ class BundleJob:
 
     config: BundleConfig
     target: Target
+    runtime_chosen_by: ChosenBy
     name: str
     version: str
+    root: Path
+    """Folder of pyproject.toml."""
     output: Path
     project: ProjectSource | None
     """None for the dependencies alone."""
@@ -109,28 +122,42 @@ class PackageSelection:
     warnings: tuple[str, ...]
 
 
-ProjectReader: TypeAlias = "Callable[[tuple[Include, ...]], ProjectSource]"
+ProjectReader: TypeAlias = "Callable[[tuple[Include, ...], Wishes], ProjectSource]"
+Selector: TypeAlias = "Callable[[BundleConfig, Target], PackageSelection]"
 
 
-def prepare(poetry: Poetry, configs: Sequence[BundleConfig], today: date) -> list[BundleJob]:
-    """Decide all that needs no network, for each bundle and architecture; raises LambdaBundleError."""
+def prepare(
+    poetry: Poetry, configs: Sequence[BundleConfig], family: Sequence[BundleConfig], today: date
+) -> list[BundleJob]:
+    """Decide all that needs no network, for each bundle and architecture; raises LambdaBundleError.
+
+    `family` are all bundles of the project, those that are not to be made included.
+    """
     read = cache(partial(read_project, poetry))
+    select = cache(partial(_selection, poetry))
     return [
-        _prepared(poetry, config, architecture, today, read)
+        _prepared(poetry, config, architecture, runtime, today, read, select)
         for config in configs
+        for runtime in [_runtime(poetry, config, family, select)]
         for architecture in config.architectures
     ]
 
 
 def _prepared(
-    poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date, read: ProjectReader
+    poetry: Poetry,
+    config: BundleConfig,
+    architecture: Architecture,
+    runtime: RuntimeChoice,
+    today: date,
+    read: ProjectReader,
+    select: Selector,
 ) -> BundleJob:
-    target, warnings = _target(poetry, config, architecture, today)
+    target, warnings = _target(poetry, config, runtime.runtime, architecture, today)
     warnings = (*misnamed_tables(poetry.pyproject.data), *warnings)
     name, version = project_identity(poetry)
     output = _output(poetry, config, target)
     layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
-    selection = _selection(poetry, config, target, layers)
+    selection = _without_layers(select(config, target), layers)
     allows, _ = python_constraint(poetry)
     choices = choose(
         selection.packages,
@@ -147,15 +174,17 @@ def _prepared(
             f"{project_root(poetry)} has no module, package or included file. "
             "Add a dependency, a module beside pyproject.toml, or files with --include."
         )
-    warnings += (*selection.warnings, *_emptiness_warnings(poetry, project, build))
+    warnings += (*selection.warnings, *_own_code_warnings(poetry, project, build))
     if build is None:
         warnings += import_warnings(config, _modules(project))
     enforce(config, warnings)
     return BundleJob(
         config=config,
         target=target,
+        runtime_chosen_by=runtime.chosen_by,
         name=name,
         version=version,
+        root=project_root(poetry),
         output=output,
         project=project,
         build=build,
@@ -164,7 +193,7 @@ def _prepared(
         layers=layers,
         graph=selection.graph,
         warnings=warnings,
-        notes=_notes(project),
+        notes=(*filter(None, [runtime.note]), *(project.notes if project else ())),
     )
 
 
@@ -209,16 +238,83 @@ def import_warnings(config: BundleConfig, modules: Iterable[tuple[str, bytes]]) 
     return tuple(imported_anyway(config.exclude_packages, imported_modules(modules)))
 
 
+def _runtime(
+    poetry: Poetry, config: BundleConfig, family: Sequence[BundleConfig], select: Selector
+) -> RuntimeChoice:
+    """Return a bundle's runtime: the one that was asked for, else one for it and its layers together."""
+    if config.runtime is not None:
+        return RuntimeChoice(config.runtime, "configuration")
+    together = _with_its_layers(poetry, config, family)
+    named = {other.runtime: other for other in together if other.runtime is not None}
+    if len(named) == 1:
+        ((runtime, other),) = named.items()
+        note = f"{runtime.name} is the runtime of {other.bundle}, with which it shares a layer."
+        return RuntimeChoice(runtime, "layers", note)
+    allows, constraint = python_constraint(poetry)
+    candidates = allowed_runtimes(allows, constraint)
+    python = local_python(project_root(poetry))
+    local = next((runtime for runtime in RUNTIMES if runtime.python == python), None)
+    policy = BinaryPolicy.of(poetry)
+    bundles = [(other, a) for other in together for a in other.architectures]
+
+    def missing(runtime: Runtime, can_build: Callable[[Target], bool] = lambda _: False) -> tuple[str, ...]:
+        targets = [(_with_dependencies(other), Target(runtime, a)) for other, a in bundles]
+        lacking = (p for c, t in targets for p in unserved(_wanted(select, c, t), t, policy, can_build))
+        return tuple(dict.fromkeys(f"{package.name} {package.version}" for package in lacking))
+
+    return choose_runtime(candidates, local, missing, lambda runtime: not missing(runtime, can_build))
+
+
+def _with_its_layers(
+    poetry: Poetry, config: BundleConfig, family: Sequence[BundleConfig]
+) -> Sequence[BundleConfig]:
+    """Return a bundle and all others that are its layers or have it as one, directly or not."""
+    together = [config]
+    if not any(other.exclude_layers for other in family):
+        return together
+    outputs = {other: _possible_outputs(poetry, other) for other in family}
+    outputs.setdefault(config, _possible_outputs(poetry, config))
+    for one in together:
+        for other in family:
+            linked = outputs[other] & {*one.exclude_layers} or outputs[one] & {*other.exclude_layers}
+            if linked and other not in together:
+                together.append(other)
+    return together
+
+
+def _possible_outputs(poetry: Poetry, config: BundleConfig) -> frozenset[Path]:
+    targets = (Target(runtime, a) for runtime in RUNTIMES for a in config.architectures)
+    return frozenset(_output_path(poetry, config, target) for target in targets)
+
+
+def _with_dependencies(config: BundleConfig) -> BundleConfig:
+    """Look at a bundle of the project alone as what it will run with: the dependencies in a layer."""
+    return replace(config, only_root=False) if config.only_root else config
+
+
+def _wanted(select: Selector, config: BundleConfig, target: Target) -> tuple[LockedPackage, ...]:
+    """Return what has to be there on a target, nothing where a lock can't tell: the bundle will say why."""
+    try:
+        return select(config, target).packages
+    except LockError:
+        return ()
+
+
 def _target(
-    poetry: Poetry, config: BundleConfig, architecture: Architecture, today: date
+    poetry: Poetry, config: BundleConfig, runtime: Runtime, architecture: Architecture, today: date
 ) -> tuple[Target, tuple[str, ...]]:
     allows, constraint = python_constraint(poetry)
-    runtime = config.runtime or newest_runtime(allows, constraint)
     target = target_for(runtime, architecture, allows, constraint, config.runtime_set_by)
     return target, tuple(runtime_warnings(runtime, allows, constraint, today))
 
 
 def _output(poetry: Poetry, config: BundleConfig, target: Target) -> Path:
+    output = _output_path(poetry, config, target)
+    check_writable(output)
+    return output
+
+
+def _output_path(poetry: Poetry, config: BundleConfig, target: Target) -> Path:
     name, version = project_identity(poetry)
     placeholders = {
         "name": name,
@@ -227,26 +323,30 @@ def _output(poetry: Poetry, config: BundleConfig, target: Target) -> Path:
         "architecture": target.architecture,
         "bundle": config.bundle or name,
     }
-    output = output_path(config, project_root(poetry) / "dist", placeholders)
-    check_writable(output)
-    return output
+    return output_path(config, project_root(poetry) / "dist", placeholders)
 
 
-def _selection(
-    poetry: Poetry, config: BundleConfig, target: Target, layers: Sequence[Layer]
-) -> PackageSelection:
-    """Select from the lock, then leave out what the user, the runtime or a layer makes unnecessary."""
+def _selection(poetry: Poetry, config: BundleConfig, target: Target) -> PackageSelection:
+    """Select from the lock, then leave out what the user or the runtime makes unnecessary."""
     packages = () if config.only_root else locked_packages(poetry, target, config.selection)
     graph = cache(lambda: dependency_graph(poetry, target, config.selection, packages))
-    warnings: tuple[str, ...] = ()
-    left_out: tuple[LeftOutPackage, ...] = ()
-    kept = packages
     named = _named_exclusions(poetry, config)
-    if named and packages:
-        kept, left_out = exclude_packages(packages, graph(), named)
-        warnings += tuple(sdk_clashes(kept, left_out, graph(), target.runtime))
-    kept, in_layers, layer_warnings = exclude_layers(kept, layers)
-    return PackageSelection(kept, left_out + in_layers, graph, warnings + layer_warnings)
+    if not named or not packages:
+        return PackageSelection(packages, (), graph, ())
+    kept, left_out = exclude_packages(packages, graph(), named)
+    warnings = tuple(sdk_clashes(kept, left_out, graph(), target.runtime))
+    return PackageSelection(kept, left_out, graph, warnings)
+
+
+def _without_layers(selection: PackageSelection, layers: Sequence[Layer]) -> PackageSelection:
+    """Leave out what layers hold."""
+    kept, in_layers, warnings = exclude_layers(selection.packages, layers)
+    return replace(
+        selection,
+        packages=kept,
+        left_out=selection.left_out + in_layers,
+        warnings=selection.warnings + warnings,
+    )
 
 
 def _named_exclusions(poetry: Poetry, config: BundleConfig) -> dict[str, str]:
@@ -274,8 +374,9 @@ def _project(
     """Return the project's files, or what has to be built of it."""
     if config.no_root:
         return None, None
+    wishes = Wishes(config.handler, config.modules, names_in_lock(poetry))
     if not needs_build(poetry):
-        return _without(output, read(config.include)), None
+        return _without(output, read(config.include, wishes)), None
     name, version = project_identity(poetry)
     root = LockedPackage(
         name=name,
@@ -285,7 +386,7 @@ def _project(
         source_reference=None,
         source_url=str(project_root(poetry)),
     )
-    return _without(output, read_includes(poetry, config.include)), Choice(root, None, target)
+    return _without(output, read_beside_build(poetry, config.include, wishes)), Choice(root, None, target)
 
 
 def _without(output: Path, project: ProjectSource) -> ProjectSource:
@@ -293,23 +394,18 @@ def _without(output: Path, project: ProjectSource) -> ProjectSource:
     return replace(project, files=tuple(file for file in project.files if file.file != output))
 
 
-def _emptiness_warnings(poetry: Poetry, project: ProjectSource | None, build: Choice | None) -> Iterator[str]:
-    """Warn of a project whose own code was not found, which is seldom meant."""
-    if project is not None and not project.files and build is None:
+def _own_code_warnings(poetry: Poetry, project: ProjectSource | None, build: Choice | None) -> Iterator[str]:
+    """Warn of a project whose own code was not found where it should be, which is seldom meant."""
+    if project is None or build is not None:
+        return
+    if not project.files:
         yield (
             f"The project itself adds no file to the bundle: {project_root(poetry)} has no package of its "
             "name and no modules beside pyproject.toml. Name its folders in `packages`, or say --no-root."
         )
-
-
-def _notes(project: ProjectSource | None) -> tuple[str, ...]:
-    if project is not None and project.loose:
-        count = len(project.loose)
-        what = "module or package" if count == 1 else f"{count} modules and packages"
-        verb = "is" if count == 1 else "are"
-        note = f"The project has no package to build, so the {what} beside pyproject.toml {verb} bundled"
-        return (f"{note} (-v lists them); `include` chooses others.",)
-    if project is not None and project.replaced:
-        names = ", ".join(project.replaced)
-        return (f"`include` chooses the files of this project, so these are not bundled: {names}.",)
-    return ()
+    elif project.missing_packages:
+        names = ", ".join(map(repr, project.missing_packages))
+        yield (
+            f"packages in pyproject.toml names {names}, which is not there: the modules that are there are "
+            "bundled instead. Correct `packages`, or remove it."
+        )

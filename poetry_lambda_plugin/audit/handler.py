@@ -1,35 +1,173 @@
-"""Whether the handler that the user names is in the bundle."""
+"""Whether Lambda will find the handler that the user names: its module, and the function in it."""
 
 from __future__ import annotations
 
+import json
+import sys
+
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.audit.bindings import module_bindings
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import chunks
+from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
+from poetry_lambda_plugin.layout.modules import module_names
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Collection
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.archive.content import Entry
+    from poetry_lambda_plugin.audit.bindings import StarImport
 
 
-class ExcludedHandlerError(LambdaBundleError):
-    """A pattern that leaves out the handler's module."""
+MAX_NAMED = 3
+"""Places that a message names."""
+
+MAX_DEPTH = 8
+"""Star imports that are followed one after the other."""
 
 
-def check_handler(handler: str | None, bundled: Collection[str], left_out: Collection[str]) -> None:
-    """Raise ExcludedHandlerError where the handler's module was found, and then left out.
+class HandlerError(LambdaBundleError):
+    """A handler that Lambda would not find."""
 
-    A handler is `module.function`, its folders apart by dots or slashes (AWS page "Define Lambda function
-    handler in Python").
+
+def check_handler(
+    handler: str,
+    bundled: Mapping[str, Entry],
+    layers: Collection[str],
+    python: tuple[int, int],
+    missing: Callable[[str], str],
+) -> Iterator[str]:
+    """Yield a warning where it can't be known whether the function is there.
+
+    `bundled` are the files of the bundle by path, `layers` are the files of its layers where Python
+    would see them. `missing` says where else a module, a path without suffix, is. Raises HandlerError.
     """
-    if handler is None:
-        return
-    module = handler.rpartition(".")[0].replace(".", "/")
-    candidates = (f"{module}.py", f"{module}/__init__.py")
-    if any(path in bundled for path in candidates):
-        return
-    for path in candidates:
-        if path in left_out:
-            raise ExcludedHandlerError(
-                f"exclude leaves out {path}, which the handler {handler!r} needs. "
-                f"Change the pattern, or add '!{path}' after it."
+    name, _, function = handler.rpartition(".")
+    module = name.replace(".", "/")
+    path = _found(module, bundled.keys())
+    if path is None:
+        if _found(module, layers) is None:
+            raise HandlerError(
+                f"The handler {handler!r} needs the module {module.replace('/', '.')}, which is not in the "
+                f"bundle{' or its layers' if layers else ''}. {missing(module)}"
             )
+        return
+    _check_parents(handler, module, bundled.keys())
+    if path.endswith(".py"):
+        yield from _function_warnings(handler, path, function, bundled, python)
+
+
+def has_module(handler: str, paths: Collection[str]) -> bool:
+    """Tell whether the module of a handler is among some files."""
+    return _found(handler.rpartition(".")[0].replace(".", "/"), paths) is not None
+
+
+def nearest_handler(handler: str, paths: Collection[str]) -> str:
+    """Return a hint at a module of the bundle that a handler may mean; empty for none."""
+    name, _, function = handler.replace("/", ".").rpartition(".")
+    known = sorted(module_names(paths))
+    last = name.rpartition(".")[2]
+    same_end = [module for module in known if module.rpartition(".")[2] == last]
+    nearest = same_end or get_close_matches(name, known, n=1)
+    return f" Did you mean '{nearest[0]}.{function}'?" if nearest else ""
+
+
+def include_lines(values: Sequence[str], present: Sequence[str], table: str) -> str:
+    """Return what to write in pyproject.toml so that one of some values is added to what is included."""
+    lines = [f"`include = {json.dumps([*present, value], ensure_ascii=False)}`" for value in values]
+    return f"Write {' or '.join(lines[:MAX_NAMED])} in [{table}]."
+
+
+def _found(module: str, paths: Collection[str]) -> str | None:
+    """Return the file that Python would import as a module: a package before a module, as in its finders."""
+    for path in (f"{module}/__init__.py", f"{module}.py", f"{module}.pyc", f"{module}/__init__.pyc"):
+        if path in paths:
+            return path
+    compiled = (path for path in paths if path.startswith(f"{module}.") and EXTENSION_MODULE.search(path))
+    return min(compiled, default=None)
+
+
+def _check_parents(handler: str, module: str, paths: Collection[str]) -> None:
+    """Refuse a module in a folder that a module of the same name hides, since it is no package."""
+    parts = module.split("/")
+    for count in range(1, len(parts)):
+        parent = "/".join(parts[:count])
+        if f"{parent}.py" in paths and f"{parent}/__init__.py" not in paths:
+            raise HandlerError(
+                f"The handler {handler!r} can't be imported: Python takes {parent}.py before the folder "
+                f"{parent}/, which has no __init__.py. Add one, or rename one of the two."
+            )
+
+
+def _function_warnings(
+    handler: str,
+    path: str,
+    function: str,
+    bundled: Mapping[str, Entry],
+    python: tuple[int, int],
+) -> Iterator[str]:
+    bindings = module_bindings(_source(bundled[path]))
+    if bindings is None:
+        if sys.version_info[:2] >= python:
+            raise HandlerError(f"The handler {handler!r} can't be imported: {path} has a syntax error.")
+        # it may use what only the runtime's newer Python understands
+        return
+    if bindings.binds(function):
+        return
+    unclear = bindings.may_bind(function)
+    for star in bindings.stars:
+        known = _exports(star, path, bundled)
+        if known is None:
+            unclear = True
+        elif function in known:
+            return
+    if unclear:
+        yield f"Whether {path} binds {function!r}, which the handler {handler!r} names, can't be told."
+        return
+    raise HandlerError(
+        f"The handler {handler!r} names {function!r}, but {path} binds no such name at its top level."
+        f"{_hint(function, path, bindings.names, bundled.keys())}"
+    )
+
+
+def _hint(function: str, path: str, names: Collection[str], paths: Collection[str]) -> str:
+    """Name the nearest function, or say that what was named is itself a module."""
+    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if _found(f"{module.replace('.', '/')}/{function}", paths) is not None:
+        return f" {function!r} is a module: name the function in it, as in '{module}.{function}.handler'."
+    public = sorted(name for name in names if not name.startswith("__"))
+    usual = [name for name in ("lambda_handler", "handler", "main") if name in public]
+    nearest = get_close_matches(function, public, n=1) or usual
+    return f" Did you mean '{module}.{nearest[0]}'?" if nearest else ""
+
+
+def _exports(
+    star: StarImport, path: str, bundled: Mapping[str, Entry], depth: int = 0
+) -> frozenset[str] | None:
+    """Return what `from module import *` binds; None where that can't be known."""
+    module = star.module.replace(".", "/")
+    if star.level:
+        package = path.split("/")[: -star.level]
+        module = "/".join(filter(None, (*package, module)))
+    source = _found(module, bundled.keys())
+    bindings = module_bindings(_source(bundled[source])) if source and source.endswith(".py") else None
+    if bindings is None or bindings.dynamic or depth == MAX_DEPTH:
+        return None
+    if bindings.exported is not None:
+        return bindings.exported
+    inner = [_exports(s, str(source), bundled, depth + 1) for s in bindings.stars]
+    if any(names is None for names in inner):
+        return None
+    public = frozenset(name for name in bindings.names if not name.startswith("_"))
+    return public.union(*filter(None, inner))
+
+
+def _source(entry: Entry) -> bytes:
+    return b"".join(chunks(entry.content))

@@ -32,21 +32,24 @@ class ServiceUse:
 
 def imported_modules(sources: Iterable[tuple[str, bytes]]) -> frozenset[str]:
     """Return the top-level modules that sources import absolutely."""
-    names: set[str] = set()
-    for _, tree in _parsed(sources):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                names.update(alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.partition(".")[0])
-    return frozenset(names)
+    return frozenset(name for _, source in sources for level, name in imports_of(source) if not level)
+
+
+def imports_of(source: bytes) -> Iterator[tuple[int, str]]:
+    """Yield each import's leading dots and first name; nothing for what can't be parsed."""
+    tree = parsed(source)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name.partition(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, (node.module or "").partition(".")[0]
 
 
 def service_use(sources: Iterable[tuple[str, bytes]]) -> ServiceUse:
     """Return the literal services in calls such as `boto3.client("s3")`, and the calls that have none."""
     services: set[str] = set()
     unclear: list[str] = []
-    for path, tree in _parsed(sources):
+    for path, tree in _trees(sources):
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             function = call.func
             if not isinstance(function, ast.Attribute) or function.attr not in SERVICE_METHODS:
@@ -65,18 +68,19 @@ def _first_argument(call: ast.Call) -> ast.expr | None:
     return next((keyword.value for keyword in call.keywords if keyword.arg == "service_name"), None)
 
 
-def _parsed(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, ast.Module]]:
+def _trees(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, ast.Module]]:
     """Parse what this Python can; sources for another one say nothing."""
     for path, source in sources:
-        tree = _tree(path, source)
+        tree = parsed(source)
         if tree is not None:
             yield path, tree
 
 
-def _tree(path: str, source: bytes) -> ast.Module | None:
+def parsed(source: bytes) -> ast.Module | None:
+    """Parse a module; None for what the running Python does not understand."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(source, path)
+            return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the parser's own for deep nesting
         return None

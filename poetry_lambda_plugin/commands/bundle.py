@@ -12,6 +12,7 @@ import traceback
 from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -169,10 +170,10 @@ class BundleCommand(GroupCommand):
         epoch = source_date_epoch(os.environ)
         poetry = self._read_project()
         self._ignored = tuple(misnamed_tables(poetry.pyproject.data))
-        configs = bundle_configs(
+        configs_of = partial(
+            bundle_configs,
             poetry.pyproject.data.get("tool", {}).get("poetry-lambda-plugin", {}),
             options,
-            self.argument("bundles"),
             root=project_root(poetry),
             cwd=Path.cwd(),
         )
@@ -184,7 +185,8 @@ class BundleCommand(GroupCommand):
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
         observer = SilentObserver() if self._is_json else ConsoleObserver(self.io)
-        return make_bundles(poetry, configs, circumstances, observer)
+        configs = configs_of(self.argument("bundles"))
+        return make_bundles(poetry, configs, configs_of(()), circumstances, observer)
 
     def _given_options(self) -> dict[str, Any]:
         """Return the options that were typed, by the key that they share with the configuration."""

@@ -39,6 +39,8 @@ class Layer:
     """Version by normalised name of each distribution."""
     unzipped: int
     """Bytes once unpacked."""
+    files: frozenset[str] = frozenset()
+    """Paths of what lies where the runtime would import it from, as it would see them."""
 
 
 def layer_prefix(runtime: Runtime, *, version_specific: bool) -> str:
@@ -58,12 +60,12 @@ def read_layer(path: Path, runtime: Runtime) -> Layer:
         raise LayerError(
             f"exclude-layers: {path} can't be read: {error.strerror}. Make the layer before the function."
         ) from error
+    prefixes = [layer_prefix(runtime, version_specific=specific) for specific in (False, True)]
+    seen = [m.name.removeprefix(p) for p in prefixes for m in members if m.name.startswith(p)]
     versions: dict[str, str] = {}
-    for version_specific in (False, True):
-        prefix = layer_prefix(runtime, version_specific=version_specific)
-        for member in members:
-            folder, _, file = member.name.removeprefix(prefix).partition("/")
-            if member.name.startswith(prefix) and file == "METADATA" and folder.endswith(".dist-info"):
-                name, _, version = folder.removesuffix(".dist-info").partition("-")
-                versions[canonicalize_name(name)] = version
-    return Layer(path, versions, sum(member.size for member in members))
+    for file in seen:
+        folder, _, base = file.partition("/")
+        if base == "METADATA" and folder.endswith(".dist-info"):
+            name, _, version = folder.removesuffix(".dist-info").partition("-")
+            versions[canonicalize_name(name)] = version
+    return Layer(path, versions, sum(member.size for member in members), frozenset(seen))

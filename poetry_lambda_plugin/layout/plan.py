@@ -60,6 +60,7 @@ class BundlePlan:
     distributions: tuple[PlannedDistribution, ...]
     """The project first, then by name."""
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     prefix: str = ""
     """Folder that all paths begin with: a layer's."""
 

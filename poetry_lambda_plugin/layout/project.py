@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
-    from poetry_lambda_plugin.sources.project import ProjectFile
+    from poetry_lambda_plugin.sources.files import ProjectFile
     from poetry_lambda_plugin.sources.project import ProjectSource
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.distribution import LeftOut
     from poetry_lambda_plugin.report.savings import Saving
     from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
+    from poetry_lambda_plugin.sources.runtime_choice import ChosenBy
     from poetry_lambda_plugin.target.platform import Target
 
 
@@ -78,6 +79,7 @@ class BundleReport:
     version: str
     bundle: str | None
     target: Target
+    runtime_chosen_by: ChosenBy
     handler: str | None
     output: Path
     status: Status

@@ -40,6 +40,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "bundle": report.bundle,
         "project": {"name": report.project, "version": report.version},
         "runtime": report.target.runtime.name,
+        "runtime_chosen_by": report.runtime_chosen_by,
         "architecture": report.target.architecture,
         "handler": report.handler,
         "output": str(report.output),

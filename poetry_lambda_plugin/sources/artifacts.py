@@ -35,8 +35,9 @@ from poetry_lambda_plugin.sources.fetching import NO_INDEX
 from poetry_lambda_plugin.sources.fetching import Fetcher
 from poetry_lambda_plugin.sources.fetching import StoppedError
 from poetry_lambda_plugin.sources.fetching import UnavailableFileError
+from poetry_lambda_plugin.sources.files import ProjectError
 from poetry_lambda_plugin.sources.known_files import digest
-from poetry_lambda_plugin.sources.project import ProjectError
+from poetry_lambda_plugin.sources.own_code import Wishes
 from poetry_lambda_plugin.sources.project import ProjectSource
 from poetry_lambda_plugin.sources.project import is_built_by_poetry_core
 from poetry_lambda_plugin.sources.project import read_project
@@ -320,7 +321,7 @@ def _project(folder: Path, package: LockedPackage, within: Path | None = None) -
     What comes from others, as by git, must not reach for files of this host: all lie `within` a folder.
     """
     try:
-        project = read_project(poetry_api.read_dependency(folder), ())
+        project = read_project(poetry_api.read_dependency(folder), (), Wishes(beside=False))
     except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
         raise ProjectError(f"{package} in {folder} can't be bundled: {error}") from error
     if canonicalize_name(project.name) != package.name:

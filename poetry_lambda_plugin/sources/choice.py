@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -117,13 +118,23 @@ def choose(
     WrongPathFileError.
     """
     choices = [_choice(package, target, policy, can_build) for package in packages]
-    missing = [package for package, choice in zip(packages, choices, strict=True) if choice is None]
-    if missing:
+    if missing := [package for package, choice in zip(packages, choices, strict=True) if choice is None]:
         reasons = {package: _reason(package, target, policy, missing_for_build) for package in missing}
         raise NoUsableFileError(target, reasons, _remedy(missing, target, policy, suits))
     return tuple(choice for choice in choices if choice is not None)
 
 
+def unserved(
+    packages: Sequence[LockedPackage],
+    target: Target,
+    policy: BinaryPolicy,
+    can_build: Callable[[Target], bool],
+) -> tuple[LockedPackage, ...]:
+    """Return the packages that have nothing usable for a target; judged as `choose` does."""
+    return tuple(package for package in packages if _choice(package, target, policy, can_build) is None)
+
+
+@cache
 def best_wheel(package: LockedPackage, target: Target) -> LockedFile | None:
     """Return the locked wheel that fits a target best: the most specific tag first."""
     ranked = [

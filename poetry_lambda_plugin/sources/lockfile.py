@@ -52,7 +52,7 @@ class LockError(LambdaBundleError):
     """A lock file that is missing, unreadable or older than pyproject.toml."""
 
 
-class PathDependencyError(LambdaBundleError):
+class PathDependencyError(LockError):
     """A path dependency that is not what was locked."""
 
     def __init__(self, words: re.Match[str]) -> None:
@@ -111,7 +111,7 @@ class LockedPackage:
 def locked_packages(poetry: Poetry, target: Target, selection: Selection) -> tuple[LockedPackage, ...]:
     """Return the packages to bundle, sorted by name.
 
-    Raises LockError, PathDependencyError and UnknownNameError.
+    Raises LockError and UnknownNameError.
     """
     groups = _groups(poetry, selection)
     extras = _extras(poetry, selection)
@@ -192,6 +192,14 @@ def locked_names(poetry: Poetry) -> frozenset[str]:
     return frozenset(
         package.name for package in poetry_api.shared_locker(poetry).locked_repository().packages
     )
+
+
+def names_in_lock(poetry: Poetry) -> frozenset[str]:
+    """Return the names of all packages in the lock as far as it can be read; it need not be there."""
+    try:
+        return frozenset(canonicalize_name(package["name"]) for package in poetry.locker.lock_data["package"])
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError):
+        return frozenset()
 
 
 def dependency_graph(

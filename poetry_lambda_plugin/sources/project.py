@@ -7,22 +7,25 @@ package: loose modules beside pyproject.toml are taken as they are.
 from __future__ import annotations
 
 import os
-import subprocess
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 from poetry.core.constraints.version import Version as PoetryVersion
 from poetry.core.exceptions import PoetryCoreError
 from poetry.core.pyproject.toml import PyProjectTOML
 
-from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.sources import poetry_api
+from poetry_lambda_plugin.layout.modules import matches
+from poetry_lambda_plugin.sources.files import ExcludedPaths
+from poetry_lambda_plugin.sources.files import ProjectError
+from poetry_lambda_plugin.sources.files import ProjectFile
+from poetry_lambda_plugin.sources.files import files_below
+from poetry_lambda_plugin.sources.files import matching
+from poetry_lambda_plugin.sources.files import project_file
+from poetry_lambda_plugin.sources.own_code import own_code
 
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.config import Include
+    from poetry_lambda_plugin.sources.own_code import Wishes
 
 
 POETRY_BACKENDS = ("poetry.core.masonry.api", "poetry.masonry.api")
@@ -47,23 +51,14 @@ NAMELESS = "non-package-mode"
 LICENCE_PATTERNS = ("COPYING*", "LICEN[SC]E*", "AUTHORS*", "NOTICE*", "LICENSES/**/*")
 """Files that poetry-core takes for licences where the project names none (PEP 639)."""
 
-GIT = ".git"
-"""A folder in a repository, a file in a submodule: never bundled, for its URLs may hold credentials."""
 
-TEST_PATTERNS = ("tests", "test", "test_*.py", "*_test.py", "conftest.py")
-"""Names at the project's root that are not bundled by default."""
+class MissingPackageError(ProjectError):
+    """A package that pyproject.toml names and the project lacks."""
 
-
-class ProjectError(LambdaBundleError):
-    """A project whose own files can't be told or found."""
-
-
-class ProjectFile(NamedTuple):
-    """A file of the project and its place in the bundle."""
-
-    path: str
-    """With forward slashes, relative to the bundle's root."""
-    file: Path
+    def __init__(self, pattern: str, base: Path) -> None:
+        super().__init__(
+            f"packages in pyproject.toml names {pattern!r}, but {base.resolve()} has no such file or folder."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,9 +80,10 @@ class ProjectSource:
     is_distribution: bool
     """False where it has no metadata: `package-mode = false`."""
     loose: tuple[str, ...] = ()
-    """What was taken from the project's root because it has no package."""
-    replaced: tuple[str, ...] = ()
-    """What would have been taken from there, had the user not named what to include."""
+    """What was taken although no package has it."""
+    missing_packages: tuple[str, ...] = ()
+    """What `packages` names, and nobody has."""
+    notes: tuple[str, ...] = ()
 
 
 def project_root(poetry: CorePoetry) -> Path:
@@ -135,10 +131,15 @@ def needs_build(poetry: Poetry) -> bool:
     return has_build_system and not is_built_by_poetry_core(project_root(poetry))
 
 
-def read_includes(poetry: Poetry, include: Sequence[Include]) -> ProjectSource:
-    """Find only what the user wants included, for a project whose own files come from its build."""
+def read_beside_build(poetry: Poetry, include: Sequence[Include], wishes: Wishes) -> ProjectSource:
+    """Find what the user wants beside a project whose own files come from its build."""
     name, version = project_identity(poetry)
-    files = tuple(sorted(_included_files(include, project_root(poetry))))
+    root = project_root(poetry)
+    excluded = ExcludedPaths.of(root, [str(pattern) for pattern in poetry.package.exclude])
+    own = own_code(root, (), excluded, wishes._replace(modules=None))
+    patterns = wishes.modules or ("*",)
+    beside = [file for file in own.files if any(matches(pattern, file.path) for pattern in patterns)]
+    files = (*sorted(_included_files(include, root)), *sorted(beside))
     return ProjectSource(
         name=name,
         pretty_name=name,
@@ -148,42 +149,50 @@ def read_includes(poetry: Poetry, include: Sequence[Include]) -> ProjectSource:
         licences=(),
         entry_points={},
         is_distribution=False,
+        notes=own.notes,
     )
 
 
-def read_project(poetry: CorePoetry, include: Sequence[Include]) -> ProjectSource:
+def read_project(poetry: CorePoetry, include: Sequence[Include], wishes: Wishes) -> ProjectSource:
     """Find a project's files and what else the user wants included; raises ProjectError."""
     package, root, package_mode = poetry.package, project_root(poetry), poetry.is_package_mode
     name, version = project_identity(poetry)
-    excluded = _excluded_paths(package, root)
-    included = list(_included_files(include, root))
+    excluded = ExcludedPaths.of(root, [str(pattern) for pattern in package.exclude])
     packages = _packages(package, root, package_mode=package_mode)
-    loose: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    if packages is not None:
-        files = [file for item in packages for file in _package_files(item, root, excluded)]
-    else:
-        files = list(_loose_files(root, excluded))
-        loose = tuple(sorted({file.path.partition("/")[0] for file in files}))
-    if loose and include:
-        wanted = {file.path.partition("/")[0] for file in included}
-        replaced = tuple(name for name in loose if name not in wanted)
-        files, loose = [], ()
-    files += _explicitly_included_files(package, root)
+    packaged = None if packages is None else _packaged_files(packages, root, excluded)
+    own = own_code(root, packaged, excluded, wishes)
+    if packages and packaged is None and not own.files:
+        raise MissingPackageError(packages[0]["include"], root / packages[0].get("from", "."))
+    files = (*own.files, *_explicitly_included_files(package, root))
     return ProjectSource(
         name=name,
         pretty_name=package.pretty_name,
         version=version,
         summary=" ".join((package.description or "").split()),
-        files=(*sorted(included), *sorted(files)),
+        files=(*sorted(_included_files(include, root)), *sorted(files)),
         licences=tuple(_licences(package, root)) if package_mode else (),
         entry_points={name.replace("-", "_"): dict(group) for name, group in package.entry_points.items()}
         if package_mode
         else {},
         is_distribution=package_mode,
-        loose=loose,
-        replaced=replaced,
+        loose=own.loose,
+        missing_packages=tuple(i["include"] for i in packages or ()) if packaged is None else (),
+        notes=own.notes,
     )
+
+
+def _packaged_files(
+    packages: Sequence[Mapping[str, Any]], root: Path, excluded: ExcludedPaths
+) -> list[ProjectFile] | None:
+    """Return the files of all packages; None where not one of them is there, as after `poetry init`."""
+    if packages and not any(_elements_of(item, root) for item in packages):
+        return None
+    return [file for item in packages for file in _package_files(item, root, excluded)]
+
+
+def _elements_of(item: Mapping[str, Any], root: Path) -> Sequence[Path]:
+    """Return the files and folders that an entry of `packages` names."""
+    return matching(root / item.get("from", "."), item["include"])
 
 
 def _packages(
@@ -203,15 +212,15 @@ def _packages(
     return None
 
 
-def _package_files(item: Mapping[str, Any], root: Path, excluded: frozenset[str]) -> Iterator[ProjectFile]:
+def _package_files(item: Mapping[str, Any], root: Path, excluded: ExcludedPaths) -> Iterator[ProjectFile]:
     """Yield the files of one entry of `packages`, which may reach outside the project."""
     base = root / item.get("from", ".")
     pattern, to = item["include"], item.get("to", "")
     found = False
-    for element in _glob(base, pattern):
-        for file in _files_below(element):
+    for element in _elements_of(item, root):
+        for file in files_below(element):
             found = True
-            if _is_excluded(file, root, excluded):
+            if excluded.has(file):
                 continue
             path = Path(to, os.path.relpath(file, base)).as_posix()
             if path.startswith("../"):
@@ -219,11 +228,9 @@ def _package_files(item: Mapping[str, Any], root: Path, excluded: frozenset[str]
                     f"packages: {pattern!r} leaves {base}, so it has no place in the bundle. "
                     "Name the folder above it with `from`."
                 )
-            yield _project_file(path, file)
+            yield project_file(path, file)
     if not found:
-        raise ProjectError(
-            f"packages in pyproject.toml names {pattern!r}, but {base.resolve()} has no such file or folder."
-        )
+        raise MissingPackageError(pattern, base)
 
 
 def _explicitly_included_files(package: ProjectPackage, root: Path) -> Iterator[ProjectFile]:
@@ -231,45 +238,28 @@ def _explicitly_included_files(package: ProjectPackage, root: Path) -> Iterator[
     for item in package.include:
         if "wheel" not in item["format"]:
             continue
-        for element in _glob(root, item["path"]):
-            for file in _files_below(element):
+        for element in matching(root, item["path"]):
+            for file in files_below(element):
                 path = Path(os.path.relpath(file, root)).as_posix()
                 if path.startswith("../"):
                     raise ProjectError(
                         f"include in [tool.poetry] names {item['path']!r}, which leaves {root}, so it has no "
                         "place in the bundle. Give it one with --include PATH:TO."
                     )
-                yield _project_file(path, file)
-
-
-def _loose_files(root: Path, excluded: frozenset[str]) -> Iterator[ProjectFile]:
-    """Yield modules and packages at the root, without tests, virtual environments and hidden files."""
-    for element in sorted(root.iterdir()):
-        name = element.name
-        is_module = element.suffix == ".py" and element.is_file()
-        is_package = (element / "__init__.py").is_file() and not (element / "pyvenv.cfg").exists()
-        if not (is_module or is_package) or name.startswith("."):
-            continue
-        if any(fnmatchcase(name, pattern) for pattern in TEST_PATTERNS):
-            continue
-        for file in _files_below(element):
-            relative = file.relative_to(root)
-            hidden = any(part.startswith(".") for part in relative.parts)
-            if not hidden and not _is_excluded(file, root, excluded):
-                yield _project_file(relative.as_posix(), file)
+                yield project_file(path, file)
 
 
 def _included_files(include: Iterable[Include], root: Path) -> Iterator[ProjectFile]:
     """Yield what the user adds, at the path asked for."""
     for item in include:
         path = root / item.path
-        elements = [path] if path.exists() else _glob(root, item.path)
+        elements = [path] if path.exists() else matching(root, item.path)
         if not elements:
             raise ProjectError(f"include names {item.path!r}, but {root} has no such file or folder.")
         for element in elements:
             target = _included_path(item, element, root, single=path.exists())
-            for file in _files_below(element):
-                yield _project_file(Path(target, os.path.relpath(file, element)).as_posix(), file)
+            for file in files_below(element):
+                yield project_file(Path(target, os.path.relpath(file, element)).as_posix(), file)
 
 
 def _included_path(item: Include, element: Path, root: Path, *, single: bool) -> str:
@@ -282,89 +272,10 @@ def _included_path(item: Include, element: Path, root: Path, *, single: bool) ->
     return element.resolve().name if relative.startswith("../") else relative
 
 
-def _glob(root: Path, pattern: str) -> Sequence[Path]:
-    """Return what matches, sorted; nothing for a pattern that pathlib refuses."""
-    path = Path(pattern)
-    try:
-        return sorted((root / path.anchor).glob(os.fspath(path.relative_to(path.anchor))))
-    except (ValueError, NotImplementedError, OSError):
-        return ()
-
-
-def _files_below(element: Path) -> Iterator[Path]:
-    """Yield a file, or all files of a folder; links are followed, each folder once on its path."""
-    if element.is_file():
-        if element.suffix != ".pyc":
-            yield element
-        return
-    yield from _walk(element, frozenset())
-
-
-def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
-    real = os.path.realpath(folder)
-    if folder.name in ("__pycache__", GIT) or real in above:
-        return
-    try:
-        children = sorted(folder.iterdir())
-    except OSError as error:
-        raise ProjectError(f"{folder} can't be read: {error.strerror}.") from error
-    for child in children:
-        if child.is_dir():
-            yield from _walk(child, above | {real})
-        elif child.is_file() and child.suffix != ".pyc" and child.name != GIT:
-            yield child
-
-
-def _project_file(path: str, file: Path) -> ProjectFile:
-    """Give a file its name in the bundle, which is UTF-8 whatever the locale of this host."""
-    try:
-        return ProjectFile(os.fsencode(path).decode("utf-8"), file)
-    except UnicodeDecodeError:
-        raise ProjectError(f"The name of {os.fsencode(path)!r} is not UTF-8. Rename the file.") from None
-
-
-def _excluded_paths(package: ProjectPackage, root: Path) -> frozenset[str]:
-    """Return files and folders which `exclude` of [tool.poetry] or git leaves out, relative to `root`."""
-    paths = {
-        Path(os.path.relpath(path, root)).as_posix()
-        for pattern in package.exclude
-        for path in _glob(root, str(pattern))
-    }
-    return frozenset(paths | _ignored_by_git(root))
-
-
-def _is_excluded(file: Path, root: Path, excluded: frozenset[str]) -> bool:
-    if not excluded or root not in file.parents:
-        return False
-    relative = file.relative_to(root)
-    return any(path.as_posix() in excluded for path in (relative, *relative.parents))
-
-
-def _ignored_by_git(root: Path) -> set[str]:
-    """Return what git ignores below `root`; nothing where git ignores `root` itself, as poetry-core does."""
-    try:
-        if _git(root, "check-ignore", "-q", ".").returncode == 0:
-            return set()
-        listed = _git(root, "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
-    except (OSError, RuntimeError, subprocess.CalledProcessError):
-        return set()
-    if listed.returncode:
-        return set()
-    return {os.fsdecode(path).rstrip("/") for path in listed.stdout.split(b"\0") if path}
-
-
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    # GIT_DIR and its kind would show another repository, as in a hook
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    # the user's own excludes, in contrast to the project's .gitignore, must not change a bundle
-    command = [poetry_api.git_executable(), "-C", os.fspath(root), "-c", f"core.excludesFile={os.devnull}"]
-    return subprocess.run([*command, *arguments], env=environment, capture_output=True, check=False)
-
-
 def _licences(package: ProjectPackage, root: Path) -> Iterator[ProjectFile]:
     """Yield licence files; a pattern that matches none is of no concern here."""
     # license_files is a tuple of globs, a path or None; Poetry has it since 2.2
     named = getattr(package, "license_files", None)
     patterns = named if isinstance(named, tuple) else LICENCE_PATTERNS
-    for file in sorted({file for pattern in patterns for file in _glob(root, pattern) if file.is_file()}):
-        yield _project_file(file.relative_to(root).as_posix(), file)
+    for file in sorted({file for pattern in patterns for file in matching(root, pattern) if file.is_file()}):
+        yield project_file(file.relative_to(root).as_posix(), file)

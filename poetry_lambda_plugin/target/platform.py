@@ -166,14 +166,17 @@ def find_architecture(name: str) -> Architecture:
     raise UnknownArchitectureError(name)
 
 
-def newest_runtime(allows: Callable[[str], bool], constraint: str) -> Runtime:
-    """Return the newest runtime in production whose Python the project allows.
+def allowed_runtimes(allows: Callable[[str], bool], constraint: str) -> tuple[Runtime, ...]:
+    """Return the runtimes in production whose Python the project allows, the newest first.
 
-    `allows` judges a full Python version; `constraint` is what the user wrote, for the message.
+    Where none does, those are taken that may have a micro version which it waits for. `allows` judges a full
+    Python version; `constraint` is what the user wrote, for the message. Raises UnsuitableRuntimeError.
     """
-    for runtime in reversed(RUNTIMES):
-        if not runtime.preview and allows(runtime.python_full_version):
-            return runtime
+    in_production = [runtime for runtime in reversed(RUNTIMES) if not runtime.preview]
+    allowed = [runtime for runtime in in_production if allows(runtime.python_full_version)]
+    allowed = allowed or [runtime for runtime in in_production if _allows_newer_micro(runtime, allows)]
+    if allowed:
+        return tuple(allowed)
     raise UnsuitableRuntimeError(
         f"No Lambda runtime satisfies the project's Python constraint {constraint!r}. {_way_out(allows)}"
     )

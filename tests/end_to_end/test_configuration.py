@@ -41,6 +41,7 @@ def test_reads_the_table(simple_project: Project) -> None:
         'runtime = "python3.12"\narchitecture = ["arm64"]\noutput = "out/{name}.zip"\n'
         'include = ["*.txt"]\nexclude = ["b.txt"]\nhandler = "my_fn.handler"\nstrict = true\n',
     )
+    simple_project.write({"my_fn.py": "handler = print\n"})
 
     report = bundle("--format", "json").report
 
@@ -73,6 +74,7 @@ def test_option_beats_bundle_beats_table(simple_project: Project) -> None:
         '[tool.poetry-lambda-plugin.bundles.api]\nhandler = "api.handler"\nruntime = "python3.12"\n'
         "[tool.poetry-lambda-plugin.bundles.job]\n",
     )
+    simple_project.write({"table.py": "handler = print\n", "api.py": "handler = print\n"})
 
     def told(*arguments: str) -> tuple[str, str]:
         report = bundle("--format", "json", "--dry-run", *arguments).report

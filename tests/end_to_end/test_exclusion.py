@@ -479,8 +479,8 @@ def test_refuses_pattern_that_hits_the_handler(locked_project: Project) -> None:
 
     assert outcome.exit_code == 1
     assert outcome.message == (
-        "exclude leaves out my_fn.py, which the handler 'my_fn.handler' needs. "
-        "Change the pattern, or add '!my_fn.py' after it."
+        "The handler 'my_fn.handler' needs the module my_fn, which is not in the bundle. "
+        "exclude leaves out my_fn.py: change the pattern, or add '!my_fn.py' after it."
     )
     assert not (locked_project.folder / "dist/my-fn.zip").exists()
     assert bundle("--exclude", "my_*.py", "--exclude", "!my_fn.py").exit_code == 0

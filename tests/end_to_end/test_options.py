@@ -217,7 +217,7 @@ def including_project(project: Project) -> Project:
     project.write(
         {
             "my_fn.py": "",
-            "lambda_function.py": "",
+            "extra.py": "",
             "config.toml": "",
             "data/a.json": "{}",
             "data/deep/b.json": "{}",
@@ -233,7 +233,7 @@ def including_project(project: Project) -> Project:
 @pytest.mark.parametrize(
     ("include", "expected"),
     [
-        pytest.param("lambda_function.py", {"lambda_function.py"}, id="file"),
+        pytest.param("extra.py", {"extra.py"}, id="file"),
         pytest.param("config.toml:conf.toml", {"conf.toml"}, id="file-renamed"),
         pytest.param("config.toml:conf/", {"conf/config.toml"}, id="file-into-folder"),
         pytest.param("data/a.json:.", {"a.json"}, id="file-to-the-root"),

@@ -165,6 +165,7 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
         "bundle": None,
         "project": {"name": "my-fn", "version": "0.1.0"},
         "runtime": "python3.13",
+        "runtime_chosen_by": "configuration",
         "architecture": "x86_64",
         "handler": "my_fn.handler",
         "output": str(zip_path),

@@ -20,9 +20,9 @@ from poetry_lambda_plugin.target.platform import Target
 from poetry_lambda_plugin.target.platform import UnknownArchitectureError
 from poetry_lambda_plugin.target.platform import UnknownRuntimeError
 from poetry_lambda_plugin.target.platform import UnsuitableRuntimeError
+from poetry_lambda_plugin.target.platform import allowed_runtimes
 from poetry_lambda_plugin.target.platform import find_architecture
 from poetry_lambda_plugin.target.platform import find_runtime
-from poetry_lambda_plugin.target.platform import newest_runtime
 from poetry_lambda_plugin.target.platform import runtime_warnings
 from poetry_lambda_plugin.target.platform import target_for
 from poetry_lambda_plugin.target.runtimes import RUNTIMES
@@ -362,15 +362,15 @@ def test_refuses_unknown_architecture(name: str, hint: str) -> None:
         pytest.param(">=3.10,<3.11.5", "python3.10", id="patched-past-the-bound"),
     ],
 )
-def test_defaults_to_newest_runtime_allowed(constraint: str, expected: str) -> None:
+def test_defaults_to_allowed_runtimes_allowed(constraint: str, expected: str) -> None:
     """Previews aside, the newest runtime that the project's Python constraint allows is the default."""
-    assert newest_runtime(allowing(constraint), constraint).name == expected
+    assert allowed_runtimes(allowing(constraint), constraint)[0].name == expected
 
 
 def test_refuses_constraint_that_no_runtime_satisfies() -> None:
     """Without any runtime the message has the constraint and what Lambda offers."""
     with pytest.raises(UnsuitableRuntimeError) as caught:
-        newest_runtime(allowing(">=3.99"), ">=3.99")
+        allowed_runtimes(allowing(">=3.99"), ">=3.99")
 
     assert "satisfies the project's Python constraint '>=3.99'" in str(caught.value)
     assert "python3.12 (3.12.13)" in str(caught.value)

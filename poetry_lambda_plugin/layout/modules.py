@@ -1,0 +1,119 @@
+"""Which of the project's own files a user chooses by naming modules, packages or patterns of them."""
+
+from __future__ import annotations
+
+import re
+
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import LeftOut
+
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.layout.distribution import Distribution
+
+
+EXTENSION_MODULE = re.compile(r"\.(?:so|pyd)$")
+"""Compiled modules, whose names go on after the first dot with what they were compiled for."""
+
+MAX_NAMED = 5
+"""Modules that a message names."""
+
+
+class UnknownModuleError(LambdaBundleError):
+    """A module that the project does not have."""
+
+    def __init__(self, pattern: str, modules: Collection[str]) -> None:
+        self.pattern = pattern
+        known = sorted(modules)
+        nearest = get_close_matches(pattern, known, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+        listing = f" It has {', '.join(known[:MAX_NAMED])}{more}." if known else " It has none."
+        super().__init__(f"modules: the project has no module or package {pattern!r}.{hint}{listing}")
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Tell whether a file is a module that a pattern names, or lies in a package that it names.
+
+    A pattern is dotted or a path; `*` stands for any part of one name.
+    """
+    places = (module_path(path), *folders_of(path))
+    return any(_pattern(pattern).fullmatch(place) for place in places)
+
+
+def chosen_paths(paths: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
+    """Return the files that patterns choose.
+
+    With a module come the `__init__.py` of the packages that it is in and their data files. Files that lie
+    in no folder of modules are nobody's, and stay.
+    """
+    chosen = {path for path in paths if any(matches(pattern, path) for pattern in patterns)}
+    reached = {folder for path in chosen if is_module(path) for folder in folders_of(path)}
+    chosen |= {f"{folder}/__init__.py" for folder in reached} & set(paths)
+    with_modules = {folder for path in paths if is_module(path) for folder in folders_of(path)}
+    for path in paths:
+        if not is_module(path):
+            owner = next((folder for folder in folders_of(path) if folder in with_modules), None)
+            if owner is None or owner in reached:
+                chosen.add(path)
+    return frozenset(chosen)
+
+
+def only_chosen(distribution: Distribution, patterns: Sequence[str], others: Collection[str]) -> Distribution:
+    """Leave out of a built project what patterns do not choose; `others` are the project's files beside it.
+
+    Raises UnknownModuleError.
+    """
+    paths = {entry.path for entry in distribution.entries if ".dist-info/" not in entry.path}
+    for pattern in patterns:
+        if not any(matches(pattern, path) for path in (*paths, *others)):
+            raise UnknownModuleError(pattern, module_names(paths))
+    gone = paths - chosen_paths(paths, patterns)
+    return replace(
+        distribution,
+        entries=tuple(entry for entry in distribution.entries if entry.path not in gone),
+        left_out=(*distribution.left_out, *(LeftOut(path, "not in modules") for path in sorted(gone))),
+        changed=distribution.changed or bool(gone),
+    )
+
+
+def is_module(path: str) -> bool:
+    """Tell whether a file is Python's to import."""
+    return path.endswith(".py") or EXTENSION_MODULE.search(path) is not None
+
+
+def module_path(path: str) -> str:
+    """Return a file's path as a module has it: without suffix, and that of its folder for a package."""
+    if path.endswith("/__init__.py"):
+        return path.removesuffix("/__init__.py")
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}" if is_module(path) else path
+
+
+def folders_of(path: str) -> Iterator[str]:
+    """Yield the folders that a file is in, the nearest first."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def module_names(paths: Iterable[str]) -> frozenset[str]:
+    """Return the dotted names of all modules among files."""
+    return frozenset(module_path(path).replace("/", ".") for path in paths if is_module(path))
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    is_path = "/" in pattern or pattern.endswith(".py")
+    path = pattern.removeprefix("./").strip("/") if is_path else pattern.replace(".", "/")
+    path = path.removesuffix(".py").removesuffix("/__init__")
+    return re.compile("".join({"*": "[^/]*", "?": "[^/]"}.get(sign, re.escape(sign)) for sign in path))

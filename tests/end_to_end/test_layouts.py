@@ -1,0 +1,399 @@
+"""The bare command in the layouts that real functions have: each bundle's handler is really imported."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+import zipfile
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.projects import Locked
+from tests.support.projects import Project
+from tests.support.runner import bundle
+from tests.support.runner import contents
+from tests.support.wheels import make_wheel
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.support.index import Index
+
+
+HANDLER = "def handler(event, context):\n    return event\n"
+LAMBDA_HANDLER = "def lambda_handler(event, context):\n    return event\n"
+POETRY_1 = '[tool.poetry]\nname = "orders"\nversion = "1"\ndescription = ""\nauthors = []\n'
+NOT_A_PACKAGE = "[tool.poetry]\npackage-mode = false\n"
+PYTHON = '[tool.poetry.dependencies]\npython = "^3.9"\n'
+BUILD_SYSTEM = '[build-system]\nrequires = ["poetry-core"]\nbuild-backend = "poetry.core.masonry.api"\n'
+
+
+def call(path: Path, handler: str, folder: Path) -> str:
+    """Import a bundle's handler as Lambda does, in a fresh interpreter, and return what it answers."""
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    module, _, function = handler.rpartition(".")
+    code = (
+        f"import importlib, sys; sys.path.insert(0, {str(folder)!r}); "
+        f"print(getattr(importlib.import_module({module.replace('/', '.')!r}), {function!r})('hello', None))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-B", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def laid_out(project: Project, pyproject: str, files: Mapping[str, str]) -> Project:
+    project.write({"pyproject.toml": pyproject + PYTHON + BUILD_SYSTEM, **files})
+    project.lock()
+    return project
+
+
+def own(project: Project) -> set[str]:
+    (path,) = (project.folder / "dist").glob("*.zip")
+    return {name for name in contents(path) if ".dist-info/" not in name}
+
+
+LAYOUTS = [
+    pytest.param(
+        POETRY_1,
+        {"lambda_function.py": LAMBDA_HANDLER},
+        "lambda_function.lambda_handler",
+        {"lambda_function.py"},
+        id="loose-handler",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "app.py": f"import shared.db\n{HANDLER}",
+            "shared/db.py": "",
+            "shared/schema.sql": "x",
+            "notes/x.py": "",
+        },
+        "app.handler",
+        {"app.py", "shared/db.py", "shared/schema.sql"},
+        id="namespace-folder-that-is-imported",
+    ),
+    pytest.param(
+        POETRY_1,
+        {
+            "orders/__init__.py": "",
+            "lambda_function.py": f"import orders\n{LAMBDA_HANDLER}",
+            "tests/test_a.py": "",
+        },
+        "lambda_function.lambda_handler",
+        {"orders/__init__.py", "lambda_function.py"},
+        id="handler-beside-the-package",
+    ),
+    pytest.param(
+        POETRY_1,
+        {
+            "orders/__init__.py": "",
+            "entry.py": f"import helpers\n{HANDLER}",
+            "helpers.py": "",
+            "noxfile.py": "",
+        },
+        "entry.handler",
+        {"orders/__init__.py", "entry.py", "helpers.py"},
+        id="any-module-that-binds-a-handler-beside-the-package",
+    ),
+    pytest.param(
+        POETRY_1 + '[[tool.poetry.packages]]\ninclude = "orders"\nfrom = "src"\n',
+        {"src/orders/__init__.py": "", "src/handler.py": f"import orders\n{HANDLER}"},
+        "handler.handler",
+        {"orders/__init__.py", "handler.py"},
+        id="handler-beside-the-package-in-src",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {"src/app.py": f"import util.text\n{HANDLER}", "src/util/text.py": "", "setup.py": ""},
+        "app.handler",
+        {"app.py", "util/text.py"},
+        id="src-is-the-root",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "Dockerfile": (
+                "FROM public.ecr.aws/lambda/python:3.12\n"
+                'COPY src/. ${LAMBDA_TASK_ROOT}\nCMD ["app.handler"]\n'
+            ),
+            "src/app.py": HANDLER,
+            "deploy.py": "",
+        },
+        "app.handler",
+        {"app.py"},
+        id="dockerfile-copies-src",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "src/__init__.py": "",
+            "src/app.py": f"from util import twice\n{HANDLER}",
+            "src/util.py": "twice = 2\n",
+        },
+        "app.handler",
+        {"__init__.py", "app.py", "util.py"},
+        id="src-is-the-root-although-it-has-an-init",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "src/__init__.py": "",
+            "src/app.py": f"from src.util import twice\n{HANDLER}",
+            "src/util.py": "twice = 2\n",
+        },
+        "src.app.handler",
+        {"src/__init__.py", "src/app.py", "src/util.py"},
+        id="src-is-a-package",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "__init__.py": "",
+            "api.py": f"from .db import X\n{HANDLER}",
+            "db.py": "X = 1\n",
+            "tests/test_a.py": "",
+        },
+        "project.api.handler",
+        {"project/__init__.py", "project/api.py", "project/db.py"},
+        id="pyproject-inside-the-package-relative",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "__init__.py": "",
+            "api.py": f"from project.db.x import X\n{HANDLER}",
+            "db/__init__.py": "",
+            "db/x.py": "X = 1",
+        },
+        "project.api.handler",
+        {"project/__init__.py", "project/api.py", "project/db/__init__.py", "project/db/x.py"},
+        id="pyproject-inside-the-package-absolute",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {"__init__.py": "", "api.py": f"import db\n{HANDLER}", "db.py": ""},
+        "api.handler",
+        {"__init__.py", "api.py", "db.py"},
+        id="an-init-that-means-nothing",
+    ),
+    pytest.param(
+        POETRY_1 + '[[tool.poetry.packages]]\ninclude = "shared"\nfrom = "../common"\n',
+        {"../common/shared/__init__.py": "", "main.py": f"import shared\n{HANDLER}"},
+        "main.handler",
+        {"shared/__init__.py", "main.py"},
+        id="packages-from-outside",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {"functions/orders/handler.py": HANDLER, "functions/users/handler.py": HANDLER, "docs/conf.py": ""},
+        "functions/orders/handler.handler",
+        {"functions/orders/handler.py", "functions/users/handler.py"},
+        id="folders-of-modules-alone",
+    ),
+    pytest.param(
+        POETRY_1,
+        {
+            "orders/__init__.py": "import common.log\n",
+            "common/__init__.py": "",
+            "common/log.py": "",
+            "orders/a.py": HANDLER,
+        },
+        "orders.a.handler",
+        {"orders/__init__.py", "orders/a.py", "common/__init__.py", "common/log.py"},
+        id="package-that-imports-its-neighbour",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "lambda_function.py": f"import tasks\n{LAMBDA_HANDLER}",
+            "tasks.py": "",
+            "fabfile.py": "",
+            "conftest.py": "",
+        },
+        "lambda_function.lambda_handler",
+        {"lambda_function.py", "tasks.py"},
+        id="a-tool's-name-that-is-imported",
+    ),
+]
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["bare", "with-handler"])
+@pytest.mark.parametrize(("pyproject", "files", "handler", "expected"), LAYOUTS)
+def test_layout(
+    project: Project,
+    tmp_path: Path,
+    pyproject: str,
+    files: Mapping[str, str],
+    handler: str,
+    expected: set[str],
+    named: bool,
+) -> None:
+    """The bare command bundles what Lambda needs and nothing else, whether the handler is named or not."""
+    key = f'[tool.poetry-lambda-plugin]\nhandler = "{handler}"\n' if named else ""
+    laid_out(project, key + pyproject, files)
+
+    outcome = bundle()
+
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    assert own(project) == expected
+    (path,) = (project.folder / "dist").glob("*.zip")
+    assert call(path, handler, tmp_path / "task") == "hello"
+
+
+def note(output: str) -> str:
+    (line,) = [line for line in output.splitlines() if line.startswith("Note: ") and "python3." not in line]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "files", "expected"),
+    [
+        pytest.param(
+            NOT_A_PACKAGE,
+            {
+                "a.py": "",
+                "lib/__init__.py": "",
+                "lib/b.py": "",
+                "more/c.py": "",
+                "setup.py": "",
+                "data/x.json": "",
+            },
+            "Note: The project has no package to build, so what is beside pyproject.toml is bundled: "
+            "a.py, lib. "
+            "Left behind: more. `modules` chooses, `include` adds.",
+            id="loose",
+        ),
+        pytest.param(
+            NOT_A_PACKAGE,
+            {"src/app.py": "", "lib/b.py": ""},
+            "Note: The project has no package to build, so what is in src/ is bundled: app.py. "
+            "Left behind: lib. `modules` chooses, `include` adds.",
+            id="src",
+        ),
+        pytest.param(
+            NOT_A_PACKAGE,
+            {"__init__.py": "", "api.py": "from . import db\n", "db.py": ""},
+            "Note: pyproject.toml lies inside the package project, so this is bundled as project/: "
+            "__init__.py, api.py, db.py. `modules` chooses, `include` adds.",
+            id="inside",
+        ),
+        pytest.param(
+            POETRY_1,
+            {"orders/__init__.py": "", "handler.py": "import util\n", "util/x.py": "", "release.py": ""},
+            "Note: Beside orders, also bundled since Lambda may call it or the code imports it: "
+            "handler.py, util. "
+            "Left behind: release.py. `modules` chooses, `include` adds.",
+            id="beside",
+        ),
+        pytest.param(
+            POETRY_1,
+            {
+                "orders/__init__.py": "",
+                "release.py": "",
+                "tests/x.py": "",
+                "setup.py": "",
+                "scripts/y.py": "",
+            },
+            "Note: Left behind beside orders: release.py. `include` adds what is needed.",
+            id="left",
+        ),
+    ],
+)
+def test_note_names_what_was_taken_and_left(
+    project: Project, pyproject: str, files: Mapping[str, str], expected: str
+) -> None:
+    """One note tells of code that a build would not take, and of code that was left behind."""
+    laid_out(project, pyproject, files)
+
+    assert note(bundle().output) == expected
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(
+            {"orders/__init__.py": "", "setup.py": "", "noxfile.py": "", "tests/test_a.py": ""}, id="tools"
+        ),
+        pytest.param({"src/orders/__init__.py": "", "docs/conf.py": "", "scripts/a.py": ""}, id="src"),
+        pytest.param(
+            {"orders/__init__.py": "import alembic, json\n", "alembic/env.py": "", "json/x.py": ""},
+            id="names",
+        ),
+        pytest.param({"orders/__init__.py": "", "test_orders.py": "", "conftest.py": ""}, id="tests"),
+    ],
+)
+def test_ordinary_package_has_no_note(project: Project, index: Index, files: Mapping[str, str]) -> None:
+    """A project as any other is bundled without a word, and folders named like dependencies stay out."""
+    wheel = make_wheel("alembic", files={"alembic/__init__.py": ""})
+    index.add(wheel)
+    project.pyproject("orders", dependencies=["alembic"], source=index.url)
+    project.write(files)
+    project.lock([Locked.of(wheel)], source=index.url)
+
+    outcome = bundle("--runtime", "python3.13")
+
+    assert "Note" not in outcome.output
+    assert own(project) - {"alembic/__init__.py"} == {p.removeprefix("src/") for p in files if "orders/" in p}
+
+
+def test_module_that_deploys_is_no_handler(project: Project) -> None:
+    """`app.py` beside a package is left where it defines the infrastructure."""
+    laid_out(project, POETRY_1, {"orders/__init__.py": "", "app.py": "import aws_cdk\napp = aws_cdk.App()\n"})
+
+    assert "Left behind beside orders: app.py." in bundle().output
+    assert own(project) == {"orders/__init__.py"}
+
+
+def test_package_that_pyproject_names_in_vain(project: Project) -> None:
+    """Where `packages` names what is not there, what is there is taken, and a warning says so."""
+    laid_out(
+        project,
+        POETRY_1 + 'packages = [{include = "orders"}]\n',
+        {"lambda_function.py": LAMBDA_HANDLER},
+    )
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 0
+    assert outcome.message == (
+        "Warning: packages in pyproject.toml names 'orders', which is not there: "
+        "the modules that are there are bundled instead. Correct `packages`, or remove it."
+    )
+    assert own(project) == {"lambda_function.py"}
+
+
+def test_handler_beside_a_package_of_another_backend(project: Project, tmp_path: Path) -> None:
+    """A handler beside the package that a build makes a wheel of is taken too."""
+    wheel = make_wheel("orders", "1", {"orders/__init__.py": "", "orders/extra.py": ""})
+    pyproject = (
+        '[project]\nname = "orders"\nversion = "1"\nrequires-python = ">=3.9"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    project.write(
+        {
+            "pyproject.toml": pyproject,
+            "backend.py": (
+                "import base64\n\n\n"
+                "def build_wheel(folder, config_settings=None, metadata_directory=None):\n"
+                f"    with open(f'{{folder}}/{wheel.filename}', 'wb') as file:\n"
+                f"        file.write(base64.b64decode({base64.b64encode(wheel.data)!r}))\n"
+                f"    return {wheel.filename!r}\n"
+            ),
+            "orders/__init__.py": "",
+            "handler.py": f"import orders\n{HANDLER}",
+        }
+    )
+    project.lock()
+
+    assert bundle().exit_code == 0
+    assert own(project) == {"orders/__init__.py", "orders/extra.py", "handler.py"}
+
+    project.write({"pyproject.toml": pyproject + '[tool.poetry-lambda-plugin]\nmodules = ["handler"]\n'})
+    assert bundle().exit_code == 0
+    assert own(project) == {"handler.py"}
