@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import cache
 from functools import partial
+from heapq import nsmallest
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Protocol
 
+from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.archive.writer import EARLIEST
@@ -24,14 +28,20 @@ from poetry_lambda_plugin.audit.handler import check_handler
 from poetry_lambda_plugin.audit.handler import has_module
 from poetry_lambda_plugin.audit.handler import include_lines
 from poetry_lambda_plugin.audit.handler import nearest_handler
-from poetry_lambda_plugin.audit.limits import check_max_size
-from poetry_lambda_plugin.audit.limits import size_warnings
+from poetry_lambda_plugin.audit.imports import aws_callers
+from poetry_lambda_plugin.audit.imports import service_notes
+from poetry_lambda_plugin.audit.imports import unimported
+from poetry_lambda_plugin.audit.limits import MaxSizeError
+from poetry_lambda_plugin.audit.limits import excess
+from poetry_lambda_plugin.audit.limits import too_large
+from poetry_lambda_plugin.audit.limits import zipped_notes
 from poetry_lambda_plugin.audit.sources import service_use
 from poetry_lambda_plugin.config import AUTO
 from poetry_lambda_plugin.job import EmptyBundleError
 from poetry_lambda_plugin.job import check_outputs
 from poetry_lambda_plugin.job import enforce
 from poetry_lambda_plugin.job import import_warnings
+from poetry_lambda_plugin.job import needs_own_sdk
 from poetry_lambda_plugin.job import prepare
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.botocore import check_services
@@ -52,12 +62,15 @@ from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.report.bundle_report import BundleReport
 from poetry_lambda_plugin.report.bundle_report import BytecodeReport
 from poetry_lambda_plugin.report.bundle_report import Explanation
+from poetry_lambda_plugin.report.bundle_report import FileReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import difference
 from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.report.savings import RUNTIME_PACKAGES_OPTION
 from poetry_lambda_plugin.report.savings import SERVICES_OPTION
 from poetry_lambda_plugin.report.savings import savings
+from poetry_lambda_plugin.sources import known_files
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.compiling import CompilationObserver
@@ -86,20 +99,32 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.report.bundle_report import Status
-    from poetry_lambda_plugin.report.savings import Saving
+    from poetry_lambda_plugin.report.difference import OldBundle
+    from poetry_lambda_plugin.report.phases import Phase
+    from poetry_lambda_plugin.report.savings import Savings
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.sources.choice import Choice
     from poetry_lambda_plugin.sources.compiling import Bytecode
+
+
+MAX_FILES = 10
+"""Files that an explanation lists."""
 
 
 class Observer(Progress, CompilationObserver, Protocol):
     """Is told what happens."""
 
     def begin(self, job: BundleJob) -> None:
-        """Take note of a bundle that is in its place."""
+        """Take note of the bundle that is told of from now on."""
 
-    def bundled(self, name: str, version: str) -> None:
-        """Take note of a distribution in the bundle."""
+    def ready(self, choice: Choice, version: str) -> None:
+        """Take note of a package that has been read; called from several threads."""
+
+    def complete(self) -> None:
+        """Take note that the bundle is in its place."""
+
+    def took(self, phases: Sequence[Phase]) -> None:
+        """Take note, at the end, where the time went."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +155,7 @@ def make_bundles(
     `family` are all bundles of the project. Raises LambdaBundleError; no output is touched before all are
     complete.
     """
+    stopwatch = Stopwatch()
     jobs = prepare(poetry, configs, family, circumstances.today)
     check_outputs(jobs)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
@@ -142,34 +168,55 @@ def make_bundles(
         for job in jobs:
             if job.config.bytecode is not None:
                 compiler.interpreter(job.target.runtime.python)
-        parts = _parts(supplier, jobs, circumstances)
+        stopwatch.end("selecting")
+        observer.begin(jobs[0])
+        parts = _parts(supplier, jobs, circumstances, observer)
+        stopwatch.end("fetching")
         # what several bundles have in common is laid out once
         lay_out = cache(partial(_layout, parts))
         plans = [_plan(job, parts, lay_out) for job in jobs]
+        stopwatch.end("planning")
         compiled = [_compiled(j, plan, compiler, circumstances) for j, plan in zip(jobs, plans, strict=True)]
         plans = [plan for plan, _ in compiled]
+        if any(job.config.bytecode for job in jobs):
+            stopwatch.end("compiling")
         written = [_write(job, plan, circumstances, outputs) for job, plan in zip(jobs, plans, strict=True)]
         supplier.check_unchanged()
+        _check_sizes(jobs, plans, [digest for digest, _ in written])
+        stopwatch.end("writing")
         for job, (plan, bytecode), (digest, output) in zip(jobs, compiled, written, strict=True):
             status: Status = "planned" if output is None else "written" if output.commit() else "unchanged"
-            report = _report(job, plan, digest, status, explain=circumstances.explain)
+            explanation = None
+            if circumstances.explain and plan is not None and digest is not None:
+                explanation = _explanation(job, plan, digest)
+            report = _report(job, plan, digest, status, explanation)
             report = replace(report, bytecode=_bytecode_report(job, plan, digest, bytecode))
-            if old is not None and digest is not None:
-                report = replace(report, differences=difference(old, report))
-            _tell(job, report, observer)
+            if old is not None:
+                report = _compared(report, plan, old)
+            if job is not jobs[0]:
+                observer.begin(job)
+            observer.complete()
             yield report
+        stopwatch.end("reporting")
+        observer.took(stopwatch.phases)
 
 
 def _parts(
-    supplier: Supplier, jobs: Sequence[BundleJob], circumstances: Circumstances
+    supplier: Supplier, jobs: Sequence[BundleJob], circumstances: Circumstances, observer: Observer
 ) -> Mapping[Choice, Wheel | ProjectSource]:
     """Make ready and read what all bundles are made of, each part once; in a dry run what is at hand."""
+
+    def read(choice: Choice, artifact: Artifact) -> Wheel | ProjectSource:
+        part = _read(artifact)
+        observer.ready(choice, part.version)
+        return part
+
     choices = [choice for job in jobs for choice in (*job.choices, *filter(None, [job.build]))]
     choices = list(dict.fromkeys(choices))
     if not circumstances.dry_run:
-        return supplier.supply(choices, _read)
+        return supplier.supply(choices, read)
     at_hand = {choice: supplier.at_hand(choice) for choice in choices}
-    return {choice: _read(artifact) for choice, artifact in at_hand.items() if artifact is not None}
+    return {choice: read(choice, artifact) for choice, artifact in at_hand.items() if artifact is not None}
 
 
 def _read(artifact: Artifact) -> Wheel | ProjectSource:
@@ -316,35 +363,57 @@ def _write(
     epoch = circumstances.source_date_epoch
     timestamp = Timestamp.from_epoch(EARLIEST if epoch is None else epoch)
     output = None if circumstances.dry_run else outputs.enter_context(OutputFile(job.output))
-    digest = write_archive(plan.entries, output or _Nowhere(), timestamp)
-    total, layers = digest.total, _layers_size(job)
-    check_max_size(total, layers, job.config.max_size, lambda: _savings(job, plan, digest))
-    if job.config.strict:
-        enforce(job.config, tuple(size_warnings(total, layers, lambda: _savings(job, plan, digest))))
-    return digest, output
+    return write_archive(plan.entries, output or _Nowhere(), timestamp), output
+
+
+def _check_sizes(
+    jobs: Sequence[BundleJob], plans: Sequence[BundlePlan | None], digests: Sequence[ArchiveDigest | None]
+) -> None:
+    """Refuse all bundles that are too large at once, each with what takes its room."""
+    messages, reports = [], []
+    for job, plan, digest in zip(jobs, plans, digests, strict=True):
+        if plan is None or digest is None:
+            continue
+        unzipped, layers = digest.total.unzipped, _layers_size(job)
+        if excess(unzipped + layers, job.config) > 0:
+            explanation = _explanation(job, plan, digest)
+            messages.append(too_large(job.output.name, unzipped, layers, job.config, explanation.savings))
+            reports.append(_report(job, plan, digest, "planned", explanation))
+    if messages:
+        raise MaxSizeError("\n".join(messages), reports)
 
 
 def _layers_size(job: BundleJob) -> int:
     return sum(layer.unzipped for layer in job.layers)
 
 
-def _savings(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> tuple[Saving, ...]:
-    """Return what the options that the bundle does not use would bring."""
+def _explanation(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> Explanation:
+    """Work out why each package is there, what takes the room and what could be saved."""
+    graph = job.graph()
+    sized = [
+        FileReport(entry.path, packed, content_size(entry.content))
+        for entry, packed in zip(plan.entries, digest.packed_sizes, strict=True)
+    ]
+    return Explanation(
+        paths={d.name: graph.path(d.name) for d in plan.distributions if not d.is_project},
+        savings=_savings(job, plan, digest),
+        largest_files=tuple(nsmallest(MAX_FILES, sized, key=lambda file: (-file.unzipped, file.path))),
+        unimported=unimported(plan, graph, job.name, job.config.handler),
+    )
+
+
+def _savings(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> Savings:
+    """Measure the options that the bundle does not use, and that would not break it."""
     config = job.config
-    used = {f'exclude = ["{pattern}"]' for pattern in config.exclude}
-    if config.exclude_runtime_packages:
-        used.add(RUNTIME_PACKAGES_OPTION)
-    if config.botocore_services is not None:
-        used.add(SERVICES_OPTION)
-    modules = module_sources(entry for entry in plan.entries if entry.owner == job.name)
-    gone = frozenset(config.exclude_packages)
-    return savings(plan, digest, job.graph(), gone, service_use(modules).services, frozenset(used))
-
-
-def _tell(job: BundleJob, report: BundleReport, observer: Observer) -> None:
-    observer.begin(job)
-    for package in report.packages:
-        observer.bundled(package.name, package.version)
+    use = service_use(module_sources(entry for entry in plan.entries if entry.owner == job.name))
+    not_offered = {f'exclude = ["{pattern}"]' for pattern in config.exclude}
+    if config.exclude_runtime_packages or needs_own_sdk(job):
+        not_offered.add(RUNTIME_PACKAGES_OPTION)
+    without_project = not any(distribution.is_project for distribution in plan.distributions)
+    uncertain = without_project or use.unclear or aws_callers(plan, job.name)
+    if config.botocore_services is not None or uncertain:
+        not_offered.add(SERVICES_OPTION)
+    return savings(plan, digest, job.graph(), frozenset(config.exclude_packages), use.services, not_offered)
 
 
 class _Nowhere:
@@ -355,19 +424,22 @@ class _Nowhere:
 
 
 def _report(
-    job: BundleJob, plan: BundlePlan | None, digest: ArchiveDigest | None, status: Status, *, explain: bool
+    job: BundleJob,
+    plan: BundlePlan | None,
+    digest: ArchiveDigest | None,
+    status: Status,
+    explanation: Explanation | None,
 ) -> BundleReport:
     warnings, notes = job.warnings, job.notes
-    explanation = None
     if plan is None or digest is None:
         notes += (_unknown_sizes_note(job.config),)
     else:
         warnings += plan.warnings
         notes += plan.notes
-        warnings += tuple(size_warnings(digest.total, _layers_size(job), tuple))
-        if explain:
-            paths = {d.name: job.graph().path(d.name) for d in plan.distributions if not d.is_project}
-            explanation = Explanation(paths, _savings(job, plan, digest))
+        notes += tuple(zipped_notes(digest.total, job.output, layer=job.config.layer))
+        if job.config.botocore_services == (AUTO,):
+            bundled = {d.name for d in plan.distributions if not d.is_project}
+            notes += tuple(service_notes(bundled, job.graph()))
     return BundleReport(
         project=job.name,
         version=job.version,
@@ -377,6 +449,7 @@ def _report(
         handler=job.config.handler,
         output=job.output,
         status=status,
+        changed=_changed(job, digest, status),
         packages=tuple(_package_reports(job, plan, digest)),
         left_out=job.left_out,
         layers_unzipped=_layers_size(job),
@@ -388,6 +461,25 @@ def _report(
         warnings=warnings,
         notes=notes,
     )
+
+
+def _compared(report: BundleReport, plan: BundlePlan | None, old: OldBundle) -> BundleReport:
+    if plan is None:
+        note = "Without sizes --diff has nothing to compare: run the command without --dry-run."
+        return replace(report, notes=(*report.notes, note))
+    owners = {entry.path: entry.owner for entry in plan.entries}
+    return replace(report, differences=difference(old, report, owners))
+
+
+def _changed(job: BundleJob, digest: ArchiveDigest | None, status: Status) -> bool | None:
+    if status != "planned":
+        return status == "written"
+    if digest is None:
+        return None
+    try:
+        return known_files.digest(job.output, "sha256:") != f"sha256:{digest.sha256.hex()}"
+    except OSError:
+        return True
 
 
 def _bytecode_report(
@@ -419,13 +511,16 @@ def _package_reports(
         if job.build is not None or job.project is not None:
             yield PackageReport(name=job.name, version=job.version, file=".", sizes=None)
         return
-    for distribution in sorted(plan.distributions, key=lambda d: (d.is_project, d.name)):
+    ordered = sorted(plan.distributions, key=lambda d: (d.is_project, d.name))
+    for name, group in groupby(ordered, key=attrgetter("name")):
+        # a project that was built, and the files that it includes beside its wheel, are one
+        distribution, *others = group
         yield PackageReport(
-            name=distribution.name,
+            name=name,
             version=distribution.version,
             file=distribution.source,
-            sizes=digest.by_owner.get(distribution.name, Sizes()),
-            left_out=distribution.left_out,
+            sizes=digest.by_owner.get(name, Sizes()),
+            left_out=sum((other.left_out for other in others), distribution.left_out),
         )
 
 

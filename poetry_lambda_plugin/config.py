@@ -50,6 +50,9 @@ ALL = "all"
 """Stands for all of the project's own modules."""
 AUTO = "auto"
 """Stands for the services that the project's sources ask clients for."""
+NONE = "none"
+NO_LIMIT = 1 << 63
+"""What NONE stands for as a size: more bytes than any file has."""
 
 TABLE = "tool.poetry-lambda-plugin"
 BUNDLES = "bundles"
@@ -147,7 +150,7 @@ class BundleConfig:
     layer: bool = False
     layer_path: str = "python"
     max_size: int | None = None
-    """Unzipped bytes that the bundle and its layers may have."""
+    """Unzipped bytes that the bundle and its layers may have; None for less than Lambda's own limit."""
     bytecode: BytecodeMode | None = None
     bytecode_exclude: tuple[str, ...] = ()
     """Patterns of sources that are not compiled."""
@@ -343,12 +346,14 @@ def _layer_path(value: object, where: str) -> str:
 
 
 def _size(value: object, where: str) -> int:
-    """Read bytes, or a number with KB or MB of 1,024 and 1,048,576 bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(|KB|MB)", str(value).strip(), re.IGNORECASE)
+    """Read bytes, a number with KB, MB or GB (of 1,024 MB, as AWS counts), or NONE."""
+    if value == NONE:
+        return NO_LIMIT
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(|KB|MB|GB)", str(value).strip(), re.IGNORECASE)
     if match is None or isinstance(value, bool):
         given = value if isinstance(value, int | float) else _type_name(value)
-        raise ConfigError(f"{where} must be a size such as 262144000 or '250 MB', not {given}.")
-    return int(Decimal(match[1]) * {"": 1, "KB": 1 << 10, "MB": 1 << 20}[match[2].upper()])
+        raise ConfigError(f"{where} must be a size such as 262144000 or '250 MB', or 'none', not {given}.")
+    return int(Decimal(match[1]) * {"": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}[match[2].upper()])
 
 
 def _bytecode(value: object, where: str) -> BytecodeMode:

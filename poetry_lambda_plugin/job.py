@@ -30,6 +30,7 @@ from poetry_lambda_plugin.sources.exclusion import exclude_layers
 from poetry_lambda_plugin.sources.exclusion import exclude_packages
 from poetry_lambda_plugin.sources.exclusion import imported_anyway
 from poetry_lambda_plugin.sources.exclusion import sdk_clashes
+from poetry_lambda_plugin.sources.exclusion import sdk_pins
 from poetry_lambda_plugin.sources.lockfile import LockedPackage
 from poetry_lambda_plugin.sources.lockfile import LockError
 from poetry_lambda_plugin.sources.lockfile import dependency_graph
@@ -72,6 +73,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.sources.runtime_choice import ChosenBy
     from poetry_lambda_plugin.target.runtimes import Architecture
     from poetry_lambda_plugin.target.runtimes import Runtime
+
+
+ON_RUNTIME = "on the runtime"
+"""Why packages are left out that every runtime has."""
 
 
 class EmptyBundleError(LambdaBundleError):
@@ -157,7 +162,7 @@ def _prepared(
     name, version = project_identity(poetry)
     output = _output(poetry, config, target)
     layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
-    selection = _without_layers(select(config, target), layers)
+    selection = _without_layers(select(config, target), layers, target)
     allows, _ = python_constraint(poetry)
     choices = choose(
         selection.packages,
@@ -229,6 +234,13 @@ def enforce(config: BundleConfig, warnings: Sequence[str]) -> None:
     """Turn warnings into an error where the user asked for that."""
     if config.strict and warnings:
         raise StrictError(f"{' '.join(warnings)} (--strict makes this an error.)")
+
+
+def needs_own_sdk(job: BundleJob) -> bool:
+    """Tell whether the bundle holds a package that may not work with the runtime's SDK."""
+    graph, named = job.graph(), dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME)
+    kept, left_out = exclude_packages([choice.package for choice in job.choices], graph, named)
+    return any(_sdk_warnings(kept, left_out, graph, job.target, job.layers))
 
 
 def import_warnings(config: BundleConfig, modules: Iterable[tuple[str, bytes]]) -> tuple[str, ...]:
@@ -334,24 +346,37 @@ def _selection(poetry: Poetry, config: BundleConfig, target: Target) -> PackageS
     if not named or not packages:
         return PackageSelection(packages, (), graph, ())
     kept, left_out = exclude_packages(packages, graph(), named)
-    warnings = tuple(sdk_clashes(kept, left_out, graph(), target.runtime))
-    return PackageSelection(kept, left_out, graph, warnings)
+    return PackageSelection(kept, left_out, graph, ())
 
 
-def _without_layers(selection: PackageSelection, layers: Sequence[Layer]) -> PackageSelection:
+def _without_layers(selection: PackageSelection, layers: Sequence[Layer], target: Target) -> PackageSelection:
     """Leave out what layers hold."""
-    kept, in_layers, warnings = exclude_layers(selection.packages, layers)
+    packages, left_out = selection.packages, selection.left_out
+    sdk = _sdk_warnings(packages, left_out, selection.graph(), target, layers) if left_out else ()
+    kept, in_layers, warnings = exclude_layers(packages, layers)
     return replace(
         selection,
         packages=kept,
-        left_out=selection.left_out + in_layers,
-        warnings=selection.warnings + warnings,
+        left_out=left_out + in_layers,
+        warnings=(*selection.warnings, *sdk, *warnings),
     )
+
+
+def _sdk_warnings(
+    kept: Sequence[LockedPackage],
+    left_out: Sequence[LeftOutPackage],
+    graph: DependencyGraph,
+    target: Target,
+    layers: Sequence[Layer],
+) -> Iterator[str]:
+    yield from sdk_clashes(kept, left_out, graph, target.runtime)
+    on_runtime = [package for package in left_out if package.reason == ON_RUNTIME]
+    yield from sdk_pins(kept, on_runtime, graph, layers)
 
 
 def _named_exclusions(poetry: Poetry, config: BundleConfig) -> dict[str, str]:
     """Return the reason by name for every package to leave out."""
-    named = dict.fromkeys(RUNTIME_PACKAGES, "on the runtime") if config.exclude_runtime_packages else {}
+    named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME) if config.exclude_runtime_packages else {}
     if config.only_root or not config.exclude_packages:
         return named
     locked = locked_names(poetry)

@@ -526,11 +526,13 @@ def test_refuses_malformed_source_date_epoch(value: str) -> None:
         pytest.param("250 MB", 262144000, id="megabytes"),
         pytest.param("1.5MB", 1572864, id="fraction"),
         pytest.param("10kb", 10240, id="kilobytes"),
+        pytest.param("1 GB", 1073741824, id="gigabytes"),
+        pytest.param("none", 1 << 63, id="no-limit"),
         pytest.param("1" + "0" * 400, 10**400, id="huge"),
     ],
 )
 def test_reads_size(size: object, expected: int) -> None:
-    """A size is in bytes, or in KB and MB as AWS counts them."""
+    """A size is in bytes, or in KB, MB and GB as AWS counts them; or there is no limit."""
     assert one({"max-size": size}).max_size == expected
 
 
@@ -538,7 +540,8 @@ def test_reads_size(size: object, expected: int) -> None:
     ("size", "given"),
     [
         pytest.param("large", "'large'", id="word"),
-        pytest.param("2 GB", "'2 GB'", id="unit"),
+        pytest.param("2 TB", "'2 TB'", id="unit"),
+        pytest.param("nil", "'nil'", id="no-word-for-none"),
         pytest.param("-1", "'-1'", id="negative"),
         pytest.param(-1, "-1", id="negative-number"),
         pytest.param("", "an empty string", id="empty"),
@@ -548,7 +551,8 @@ def test_reads_size(size: object, expected: int) -> None:
 def test_refuses_size(size: object, given: str) -> None:
     """What is no size is named."""
     assert error({"max-size": size}) == (
-        f"tool.poetry-lambda-plugin.max-size must be a size such as 262144000 or '250 MB', not {given}."
+        f"tool.poetry-lambda-plugin.max-size must be a size such as 262144000 or '250 MB', or 'none', "
+        f"not {given}."
     )
 
 

@@ -2,70 +2,106 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.config import BUNDLES
+from poetry_lambda_plugin.config import TABLE
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.report.savings import SET_OPTIONS
+from poetry_lambda_plugin.report.text import size
 from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Iterator
     from collections.abc import Sequence
+    from pathlib import Path
 
     from poetry_lambda_plugin.archive.writer import Sizes
-    from poetry_lambda_plugin.report.savings import Saving
+    from poetry_lambda_plugin.config import BundleConfig
+    from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.savings import Savings
 
 
-MEGABYTE = 1 << 20
-"""As AWS counts it."""
-MAX_NAMED = 5
-"""Savings that a message names."""
+WAYS_OUT = {
+    True: "Layers would not help, since they count too: leave out packages with `exclude-packages`, or "
+    "deploy a container image, which may have 10 GB.",
+    False: "Leave out packages with `exclude-packages`, or files with `exclude`.",
+}
+"""What is left to do where no option helps, by whether the limit is Lambda's."""
+
+OTHER_SERVICES = "If it is for another service than Lambda, name that one's limit as `max-size`."
 
 
 class MaxSizeError(LambdaBundleError):
-    """A bundle that is larger than the user allows."""
+    """Bundles that are larger than Lambda or the user allows."""
+
+    def __init__(self, message: str, reports: Sequence[BundleReport]) -> None:
+        self.reports = reports
+        super().__init__(message)
 
 
-def size_warnings(total: Sizes, layers: int, savings: Callable[[], Sequence[Saving]]) -> Iterator[str]:
-    """Warn of Lambda's limits, which must both be undercut; `layers` are unzipped bytes of theirs.
-
-    `savings` takes a moment, so it is called past a limit only; it may return nothing to name none.
-    """
-    if total.zipped >= MAX_ZIPPED_SIZE:
-        yield (
-            f"The ZIP has {total.zipped:,} bytes; Lambda's API takes less than {MAX_ZIPPED_SIZE:,} "
-            "(50 MB) directly. Upload it to S3 and deploy it from there."
-        )
-    if total.unzipped + layers >= MAX_UNZIPPED_SIZE:
-        yield (
-            f"Unzipped, the bundle has {_with_layers(total, layers)}; Lambda refuses {MAX_UNZIPPED_SIZE:,} "
-            f"(250 MB) or more, layers included. {_remedy(savings())}"
-        )
-
-
-def check_max_size(
-    total: Sizes, layers: int, max_size: int | None, savings: Callable[[], Sequence[Saving]]
-) -> None:
-    """Raise MaxSizeError past the user's own limit of unzipped bytes."""
-    if max_size is not None and total.unzipped + layers > max_size:
-        raise MaxSizeError(
-            f"Unzipped, the bundle has {_with_layers(total, layers)}; max-size allows {max_size:,}. "
-            f"{_remedy(savings())}"
-        )
-
-
-def _with_layers(total: Sizes, layers: int) -> str:
-    if not layers:
-        return f"{total.unzipped:,} bytes"
-    return f"{total.unzipped:,} bytes and its layers have {layers:,}"
-
-
-def _remedy(savings: Sequence[Saving]) -> str:
-    if not savings:
-        return "--explain shows what would save most; --exclude leaves files out."
-    named = ", ".join(
-        f"{saving.option} {saving.unzipped / MEGABYTE:.1f} MB" for saving in savings[:MAX_NAMED]
+def zipped_notes(total: Sizes, output: Path, *, layer: bool) -> Iterator[str]:
+    """Say how a ZIP is deployed that is too large to be sent to Lambda's API."""
+    if total.zipped < MAX_ZIPPED_SIZE:
+        return
+    name = shlex.quote(output.name)
+    deploy = (
+        f"publish-layer-version --layer-name NAME --content S3Bucket=BUCKET,S3Key={name}"
+        if layer
+        else f"update-function-code --function-name NAME --s3-bucket BUCKET --s3-key {name}"
     )
-    return f"What would save most: {named}. --explain shows all."
+    yield (
+        f"The ZIP has {size(total.zipped)}; Lambda's API takes less than {size(MAX_ZIPPED_SIZE)} directly, "
+        f"but any through S3: `aws s3 cp {shlex.quote(str(output))} s3://BUCKET/ && aws lambda {deploy}`"
+    )
+
+
+def excess(unzipped: int, config: BundleConfig) -> int:
+    """Return by how many bytes a bundle and its layers are too large, 0 or less where they fit."""
+    # Lambda's limit must be undercut, the user's own may be reached
+    return unzipped - (MAX_UNZIPPED_SIZE - 1 if config.max_size is None else config.max_size)
+
+
+def too_large(name: str, bundle: int, layers: int, config: BundleConfig, savings: Savings) -> str:
+    """Say by what a ZIP is too large, and the least that makes it fit; sizes are unzipped bytes."""
+    limit = MAX_UNZIPPED_SIZE if config.max_size is None else config.max_size
+    exact = size(bundle + layers) == size(limit)
+    having = f"has {_told(bundle, exact=exact)}"
+    if layers:
+        having += f" and its layers have {_told(layers, exact=exact)}"
+    rule = f"max-size allows {_told(limit, exact=exact)}"
+    if config.max_size is None:
+        rule = f"Lambda refuses {_told(limit, exact=exact)} or more, layers included"
+    return f"Unzipped, {name} {having}; {rule}. {_remedy(bundle + layers, config, savings)}"
+
+
+def _remedy(unzipped: int, config: BundleConfig, savings: Savings) -> str:
+    """Name the options that make it fit, with what is left then, layers included; or say what else would."""
+    lambdas_own = config.max_size is None
+    options, saved = savings.enough(excess(unzipped, config))
+    if options:
+        lines = _lines(options, config.exclude)
+        named = " and ".join(filter(None, [", ".join(lines[:-1]), lines[-1]]))
+        where = f"{TABLE}.{BUNDLES}.{config.bundle}" if config.bundle else TABLE
+        verb = "makes" if len(lines) == 1 else "together make"
+        remedy = f"In [{where}], {named} {verb} it fit: {size(unzipped - saved)}."
+    else:
+        left = size(unzipped - savings.together.unzipped)
+        remedy = f"No option makes it fit: all together leave {left}. {WAYS_OUT[lambdas_own]}"
+    return f"{remedy} {OTHER_SERVICES}" if lambdas_own else remedy
+
+
+def _lines(options: Sequence[str], excluded: Sequence[str]) -> list[str]:
+    """Write options as they stand in the configuration, where all patterns are one key's."""
+    sets = [SET_OPTIONS[option] for option in options if option in SET_OPTIONS]
+    lines = [f"exclude = {json.dumps([*excluded, *sets], ensure_ascii=False)}"] if sets else []
+    return [f"`{line}`" for line in (*lines, *(option for option in options if option not in SET_OPTIONS))]
+
+
+def _told(count: int, *, exact: bool) -> str:
+    return f"{count:,} bytes" if exact else size(count)

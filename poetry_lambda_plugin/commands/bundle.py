@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 
+from contextlib import closing
 from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone
@@ -26,6 +27,7 @@ from poetry.console.commands.group_command import GroupCommand
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.exceptions import PoetryError
 
+from poetry_lambda_plugin.audit.limits import MaxSizeError
 from poetry_lambda_plugin.bundler import Circumstances
 from poetry_lambda_plugin.bundler import make_bundles
 from poetry_lambda_plugin.commands.options import UnknownOptionError
@@ -53,12 +55,14 @@ from poetry_lambda_plugin.sources.project import project_root
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from cleo.io.inputs.argument import Argument
     from cleo.io.inputs.option import Option
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
+    from poetry_lambda_plugin.bundler import Observer
     from poetry_lambda_plugin.report.bundle_report import BundleReport
 
 
@@ -117,7 +121,12 @@ class BundleCommand(GroupCommand):
         ),
         option("exclude-runtime-packages", None, "Leave out what the runtime has: boto3 and its kind."),
         option("layer", None, "Lay the bundle out as a Lambda layer."),
-        option("max-size", None, "Fail above this unzipped size, as in 200MB.", flag=False),
+        option(
+            "max-size",
+            None,
+            "Fail above this unzipped size, as in 200MB; none for any; default: Lambda's 250 MB.",
+            flag=False,
+        ),
         option("explain", None, "Say why each package is there, and what could be saved."),
         option("diff", None, "Say what has grown since another bundle.", flag=False),
         option(
@@ -149,8 +158,8 @@ class BundleCommand(GroupCommand):
         mask_logged_credentials()
         poetry_api.silence_path_warnings()
         try:
-            with _termination_as_interrupt(), _garbage_left_alone():
-                self._report(self._make())
+            with _termination_as_interrupt(), _garbage_left_alone(), closing(self._observer()) as observer:
+                self._report(self._make(observer))
         except LambdaBundleError as error:
             self._report_error(error)
             return 1
@@ -163,7 +172,10 @@ class BundleCommand(GroupCommand):
             return INTERRUPTED
         return 0
 
-    def _make(self) -> Iterator[BundleReport]:
+    def _observer(self) -> ConsoleObserver | SilentObserver:
+        return SilentObserver() if self._is_json else ConsoleObserver(self.io)
+
+    def _make(self, observer: Observer) -> Iterator[BundleReport]:
         if self.option("format") not in ("text", "json"):
             raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
         options = checked_options(self._given_options())
@@ -184,7 +196,6 @@ class BundleCommand(GroupCommand):
             explain=self.option("explain"),
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
-        observer = SilentObserver() if self._is_json else ConsoleObserver(self.io)
         configs = configs_of(self.argument("bundles"))
         return make_bundles(poetry, configs, configs_of(()), circumstances, observer)
 
@@ -233,6 +244,8 @@ class BundleCommand(GroupCommand):
             self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
 
     def _report_error(self, error: LambdaBundleError) -> None:
+        if isinstance(error, MaxSizeError):
+            self._report_too_large(error.reports)
         if not isinstance(error, StrictError):
             self._warn(self._ignored)
         # shown with -q too: nobody should have to guess why a deployment stopped
@@ -243,6 +256,15 @@ class BundleCommand(GroupCommand):
         if self.io.is_debug():
             trace = "".join(traceback.format_exception(error))
             self.line_error(text.escaped(without_credentials(trace)))
+
+    def _report_too_large(self, reports: Sequence[BundleReport]) -> None:
+        """Show what takes the room, above the error, which is then the last to be seen."""
+        for report in reports:
+            if len(reports) > 1:
+                heading = text.heading(report.project, report.version, report.bundle, report.target)
+                self.line_error(f"\n{heading}")
+            for line in text.explanation(report):
+                self.line_error(line)
 
     def _report_text(self, report: BundleReport) -> None:
         self.line("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Literal
+from typing import NamedTuple
 
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.writer import Sizes
     from poetry_lambda_plugin.layout.bytecode import BytecodeMode
     from poetry_lambda_plugin.layout.distribution import LeftOut
-    from poetry_lambda_plugin.report.savings import Saving
+    from poetry_lambda_plugin.report.savings import Savings
     from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
     from poetry_lambda_plugin.sources.runtime_choice import ChosenBy
     from poetry_lambda_plugin.target.platform import Target
@@ -50,14 +51,27 @@ class BytecodeReport:
     """Sources that this Python does not understand; None as for the sizes."""
 
 
-@dataclass(frozen=True, slots=True)
+class FileReport(NamedTuple):
+    """One file in the bundle."""
+
+    path: str
+    zipped: int
+    """Bytes, headers included."""
+    unzipped: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """Why packages are there, and what could be saved."""
+    """Why packages are there, what takes the room and what could be saved."""
 
     paths: Mapping[str, tuple[str, ...]]
     """The shortest way from a direct dependency to each package, both included."""
-    savings: tuple[Saving, ...]
+    savings: Savings
+    largest_files: tuple[FileReport, ...]
     """The largest first."""
+    unimported: tuple[str, ...]
+    """Direct dependencies that nothing in the bundle seems to import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,8 @@ class BundleReport:
     handler: str | None
     output: Path
     status: Status
+    changed: bool | None
+    """Whether the output has other bytes than before, in a dry run whether it would; None where unknown."""
     packages: tuple[PackageReport, ...]
     left_out: tuple[LeftOutPackage, ...]
     """Packages that are selected, but left to the runtime, to a layer or to nobody."""

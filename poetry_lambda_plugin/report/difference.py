@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -32,9 +33,35 @@ if TYPE_CHECKING:
 OTHER_FILES = "(other files)"
 """Stands for files that no RECORD lists."""
 
+BYTECODE = re.compile(r"__pycache__/([^/.]+)\.[^/]+\.pyc$")
+"""End of the path of what was compiled for the import system (PEP 3147)."""
+
 
 class OldBundleError(LambdaBundleError):
     """A ZIP to compare with that can't be read."""
+
+
+class FileSize(NamedTuple):
+    """What a file takes in a bundle, in bytes."""
+
+    zipped: int
+    unzipped: int
+
+
+class Listing(NamedTuple):
+    """What a RECORD lists."""
+
+    name: str
+    version: str
+    paths: tuple[str, ...]
+
+
+class OldBundle(NamedTuple):
+    """A bundle on disk, and who its files belong to as far as it tells that itself."""
+
+    sizes: Mapping[str, FileSize]
+    """By path."""
+    listings: tuple[Listing, ...]
 
 
 class PackageSize(NamedTuple):
@@ -45,44 +72,65 @@ class PackageSize(NamedTuple):
     unzipped: int
 
 
-def read_bundle(path: Path) -> Mapping[str, PackageSize]:
-    """Return the packages of a bundle by their RECORDs; raises OldBundleError."""
+def read_bundle(path: Path) -> OldBundle:
+    """Return a bundle to compare with; raises OldBundleError."""
     try:
         members = {member.name: member for member in read_members(path)}
-        owners = dict(_owners(path, members))
+        listings = tuple(_listings(path, members))
     except InvalidArchiveError as error:
         raise OldBundleError(f"--diff: {path} can't be compared with: {error.reason}.") from error
+    except csv.Error as error:
+        raise OldBundleError(f"--diff: {path} can't be compared with: a RECORD in it is broken.") from error
     except OSError as error:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
-    sizes: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for name, member in members.items():
-        size = sizes[owners.get(name, (OTHER_FILES, "?"))]
-        size[0] += _packed_size(member)
-        size[1] += member.size
-    return {name: PackageSize(version, *size) for (name, version), size in sizes.items()}
+    sizes = {name: FileSize(_packed_size(member), member.size) for name, member in members.items()}
+    return OldBundle(sizes, listings)
 
 
-def difference(old: Mapping[str, PackageSize], report: BundleReport) -> tuple[Difference, ...]:
-    """Return what has changed, what grew most first."""
+def difference(old: OldBundle, report: BundleReport, owners: Mapping[str, str]) -> tuple[Difference, ...]:
+    """Return what has changed, what grew most first.
+
+    `owners` are those of the new bundle's files, by path: an old file that no RECORD lists, such as one of
+    a project without a package, is taken for the same one's.
+    """
     new = {
         package.name: PackageSize(package.version, package.sizes.zipped, package.sizes.unzipped)
         for package in report.packages
-        if package.sizes
+        if package.sizes and package.sizes.files
     }
-    if {report.project, OTHER_FILES} <= old.keys() and report.project in new:
-        # files that a project includes beside a wheel that was built of it are in no RECORD
-        project, others = old[report.project], old[OTHER_FILES]
-        size = PackageSize(
-            project.version, project.zipped + others.zipped, project.unzipped + others.unzipped
-        )
-        old = {name: of for name, of in old.items() if name != OTHER_FILES} | {report.project: size}
-    changes = [_difference(name, old.get(name), new.get(name)) for name in old.keys() | new.keys()]
+    before = _packages(old, report.project, owners, {name: size.version for name, size in new.items()})
+    changes = [_difference(name, before.get(name), new.get(name)) for name in before.keys() | new.keys()]
     return tuple(
         sorted(
             (c for c in changes if c.old_version != c.new_version or c.zipped or c.unzipped),
             key=lambda c: (-c.unzipped, c.name),
         )
     )
+
+
+def _packages(
+    old: OldBundle, project: str, owners: Mapping[str, str], versions: Mapping[str, str]
+) -> dict[str, PackageSize]:
+    """Sum up the old files by owner; `versions` are for those that have no RECORD."""
+    # where two list one file, it belongs to the same one as in the bundle's plan
+    listings = sorted(old.listings, key=lambda listing: (listing.name != project, listing.name))
+    listed = {path: listing.name for listing in reversed(listings) for path in listing.paths}
+    sizes: dict[str, list[FileSize]] = defaultdict(list)
+    for path, size in old.sizes.items():
+        sizes[listed.get(_source(path)) or owners.get(path) or OTHER_FILES].append(size)
+    if project in sizes:
+        # what a project includes beside a wheel that was built of it
+        sizes[project] += sizes.pop(OTHER_FILES, [])
+    known = {OTHER_FILES: "?", **versions, **{listing.name: listing.version for listing in listings}}
+    return {
+        name: PackageSize(known[name], sum(f.zipped for f in files), sum(f.unzipped for f in files))
+        for name, files in sizes.items()
+    }
+
+
+def _source(path: str) -> str:
+    """Return the module that bytecode belongs to, since no RECORD lists what was compiled for a bundle."""
+    return BYTECODE.sub(r"\1.py", path)
 
 
 def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> Difference:
@@ -96,8 +144,7 @@ def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> 
     )
 
 
-def _owners(path: Path, members: Mapping[str, Member]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield the distribution of every file that a RECORD lists."""
+def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
     with path.open("rb") as file:
         for name, member in members.items():
             folder, _, base = name.rpartition("/")
@@ -106,9 +153,9 @@ def _owners(path: Path, members: Mapping[str, Member]) -> Iterator[tuple[str, tu
             site, _, info = folder.rpartition("/")
             project, _, version = info.removesuffix(".dist-info").partition("-")
             text = b"".join(read_data(file, member, path.name)).decode("utf-8", "replace")
-            for row in csv.reader(io.StringIO(text, newline="")):
-                if row:
-                    yield f"{site}/{row[0]}" if site else row[0], (canonicalize_name(project), version)
+            rows = csv.reader(io.StringIO(text, newline=""))
+            paths = tuple(f"{site}/{row[0]}" if site else row[0] for row in rows if row)
+            yield Listing(canonicalize_name(project), version, paths)
 
 
 def _packed_size(member: Member) -> int:

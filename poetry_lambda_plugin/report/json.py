@@ -45,6 +45,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "handler": report.handler,
         "output": str(report.output),
         "status": report.status,
+        "changed": report.changed,
         "code_sha256": digest.code_sha256 if digest else None,
         "sha256": digest.sha256.hex() if digest else None,
         "zipped_bytes": digest.total.zipped if digest else None,
@@ -72,8 +73,17 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
         "paths": {name: list(path) for name, path in sorted(explanation.paths.items())},
         "savings": [
             {"option": saving.option, "zipped_bytes": saving.zipped, "unzipped_bytes": saving.unzipped}
-            for saving in explanation.savings
+            for saving in explanation.savings.singly
         ],
+        "all_savings": {
+            "zipped_bytes": explanation.savings.together.zipped,
+            "unzipped_bytes": explanation.savings.together.unzipped,
+        },
+        "largest_files": [
+            {"path": file.path, "zipped_bytes": file.zipped, "unzipped_bytes": file.unzipped}
+            for file in explanation.largest_files
+        ],
+        "unimported_packages": list(explanation.unimported),
     }
 
 

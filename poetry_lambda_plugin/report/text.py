@@ -12,11 +12,14 @@ from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import PackageReport
+    from poetry_lambda_plugin.report.phases import Phase
+    from poetry_lambda_plugin.report.savings import Savings
     from poetry_lambda_plugin.target.platform import Target
 
 
@@ -26,41 +29,68 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 MEGABYTE = 1 << 20
 """As AWS counts it (AWS page "Lambda quotas")."""
 
+UNDER_WAY = "<fg=blue;options=bold>-</>"
+DONE = "<fg=green;options=bold>-</>"
+"""Bullets, in the colours of Poetry's."""
+
+LARGEST = 3
+"""Packages that the summary names; with fewer there is nothing to choose from."""
+
 
 def heading(project: str, version: str, bundle: str | None, target: Target) -> str:
     """Return the line before anything is done."""
-    name = f" as <c2>{bundle}</c2>" if bundle else ""
-    return f"Bundling <c1>{project}</c1> (<c2>{version}</c2>){name} for <info>{target}</info>"
+    name = f" as <c2>{escaped(bundle)}</c2>" if bundle else ""
+    return f"Bundling {_release(project, version)}{name} for <info>{target}</info>"
 
 
 def package_line(name: str, version: str) -> str:
     """Return the line of one distribution, as Poetry writes its own."""
-    return f"  <fg=blue;options=bold>-</> Bundling <c1>{name}</c1> (<c2>{version}</c2>)"
+    return f"  {DONE} Bundling {_release(name, version)}"
+
+
+def build_line(name: str, version: str) -> str:
+    """Return the line of a build that begins."""
+    return f"  {UNDER_WAY} Building {_release(name, version)}"
+
+
+def compilation_line(files: int, version: str, bullet: str = UNDER_WAY) -> str:
+    """Return the line of a compilation."""
+    return f"  {bullet} Compiling <c1>{counted(files, 'file')}</c1> with CPython <c2>{version}</c2>"
+
+
+def phases_line(phases: Sequence[Phase]) -> str:
+    """Return the line that says where the time went."""
+    total = sum(phase.seconds for phase in phases)
+    listing = ", ".join(f"{phase.name} {phase.seconds:.2f} s" for phase in phases)
+    return f"Took {total:.2f} s: {listing}"
 
 
 def summary(report: BundleReport) -> Iterator[str]:
-    """Yield the lines at the end."""
-    verb = {"written": "is written", "unchanged": "is unchanged", "planned": "would be written"}[
-        report.status
-    ]
-    yield f"<info>{escaped(str(report.output))}</info> {verb}"
+    """Yield the lines at the end; only what is over a limit has a colour."""
+    yield f"{escaped(str(report.output))} {_verb(report)}"
     if report.digest is not None:
-        total = report.digest.total
-        yield f"  Zipped      {size(total.zipped)} of {size(MAX_ZIPPED_SIZE)}"
-        layers = f", and {size(report.layers_unzipped)} in layers" if report.layers_unzipped else ""
-        yield f"  Unzipped    {size(total.unzipped)} of {size(MAX_UNZIPPED_SIZE)}{layers}"
+        total, layers = report.digest.total, report.layers_unzipped
+        beside = f", and {size(layers)} in layers" if layers else ""
+        yield f"  Zipped      {_limited(total.zipped, total.zipped, MAX_ZIPPED_SIZE)}"
+        yield f"  Unzipped    {_limited(total.unzipped, total.unzipped + layers, MAX_UNZIPPED_SIZE)}{beside}"
         yield f"  Files       {total.files:,}"
+        yield from _largest(report)
         if report.bytecode is not None and report.bytecode.sizes is not None:
             zipped, unzipped, files = report.bytecode.sizes
-            counts = f"{files:,} {'file' if files == 1 else 'files'}, {report.bytecode.skipped:,} skipped"
-            yield f"  Bytecode    {size(zipped)} zipped, {size(unzipped)} unzipped ({counts})"
-        yield f"  CodeSha256  <c1>{report.digest.code_sha256}</c1>"
+            result = f"{counted(files, 'file')}, {report.bytecode.skipped:,} skipped"
+            yield f"  Bytecode    {size(zipped)} zipped, {size(unzipped)} unzipped ({result})"
+        yield f"  CodeSha256  {report.digest.code_sha256}"
     if report.handler:
         yield f"  Handler     {escaped(report.handler)}"
+    yield from _left_out(report)
+
+
+def _left_out(report: BundleReport) -> Iterator[str]:
+    """Yield what is not in the bundle: files by reason, then packages."""
     reasons = Counter(left.reason for package in report.packages for left in package.left_out)
     if reasons:
-        listing = ", ".join(f"{count:,} {escaped(reason)}" for reason, count in sorted(reasons.items()))
-        yield f"  Left out    {listing}"
+        counts = [f"{counted(count, 'file')} ({reason})" for reason, count in sorted(reasons.items())]
+        yield f"  Left out    {escaped(', '.join(counts))}"
     packages: dict[str, list[str]] = {}
     for left_out in report.left_out:
         packages.setdefault(left_out.reason, []).append(left_out.name)
@@ -68,27 +98,57 @@ def summary(report: BundleReport) -> Iterator[str]:
         yield f"  Left out    {', '.join(names)} ({escaped(reason)})"
 
 
+def _verb(report: BundleReport) -> str:
+    if report.status == "planned":
+        return "would be unchanged" if report.changed is False else "would be written"
+    return f"is {report.status}"
+
+
+def _limited(count: int, counted_too: int, limit: int) -> str:
+    """Write a size and its limit, which must be undercut."""
+    text = f"{size(count)} of {limit // MEGABYTE} MB"
+    return f"<warning>{text}</warning>" if counted_too >= limit else text
+
+
+def _largest(report: BundleReport) -> Iterator[str]:
+    """Yield the line of the packages that take most, unzipped."""
+    packages = sorted(report.packages, key=_by_unzipped)
+    if len(packages) >= LARGEST:
+        listing = ", ".join(f"{p.name} {size(p.sizes.unzipped)}" for p in packages[:LARGEST] if p.sizes)
+        yield f"  Largest     {escaped(listing)}"
+
+
 def explanation(report: BundleReport) -> Iterator[str]:
-    """Yield a table of the packages, the largest first, and what the unused savings would bring."""
+    """Yield tables of the packages, the largest files and the unused savings, and what may be superfluous."""
     if report.explanation is None or report.digest is None:
         return
-    total = report.digest.total.unzipped
-    rows = [("Package", "Zipped", "Unzipped", "Share", "Why")]
-    for package in sorted(report.packages, key=_by_unzipped):
-        sizes = package.sizes
-        if sizes is not None:
-            why = " → ".join(report.explanation.paths.get(package.name, ()))
-            share = f"{100 * sizes.unzipped / total:.1f} %" if total else ""
-            name = f"{package.name} {package.version}"
-            rows.append((name, size(sizes.zipped), size(sizes.unzipped), share, why or "the project"))
+    paths = report.explanation.paths
     yield ""
+    yield from _package_table(report, "Why", lambda p: " → ".join(paths.get(p.name, ())) or "the project")
+    yield ""
+    rows = [("Largest files", "Zipped", "Unzipped", "", "")]
+    rows += [(f.path, size(f.zipped), size(f.unzipped), "", "") for f in report.explanation.largest_files]
     yield from _table(rows)
-    if report.explanation.savings:
+    yield from _savings(report.explanation.savings)
+    if report.explanation.unimported:
+        names = ", ".join(report.explanation.unimported)
         yield ""
-        rows = [("Not used yet", "Zipped", "Unzipped", "", "")]
-        for saving in report.explanation.savings:
-            rows.append((f"{saving.option} would save", size(saving.zipped), size(saving.unzipped), "", ""))
-        yield from _table(rows)
+        yield (
+            f"  Nothing else in the bundle imports {names}. Can it do without? "
+            "(Plugins and drivers may be loaded by name.)"
+        )
+
+
+def _savings(savings: Savings) -> Iterator[str]:
+    singly = savings.singly
+    if not singly:
+        return
+    yield ""
+    rows = [("Not used yet", "Zipped", "Unzipped", "", "")]
+    for saving in (*singly, savings.together) if len(singly) > 1 else singly:
+        option = f"{saving.option} would save"
+        rows.append((option, size(saving.zipped), size(saving.unzipped), "", saving.remark))
+    yield from _table(rows)
 
 
 def differences(report: BundleReport) -> Iterator[str]:
@@ -130,11 +190,9 @@ def _table(rows: Sequence[tuple[str, str, str, str, str]]) -> Iterator[str]:
 
 
 def details(report: BundleReport) -> Iterator[str]:
-    """Yield what `-v` adds: sizes by package, loose files and all that was left out."""
-    for package in sorted(report.packages, key=lambda p: (-(p.sizes.zipped if p.sizes else 0), p.name)):
-        sizes = package.sizes
-        numbers = f"{size(sizes.zipped)} zipped, {size(sizes.unzipped)} unzipped" if sizes else "size unknown"
-        yield f"  {package.name} ({package.version}): {numbers}, from {escaped(package.file)}"
+    """Yield what `-v` adds: a table of the packages, the largest first, loose files and what was left out."""
+    yield ""
+    yield from _package_table(report, "From", lambda package: package.file)
     for path in report.loose_files:
         yield f"  taken from the project's root: {escaped(path)}"
     for package in report.packages:
@@ -142,11 +200,43 @@ def details(report: BundleReport) -> Iterator[str]:
             yield f"  left out of {package.name}: {escaped(left.path)} ({escaped(left.reason)})"
 
 
+def _package_table(report: BundleReport, heading: str, last: Callable[[PackageReport], str]) -> Iterator[str]:
+    """Yield a table of the packages, the largest first, with one more column."""
+    total = report.digest.total.unzipped if report.digest else 0
+    rows = [("Package", "Zipped", "Unzipped", "Share", heading)]
+    for package in sorted(report.packages, key=_by_unzipped):
+        sizes, numbers = package.sizes, ("?", "?", "?")
+        if sizes is not None:
+            numbers = (size(sizes.zipped), size(sizes.unzipped), share(sizes.unzipped, total))
+        rows.append((f"{package.name} {package.version}", *numbers, last(package)))
+    yield from _table(rows)
+
+
+def share(count: int, total: int) -> str:
+    """Write a part of a total."""
+    return f"{100 * count / total:.1f} %" if total else ""
+
+
 def size(count: int) -> str:
-    """Write bytes in megabytes of 1,048,576 bytes, small ones in kilobytes."""
+    """Write bytes in megabytes of 1,048,576 bytes, small ones in kilobytes; always with one decimal."""
     if count < MEGABYTE // 10:
         return f"{count / 1024:.1f} KB"
-    return f"{count / MEGABYTE:.1f} MB".replace(".0 MB", " MB")
+    return f"{count / MEGABYTE:.1f} MB"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number of things, one of them or several."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in whole seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _release(name: str, version: str) -> str:
+    return f"<c1>{escaped(name)}</c1> (<c2>{escaped(version)}</c2>)"
 
 
 def escaped(text: str) -> str:

@@ -128,7 +128,9 @@ class Supplier:
         self._stamps: dict[Path, tuple[tuple[int, ...], str]] = {}
         self._locks: dict[Path, Lock] = defaultdict(Lock)
 
-    def supply(self, choices: Sequence[Choice], read: Callable[[Artifact], Part]) -> Mapping[Choice, Part]:
+    def supply(
+        self, choices: Sequence[Choice], read: Callable[[Choice, Artifact], Part]
+    ) -> Mapping[Choice, Part]:
         """Make all packages ready, the largest downloads first, and read each as soon as it is here.
 
         Raises the first error in that order, and UnfitWheelError for all packages that can't be built.
@@ -141,7 +143,7 @@ class Supplier:
         return parts | self._supply_missing(missing, read) if missing else parts
 
     def _supply_missing(
-        self, missing: Sequence[Choice], read: Callable[[Artifact], Part]
+        self, missing: Sequence[Choice], read: Callable[[Choice, Artifact], Part]
     ) -> dict[Choice, Part]:
         with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
             sizes = dict(zip(missing, self._in_parallel(pool, self._fetcher.size, missing), strict=True))
@@ -170,18 +172,18 @@ class Supplier:
                 raise error
         return [future.result() for future in futures]
 
-    def _read_at_hand(self, choice: Choice, read: Callable[[Artifact], Part]) -> Part | None:
+    def _read_at_hand(self, choice: Choice, read: Callable[[Choice, Artifact], Part]) -> Part | None:
         artifact = self.at_hand(choice)
-        return self._read(artifact, read) if artifact is not None else None
+        return self._read(choice, artifact, read) if artifact is not None else None
 
-    def _read_made(self, choice: Choice, read: Callable[[Artifact], Part]) -> Part | UnfitWheel:
+    def _read_made(self, choice: Choice, read: Callable[[Choice, Artifact], Part]) -> Part | UnfitWheel:
         artifact = self._make(choice)
         self._progress.finish(choice.package)
-        return artifact if isinstance(artifact, UnfitWheel) else self._read(artifact, read)
+        return artifact if isinstance(artifact, UnfitWheel) else self._read(choice, artifact, read)
 
-    def _read(self, artifact: Artifact, read: Callable[[Artifact], Part]) -> Part:
+    def _read(self, choice: Choice, artifact: Artifact, read: Callable[[Choice, Artifact], Part]) -> Part:
         """Read, and take note that what is read has been checked, so that later runs need not."""
-        part = read(artifact)
+        part = read(choice, artifact)
         if isinstance(artifact, WheelArtifact) and not artifact.verified:
             self._remember_verified(artifact)
         return part

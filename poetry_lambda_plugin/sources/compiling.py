@@ -70,6 +70,9 @@ class CompilationObserver(Protocol):
     def compiling(self, files: int, version: str) -> None:
         """Take note that files are being compiled, which can take a while."""
 
+    def compiled(self) -> None:
+        """Take note that they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bytecode:
@@ -144,6 +147,7 @@ class Compiler:
             count = sum(len(group.sources) for group in missing.values())
             self._observer.compiling(count, interpreter.version)
             self._compile(missing, interpreter, settings, root)
+            self._observer.compiled()
         members = {
             member.name: WheelContent(self._made[key], member)
             for key in keys

@@ -109,6 +109,24 @@ def sdk_clashes(
             )
 
 
+def sdk_pins(
+    kept: Sequence[LockedPackage],
+    on_runtime: Sequence[LeftOutPackage],
+    graph: DependencyGraph,
+    layers: Sequence[Layer],
+) -> Iterator[str]:
+    """Warn of packages in the bundle that allow a few versions of what is left to the runtime."""
+    missing = {package.name for package in on_runtime} - {name for layer in layers for name in layer.versions}
+    for package in kept:
+        pins = {name: pin for name, pin in graph.pins.get(package.name, {}).items() if name in missing}
+        if pins:
+            named = " and ".join(f"{name} {pin}" for name, pin in sorted(pins.items()))
+            yield (
+                f"{package} allows {named} only, while the runtime has the version that AWS chose. "
+                "Do without exclude-runtime-packages."
+            )
+
+
 def _needed_by(name: str, graph: DependencyGraph, left_out: Sequence[LeftOutPackage]) -> str:
     gone = {package.name for package in left_out}
     others = sorted(n for n, needs in graph.needs.items() if name in needs and n not in gone)

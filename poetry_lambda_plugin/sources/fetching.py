@@ -230,6 +230,7 @@ class Fetcher:
             self._copy(Path(url2pathname(urlsplit(url).path)), path, package)
             return
         downloader = poetry_api.downloader(url, path, self._session, self._poetry)
+        self._progress.advance(package, 0, downloader.total_size)
         for fetched in downloader.download_with_progress(CHUNK):
             if self._stopped.is_set():
                 raise StoppedError

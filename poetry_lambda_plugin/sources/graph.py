@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ class DependencyGraph:
     """What the project itself depends on."""
     needs: Mapping[str, frozenset[str]]
     """What each package depends on; cycles are allowed."""
+    pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The versions that a package allows of another, where later ones of its major are not among them."""
 
     def reachable(self, without: Collection[str] = ()) -> frozenset[str]:
         """Return what is still needed when some packages, and the way through them, are gone."""

@@ -18,9 +18,13 @@ from poetry_lambda_plugin.sources.graph import DependencyGraph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from packaging.utils import NormalizedName
+    from poetry.core.constraints.version import Version
+    from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
     from poetry.poetry import Poetry
 
@@ -236,6 +240,9 @@ def dependency_graph(
         # what is selected for a reason that is not understood is taken for a direct dependency
         direct=frozenset(direct.keys() & locked.keys()) | (locked.keys() - extras.keys()),
         needs={name: frozenset(names) for name, names in needs.items()},
+        pins={
+            name: _pins(locked[name], frozenset(asked), environment, locked) for name, asked in extras.items()
+        },
     )
 
 
@@ -243,12 +250,38 @@ def _needed(
     package: Package, extras: frozenset[str], environment: dict[str, str]
 ) -> dict[str, frozenset[str]]:
     """Return what a package needs with some of its extras, and the extras asked of each."""
-    optional = {d.name for name in extras for d in package.extras.get(canonicalize_name(name), ())}
     needed: dict[str, frozenset[str]] = {}
+    for dependency in _dependencies(package, extras, environment):
+        asked = needed.get(dependency.name, frozenset())
+        needed[dependency.name] = asked | frozenset(dependency.extras)
+    return needed
+
+
+def _pins(
+    package: Package, extras: frozenset[str], environment: dict[str, str], locked: Mapping[str, Package]
+) -> dict[str, str]:
+    """Return what a package allows of those locked packages whose later minor versions it refuses."""
+    return {
+        dependency.name: str(dependency.constraint)
+        for dependency in _dependencies(package, extras, environment)
+        if dependency.name in locked and not dependency.constraint.allows(_last_of(locked[dependency.name]))
+    }
+
+
+def _last_of(package: Package) -> Version:
+    """Return a version that no release of the same major version comes after."""
+    from poetry.core.constraints.version import Version
+
+    return Version.from_parts(package.version.major, 1_000_000)
+
+
+def _dependencies(
+    package: Package, extras: frozenset[str], environment: dict[str, str]
+) -> Iterator[Dependency]:
+    """Yield the dependencies of a package that count with some of its extras."""
+    optional = {d.name for name in extras for d in package.extras.get(canonicalize_name(name), ())}
     for dependency in package.all_requires:
         if dependency.is_optional() and dependency.name not in optional:
             continue
         if dependency.marker.without_extras().validate(environment):
-            asked = needed.get(dependency.name, frozenset())
-            needed[dependency.name] = asked | frozenset(dependency.extras)
-    return needed
+            yield dependency

@@ -245,9 +245,19 @@ def places_to_include(root: Path, module: str) -> tuple[str, ...]:
     below = [f"{folder.relative_to(root).as_posix()}:." for folder in _folders_with(module, root, MAX_DEPTH)]
     if below:
         return tuple(below)
-    outside = [f"../{name}:{name}"] if _has_module(root.parent, module) else []
-    beside = _folders_with(module, root.parent, 1)
-    return (*outside, *(f"../{folder.name}:." for folder in beside if folder != root))
+    above = next((folder for folder in root.parents[:MAX_DEPTH] if _has_module(folder, module)), None)
+    beside = [f"../{folder.name}:." for folder in _folders_with(module, root.parent, 1) if folder != root]
+    return (*([_from_above(root, above, module, name)] if above else []), *beside)
+
+
+def _from_above(root: Path, above: Path, module: str, name: str) -> str:
+    """Return how to include a module that a folder above the project has, maybe in the project itself."""
+    project = root.relative_to(above).as_posix()
+    if module.startswith(f"{project}/"):
+        inside = module.removeprefix(f"{project}/").partition("/")[0]
+        inside += "" if (root / inside).is_dir() else ".py"
+        return f"{inside}:{project}/{inside}"
+    return f"{os.path.relpath(above / name, root)}:{name}"
 
 
 def _has_module(folder: Path, module: str) -> bool:

@@ -2,76 +2,59 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from poetry_lambda_plugin.archive.writer import Sizes
-from poetry_lambda_plugin.audit.limits import MaxSizeError
-from poetry_lambda_plugin.audit.limits import check_max_size
-from poetry_lambda_plugin.audit.limits import size_warnings
-from poetry_lambda_plugin.report.savings import Saving
+from poetry_lambda_plugin.audit.limits import excess
+from poetry_lambda_plugin.audit.limits import too_large
+from poetry_lambda_plugin.audit.limits import zipped_notes
+from poetry_lambda_plugin.config import BundleConfig
+from poetry_lambda_plugin.report.savings import Savings
 from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
 
 
 MB = 1 << 20
-SIX = tuple(Saving(f"option-{number}", 0, (10 - number) * MB) for number in range(6))
+NOTHING = Savings({})
 
 
-def warnings(total: Sizes, layers: int = 0, savings: tuple[Saving, ...] = ()) -> list[str]:
-    return list(size_warnings(total, layers, lambda: savings))
+@pytest.mark.parametrize(
+    ("unzipped", "max_size", "expected"),
+    [
+        pytest.param(MAX_UNZIPPED_SIZE - 1, None, 0, id="just-below-lambdas"),
+        pytest.param(MAX_UNZIPPED_SIZE, None, 1, id="at-lambdas"),
+        pytest.param(110, 110, 0, id="at-the-users"),
+        pytest.param(111, 110, 1, id="past-the-users"),
+    ],
+)
+def test_limits(unzipped: int, max_size: int | None, expected: int) -> None:
+    """Lambda's limit must be undercut, the user's own may be reached."""
+    assert excess(unzipped, BundleConfig(max_size=max_size)) == expected
 
 
-def never() -> tuple[Saving, ...]:
-    raise AssertionError
+def test_zipped_limit_must_be_undercut() -> None:
+    """Of a ZIP of exactly 50 MB there is a note, a byte below there is none."""
+    output = Path("/a b/fn.zip")
+
+    assert not list(zipped_notes(Sizes(MAX_ZIPPED_SIZE - 1), output, layer=False))
+    (note,) = zipped_notes(Sizes(MAX_ZIPPED_SIZE), output, layer=False)
+    assert "`aws s3 cp '/a b/fn.zip' s3://BUCKET/ && " in note
 
 
-def test_silent_below_the_limits() -> None:
-    """A byte below both limits nothing is said, and no saving is measured."""
-    total = Sizes(MAX_ZIPPED_SIZE - 1, MAX_UNZIPPED_SIZE - 11)
+def test_sizes_are_exact_where_rounded_ones_would_not_differ() -> None:
+    """Who is a byte too large reads bytes, anybody else megabytes."""
+    config = BundleConfig()
 
-    assert list(size_warnings(total, 10, never)) == []
+    exact = too_large("a.zip", MAX_UNZIPPED_SIZE - 10, 10, config, NOTHING)
+    rounded = too_large("a.zip", 200 * MB, 60 * MB, config, NOTHING)
 
-
-def test_limits_must_be_undercut() -> None:
-    """Exactly 50 MB and 250 MB are too much."""
-    zipped, unzipped = warnings(Sizes(MAX_ZIPPED_SIZE, MAX_UNZIPPED_SIZE))
-
-    assert zipped.startswith("The ZIP has 52,428,800 bytes; ")
-    assert unzipped == (
-        "Unzipped, the bundle has 262,144,000 bytes; Lambda refuses 262,144,000 (250 MB) or more, layers "
-        "included. --explain shows what would save most; --exclude leaves files out."
+    assert exact.startswith(
+        "Unzipped, a.zip has 262,143,990 bytes and its layers have 10 bytes; "
+        "Lambda refuses 262,144,000 bytes or more, layers included. "
     )
-
-
-def test_layers_count() -> None:
-    """What the layers have is added, and told."""
-    (warning,) = warnings(Sizes(1, MAX_UNZIPPED_SIZE - 10), 10)
-
-    assert warning.startswith("Unzipped, the bundle has 262,143,990 bytes and its layers have 10; ")
-
-
-def test_names_the_five_best_savings() -> None:
-    """Past the limit, the message has what would save most."""
-    (warning,) = warnings(Sizes(1, MAX_UNZIPPED_SIZE), savings=SIX)
-
-    assert warning.endswith(
-        "What would save most: option-0 10.0 MB, option-1 9.0 MB, option-2 8.0 MB, option-3 7.0 MB, "
-        "option-4 6.0 MB. --explain shows all."
-    )
-
-
-@pytest.mark.parametrize("max_size", [pytest.param(None, id="none"), pytest.param(110, id="reached")])
-def test_max_size_may_be_reached(max_size: int | None) -> None:
-    """A bundle of just the size that is allowed is fine."""
-    check_max_size(Sizes(1, 100), 10, max_size, never)
-
-
-def test_refuses_more_than_max_size() -> None:
-    """One byte more is an error that carries the savings."""
-    with pytest.raises(MaxSizeError) as caught:
-        check_max_size(Sizes(1, 101), 10, 110, lambda: SIX[:1])
-
-    assert str(caught.value) == (
-        "Unzipped, the bundle has 101 bytes and its layers have 10; max-size allows 110. "
-        "What would save most: option-0 10.0 MB. --explain shows all."
+    assert rounded.startswith(
+        "Unzipped, a.zip has 200 MB and its layers have 60 MB; "
+        "Lambda refuses 250 MB or more, layers included. "
     )

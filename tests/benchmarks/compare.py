@@ -181,7 +181,8 @@ def _grown(options: argparse.Namespace, work: Path, wheels: int, members: int, s
         entry = Locked.of(wheel, source={"type": "file", "url": path})
         tool += f'{entry.name} = {{path = "{path}"}}\n'
         locked.append(entry)
-    project.pyproject(dependencies=[entry.name for entry in locked], tool=tool)
+    names = [entry.name for entry in locked]
+    project.pyproject(dependencies=names, tool=tool, config='max-size = "none"')
     project.write({"my_fn.py": ""})
     project.lock(locked)
     env = environment(options.python, work / "cache")

@@ -154,9 +154,11 @@ def test_builds_the_project_itself(project: Project, build_index: Index) -> None
     project.write({**files, "config.toml": "x = 1\n"})
     project.lock()
 
-    outcome = bundle("--include", "config.toml")
+    outcome = bundle("--include", "config.toml", "--format", "json")
 
     assert outcome.exit_code == 0, outcome.error
+    (package,) = outcome.report["packages"]
+    assert (package["name"], package["files"]) == ("my-fn", outcome.report["files"])
     bundled = contents(project.folder / "dist/my-fn.zip")
     assert bundled["my_fn/__init__.py"] == b"NAME = 'my-fn'\n"
     assert bundled["config.toml"] == b"x = 1\n"

@@ -1,7 +1,8 @@
-"""Where the megabytes go: --explain, measured savings, --max-size and --diff."""
+"""Where the megabytes go: --explain, measured savings and --diff."""
 
 from __future__ import annotations
 
+import sys
 import zipfile
 
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tests.support.projects import Project
     from tests.support.wheels import MadeFile
 
+
+RUNTIME = f"python3.{sys.version_info.minor}"
 
 CODE = "import boto3\n\nS3 = boto3.client('s3')\n\ndef handler(event, context):\n    return 1\n"
 
@@ -82,13 +85,28 @@ TABLE = """
   my-fn 0.1.0   0.9 KB    0.5 KB   0.2 %  the project
   shared 1.0    0.9 KB    0.4 KB   0.1 %  boto3 → shared
 
+  Largest files                  Zipped  Unzipped
+  tool/tests/x.py                0.3 MB    0.3 MB
+  botocore/data/ec2/s.json       5.0 KB    4.9 KB
+  tool/x.pyi                     4.0 KB    3.9 KB
+  tool/x.h                       3.0 KB    2.9 KB
+  botocore/data/s3/s.json        2.1 KB    2.0 KB
+  docs/x.html                    2.0 KB    2.0 KB
+  boto3/__init__.py              1.1 KB    1.0 KB
+  tool-2.1.dist-info/RECORD      0.7 KB    0.6 KB
+  botocore-1.0.dist-info/RECORD  0.6 KB    0.4 KB
+  boto3-1.0.dist-info/RECORD     0.4 KB    0.3 KB
+
   Not used yet                                    Zipped  Unzipped
   exclude = ["@tests"] would save                 0.3 MB    0.3 MB
   exclude-runtime-packages = true would save     10.0 KB    8.7 KB
-  botocore-services = "auto" would save           5.0 KB    4.9 KB
+  botocore-services = "auto" would save           5.0 KB    4.9 KB    does not look into dependencies
   exclude = ["@type-stubs"] would save            4.0 KB    3.9 KB
   exclude = ["@headers-and-sources"] would save   3.2 KB    3.0 KB
   exclude = ["@docs"] would save                  2.0 KB    2.0 KB
+  all together would save                         0.3 MB    0.3 MB
+
+  Nothing else in the bundle imports tool. Can it do without? (Plugins and drivers may be loaded by name.)
 """
 
 
@@ -174,42 +192,6 @@ def test_runtime_saving_counts_what_is_excluded_already(explained: Project) -> N
     files = contents(zip_path(explained))
     shared = sum(len(data) for path, data in files.items() if path.startswith("shared"))
     assert alone - both == shared
-
-
-def test_max_size_fails_with_the_savings(explained: Project) -> None:
-    """Past the user's own limit nothing is written, and the five best savings are named."""
-    outcome = bundle("--max-size", "200 KB")
-
-    unzipped = bundle("--format", "json").report["unzipped_bytes"]
-    assert outcome.exit_code == 1
-    assert outcome.message == (
-        f"Unzipped, the bundle has {unzipped:,} bytes; max-size allows 204,800. "
-        'What would save most: exclude = ["@tests"] 0.3 MB, exclude-runtime-packages = true 0.0 MB, '
-        'botocore-services = "auto" 0.0 MB, exclude = ["@type-stubs"] 0.0 MB, '
-        'exclude = ["@headers-and-sources"] 0.0 MB. --explain shows all.'
-    )
-
-
-def test_max_size_leaves_the_old_bundle(explained: Project) -> None:
-    """A run that fails touches nothing, and a dry run fails just so."""
-    bundle("--exclude", "@tests")
-    before = zip_path(explained).read_bytes()
-
-    assert bundle("--max-size", "200 KB").exit_code == 1
-    assert bundle("--max-size", "200 KB", "--dry-run").exit_code == 1
-    assert zip_path(explained).read_bytes() == before
-    assert bundle("--max-size", "200 KB", "--exclude", "@tests").exit_code == 0
-
-
-@pytest.mark.parametrize("size", ["big", "1 TB", "-5"])
-def test_refuses_max_size(locked_project: Project, size: str) -> None:
-    """What is no size is an error that names the option."""
-    outcome = bundle(f"--max-size={size}")
-
-    assert (outcome.exit_code, outcome.message) == (
-        1,
-        f"--max-size must be a size such as 262144000 or '250 MB', not {size!r}.",
-    )
 
 
 def test_explanation_in_json(explained: Project) -> None:
@@ -313,6 +295,49 @@ def test_diff_against_the_output_itself(locked_project: Project, layer: tuple[st
     assert [d["name"] for d in differences("-o", "a.zip", "--diff", "a.zip", *layer)] == ["my-fn"]
 
 
+def test_diff_of_a_project_without_a_package(locked_project: Project) -> None:
+    """Its files are in no RECORD, and still the project's: it does not differ from itself."""
+    text = (locked_project.folder / "pyproject.toml").read_text()
+    locked_project.write({"pyproject.toml": f"{text}\n[tool.poetry]\npackage-mode = false\n"})
+    bundle("-o", "a.zip")
+
+    outcome = bundle("-o", "a.zip", "--diff", "a.zip")
+
+    assert "\nNo package differs in version or size.\n" in outcome.output
+    locked_project.write({"my_fn.py": "X = 1\n" * 100, "more.py": ""})
+    (change,) = differences("-o", "a.zip", "--diff", "a.zip")
+    assert (change["name"], change["old_version"], change["new_version"]) == ("my-fn", "0.1.0", "0.1.0")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("--runtime", RUNTIME, "--bytecode", "checked-hash"), id="bytecode"),
+        pytest.param(("--exclude", "RECORD"), id="no-records"),
+        pytest.param(("--exclude", "new*"), id="package-without-files"),
+        pytest.param(("--no-root",), id="no-root"),
+        pytest.param(("--only-root",), id="only-root"),
+        pytest.param(("--include", "old.zip"), id="included-file"),
+    ],
+)
+def test_no_bundle_differs_from_itself(changed: Project, arguments: tuple[str, ...]) -> None:
+    """Whatever is in no RECORD, or in two."""
+    changed.write({"my_fn.py": "X = 1\n"})
+    assert bundle("-o", "a.zip", *arguments).exit_code == 0
+
+    assert differences("-o", "b.zip", "--diff", "a.zip", *arguments) == []
+
+
+def test_shared_files_are_no_difference(project: Project, index: Index) -> None:
+    """A file that two packages have with the same bytes belongs to one of them, in the old bundle too."""
+    shared = {"space/__init__.py": "#" * 100}
+    one, two = stored("one", files={**shared, "space/one.py": ""}), stored("two", files=shared)
+    release(project, index, one, two)
+    bundle("-o", "a.zip")
+
+    assert differences("-o", "b.zip", "--diff", "a.zip") == []
+
+
 def test_diff_with_files_of_nobody(locked_project: Project) -> None:
     """Files that no RECORD lists are told as such."""
     locked_project.write({"old.zip": zip_bytes([Raw("a.txt", b"x" * 2048)])})
@@ -341,11 +366,27 @@ def test_diff_in_a_dry_run(changed: Project) -> None:
     assert differences("--diff", "old.zip", "--dry-run") == real
 
 
+def test_diff_in_a_dry_run_without_files(changed: Project) -> None:
+    """Without sizes there is nothing to compare, which a note says."""
+    outcome = bundle("--diff", "old.zip", "--dry-run")
+
+    assert outcome.exit_code == 0
+    assert outcome.output.endswith(
+        "Note: Without sizes --diff has nothing to compare: run the command without --dry-run.\n"
+    )
+    assert bundle("--diff", "old.zip", "--dry-run", "--format", "json").report["differences"] is None
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
         pytest.param(None, "can't be read: No such file or directory.", id="missing"),
         pytest.param(b"no ZIP", "can't be compared with: ", id="no-zip"),
+        pytest.param(
+            zip_bytes([Raw("a-1.dist-info/RECORD", b'"' + b"x" * 200_000)]),
+            "can't be compared with: a RECORD in it is broken.",
+            id="broken-record",
+        ),
     ],
 )
 def test_refuses_old_bundle(locked_project: Project, data: bytes | None, words: str) -> None:

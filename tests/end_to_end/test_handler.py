@@ -135,6 +135,13 @@ WRITE = "Write `include = {}` in [tool.poetry-lambda-plugin]."
             "api.handler", {"x.py": "", "../common/api.py": HANDLER}, ["../common:."], "", id="neighbour"
         ),
         pytest.param(
+            "common.api.handler",
+            {"x.py": "", "../../common/api.py": HANDLER},
+            ["../../common:common"],
+            "",
+            id="far-above",
+        ),
+        pytest.param(
             "api.handler",
             {"x.py": "", "data/a.json": "", "lib/api.py": HANDLER},
             ["lib:."],
@@ -170,6 +177,20 @@ def test_module_elsewhere(
         assert bundle().exit_code == 0
         assert f"{module.replace('.', '/')}.py" in contents(project.folder / ZIP)
         project.write({"pyproject.toml": text})
+
+
+def test_module_as_seen_from_above(project: Project) -> None:
+    """A handler's path from the root of the repository, where the project lies deep in it, is kept."""
+    above = project.folder.parent.name
+    handler = f"{above}/project/lib/api.handler"
+    with_handler(project, handler, {"x.py": "", "lib/api.py": HANDLER})
+
+    line = f'include = ["lib:{above}/project/lib"]'
+    assert f"Write `{line}` in [tool.poetry-lambda-plugin]." in bundle().message
+    text = (project.folder / "pyproject.toml").read_text()
+    table = "[tool.poetry-lambda-plugin]\n"
+    project.write({"pyproject.toml": text.replace(table, f"{table}{line}\n")})
+    assert bundle().exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -227,9 +227,14 @@ def test_layers_count_against_the_limit(configured: Project) -> None:
 
     outcome = bundle()
 
-    assert outcome.exit_code == 0
-    assert " bytes and its layers have 262,143,000; Lambda refuses 262,144,000 (250 MB) " in outcome.message
-    assert "max-size allows 262,143,500." in bundle("--max-size", "262143500").message
+    assert outcome.exit_code == 1
+    assert not (configured.folder / "dist").exists()
+    assert (
+        " bytes and its layers have 262,143,000 bytes; Lambda refuses 262,144,000 bytes or more"
+        in outcome.message
+    )
+    assert "; max-size allows 262,143,500 bytes. " in bundle("--max-size", "262143500").message
+    assert bundle("--max-size", "251 MB").exit_code == 0
 
 
 @pytest.mark.parametrize(

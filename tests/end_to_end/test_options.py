@@ -333,10 +333,11 @@ def test_exclude_reaches_dependencies(locked_project: Project) -> None:
 
 
 def test_exclude_of_everything_is_an_error(including_project: Project) -> None:
-    """A bundle without any file is refused."""
-    outcome = bundle("--exclude", "*")
+    """A bundle without any file is refused; its heading and list were written by then."""
+    outcome = bundle("--exclude", "*", "--runtime", "python3.13")
 
-    assert (outcome.exit_code, outcome.output) == (1, "")
+    heading = "Bundling my-fn (0.1.0) for python3.13 on x86_64"
+    assert (outcome.exit_code, outcome.output) == (1, f"{heading}\n\n  - Bundling my-fn (0.1.0)\n")
     assert outcome.message == (
         "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
     )

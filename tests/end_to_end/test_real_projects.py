@@ -106,14 +106,19 @@ def test_handler_is_imported(
         assert answer["result"] == {key: locked[names.get(key, key)] for key in answer["result"]}
 
 
-def test_large_bundle_is_warned_of(tmp_path: Path, shared_cache: Path, monkeypatch: MonkeyPatch) -> None:
-    """A data-science stack that Lambda would refuse is bundled, with a warning for each limit."""
+def test_large_bundle_is_refused(tmp_path: Path, shared_cache: Path, monkeypatch: MonkeyPatch) -> None:
+    """A data-science stack that Lambda would refuse fits with what the error says; its ZIP gets a note."""
     monkeypatch.setenv("POETRY_CACHE_DIR", str(shared_cache))
     monkeypatch.chdir(tmp_path)
-
     report = bundled("large", tmp_path)
+    limits = ("--runtime", f"python{VERSION}", "--max-size", "262143999")
 
-    assert ["50 MB" in report["warnings"][0], "250 MB" in report["warnings"][1]] == [True, True]
+    refused = bundle(*limits)
+
+    assert "50 MB directly" in report["notes"][0]
+    assert (report["warnings"], refused.exit_code) == ([], 1)
+    assert ' `exclude = ["@tests"]` makes it fit: ' in refused.message
+    assert bundle(*limits, "--exclude", "@tests").exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["small", "medium", "large"])

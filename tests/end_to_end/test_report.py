@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import re
 import zipfile
 
 from typing import TYPE_CHECKING
@@ -42,9 +43,9 @@ def code_sha256(path: Path) -> str:
     return base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
 
 
-def text_report(path: Path, digest: str, verb: str, first: str = "") -> str:
+def text_report(path: Path, digest: str, verb: str) -> str:
     return f"""\
-{first}Bundling my-fn (0.1.0) for python3.13 on x86_64
+Bundling my-fn (0.1.0) for python3.13 on x86_64
 
   - Bundling greeting (1.0)
   - Bundling my-fn (0.1.0)
@@ -59,13 +60,11 @@ def text_report(path: Path, digest: str, verb: str, first: str = "") -> str:
 
 
 def test_text_of_a_written_bundle(zip_path: Path) -> None:
-    """The whole output: what is fetched, what is bundled, path, sizes, digest and handler."""
+    """The whole output: what is bundled, path, sizes, digest and handler; fetched packages are told once."""
     outcome = bundle()
 
     assert outcome.error == ""
-    assert outcome.output == text_report(
-        zip_path, code_sha256(zip_path), "is written", "  - Preparing greeting (1.0)\n"
-    )
+    assert outcome.output == text_report(zip_path, code_sha256(zip_path), "is written")
 
 
 def test_text_of_an_unchanged_bundle(zip_path: Path) -> None:
@@ -84,6 +83,15 @@ def test_text_of_a_planned_bundle(zip_path: Path) -> None:
     zip_path.unlink()
 
     assert bundle("--dry-run").output == text_report(zip_path, digest, "would be written")
+
+
+def test_text_of_a_planned_bundle_that_is_there(locked_project: Project, zip_path: Path) -> None:
+    """A dry run says what the real one would: that nothing changes, or that something does."""
+    bundle()
+
+    assert bundle("--dry-run").output == text_report(zip_path, code_sha256(zip_path), "would be unchanged")
+    locked_project.write({"my_fn.py": "def handler(event, context):\n    return 'changed'\n"})
+    assert f"\n{zip_path} would be written\n" in bundle("--dry-run").output
 
 
 def test_text_of_a_plan_without_files(zip_path: Path) -> None:
@@ -108,20 +116,67 @@ def test_text_counts_what_is_left_out(locked_project: Project) -> None:
     plain = bundle("--exclude", "WHEEL").output
     verbose = bundle("--exclude", "WHEEL", "-v").output
 
-    assert "  Left out    2 excluded\n" in plain
+    assert "  Left out    2 files (excluded)\n" in plain
+    assert "  Left out    1 file (excluded)\n" in bundle("--exclude", "greeting/__init__.py").output
     assert "left out of greeting" not in plain
     assert "  left out of greeting: greeting-1.0.dist-info/WHEEL (excluded)\n" in verbose
     assert "  left out of my-fn: my_fn-0.1.0.dist-info/WHEEL (excluded)\n" in verbose
 
 
 def test_verbose_has_sizes_by_package(locked_project: Project) -> None:
-    """-v adds each distribution with its file and sizes, the largest first."""
-    lines = [line for line in bundle("-v").output.splitlines() if "unzipped, from" in line]
+    """-v adds a table of the distributions with their files, the largest first, and where the time went."""
+    output = bundle("-v").output
 
-    assert lines == [
-        "  my-fn (0.1.0): 0.9 KB zipped, 0.5 KB unzipped, from .",
-        "  greeting (1.0): 0.8 KB zipped, 0.4 KB unzipped, from greeting-1.0-py3-none-any.whl",
+    table, _, last = output.partition("\n  Package")[2].partition("\nTook ")
+    assert table.splitlines() == [
+        "       Zipped  Unzipped   Share  From",
+        "  my-fn 0.1.0   0.9 KB    0.5 KB  53.1 %  .",
+        "  greeting 1.0  0.8 KB    0.4 KB  46.9 %  greeting-1.0-py3-none-any.whl",
     ]
+    phases = "selecting|fetching|planning|writing|reporting"
+    assert re.fullmatch(rf"\d+\.\d\d s: (({phases}) \d+\.\d\d s(, |\n)){{5}}", last)
+    assert "Took" not in bundle().output
+
+
+def test_verbose_without_sizes(locked_project: Project) -> None:
+    """A dry run without the files has the same table."""
+    table = bundle("-v", "--dry-run").output.partition("\n  Package")[2].partition("\nTook ")[0]
+
+    assert table.splitlines() == [
+        "       Zipped  Unzipped  Share  From",
+        "  greeting 1.0       ?         ?      ?  greeting-1.0-py3-none-any.whl",
+        "  my-fn 0.1.0        ?         ?      ?  .",
+    ]
+
+
+def with_three(project: Project, index: Index) -> None:
+    sizes = {"large": 3_145_728, "middle": 2_000_000, "small": 150_000, "tiny": 10}
+    wheels = [make_wheel(name, files={f"{name}.bin": bytes(size)}) for name, size in sizes.items()]
+    index.add(*wheels)
+    project.pyproject(dependencies=[*sizes], source=index.url, config='runtime = "python3.13"')
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+
+def test_summary_names_the_largest(locked_project: Project, index: Index) -> None:
+    """Three packages are named, by what they take unzipped; a handful of two is no list to choose from."""
+    assert "Largest" not in bundle().output
+    with_three(locked_project, index)
+
+    assert "\n  Largest     large 3.0 MB, middle 1.9 MB, small 0.1 MB\n" in bundle().output
+    assert "Largest" not in bundle("--dry-run", "--no-cache").output
+
+
+def test_summary_colours_what_is_over_a_limit(
+    locked_project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only sizes that Lambda refuses have a colour."""
+    assert "\x1b" not in run("lambda-bundle", decorated=True).output.partition("/dist/")[2]
+    with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
+
+    summary = run("lambda-bundle", decorated=True).output.partition("/dist/")[2]
+
+    assert "  Zipped      \x1b[33m50.0 MB of 50 MB\x1b[39m\n  Unzipped    50.0 MB of 250 MB\n" in summary
+    assert summary.count("\x1b") == 2
 
 
 def test_quiet_prints_nothing(zip_path: Path) -> None:
@@ -132,14 +187,14 @@ def test_quiet_prints_nothing(zip_path: Path) -> None:
     assert zip_path.is_file()
 
 
-def test_terminal_shows_progress(locked_project: Project) -> None:
-    """On a terminal a package's line is rewritten until it is done."""
+def test_colours_without_a_terminal(locked_project: Project) -> None:
+    """Where colours are wanted but no line can be rewritten, each is written once, with a green bullet."""
     output = run("lambda-bundle", decorated=True).output
 
-    assert "\x1b[1A\x1b[0J" in output
-    assert "100%" in output
-    assert "done" in output
-    assert "Bundling \x1b[36mgreeting\x1b[39m" in output
+    assert output.splitlines()[2] == (
+        "  \x1b[32;1m-\x1b[39;22m Bundling \x1b[36mgreeting\x1b[39m (\x1b[39;1m1.0\x1b[39;22m)"
+    )
+    assert "\r" not in output
 
 
 def test_no_ansi_is_obeyed(locked_project: Project) -> None:
@@ -170,6 +225,7 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
         "handler": "my_fn.handler",
         "output": str(zip_path),
         "status": "written",
+        "changed": True,
         "code_sha256": base64.b64encode(hashlib.sha256(data).digest()).decode(),
         "sha256": hashlib.sha256(data).hexdigest(),
         "zipped_bytes": len(data),
@@ -203,10 +259,10 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
 
 
 def test_json_of_an_unchanged_bundle(locked_project: Project) -> None:
-    """Only the status tells a second run from the first."""
+    """Only the status, and that nothing changed, tells a second run from the first."""
     first, second = bundle("--format", "json").report, bundle("--format", "json").report
 
-    assert second == {**first, "status": "unchanged"}
+    assert second == {**first, "status": "unchanged", "changed": False}
 
 
 def test_json_of_a_plan_without_files(locked_project: Project) -> None:
@@ -215,10 +271,20 @@ def test_json_of_a_plan_without_files(locked_project: Project) -> None:
 
     unknown = ("code_sha256", "sha256", "zipped_bytes", "unzipped_bytes", "files")
     assert {key: report[key] for key in unknown} == dict.fromkeys(unknown)
-    assert report["status"] == "planned"
+    assert (report["status"], report["changed"]) == ("planned", None)
     assert [p["zipped_bytes"] for p in report["packages"]] == [None, None]
     (note,) = report["notes"]
     assert note.startswith("Some files are not in Poetry's cache")
+
+
+def test_json_of_a_plan_says_what_would_change(locked_project: Project, zip_path: Path) -> None:
+    """A program need not compare digests to know whether a deployment is due."""
+    bundle()
+
+    assert bundle("--format", "json", "--dry-run").report["changed"] is False
+    zip_path.write_bytes(b"another")
+    report = bundle("--format", "json", "--dry-run").report
+    assert (report["status"], report["changed"]) == ("planned", True)
 
 
 def test_json_has_the_schema_version(locked_project: Project) -> None:
@@ -246,46 +312,35 @@ def with_wheel(project: Project, index: Index, data: bytes, compression: int) ->
     project.lock([Locked.of(wheel)], source=index.url)
 
 
-def test_warns_past_the_zipped_limit(locked_project: Project, index: Index, zip_path: Path) -> None:
-    """A ZIP past 50 MB is written with a warning that names S3."""
+@pytest.mark.parametrize(
+    ("options", "deploy"),
+    [
+        pytest.param(
+            (),
+            "update-function-code --function-name NAME --s3-bucket BUCKET --s3-key my-fn.zip",
+            id="function",
+        ),
+        pytest.param(
+            ("--layer",),
+            "publish-layer-version --layer-name NAME --content S3Bucket=BUCKET,S3Key=my-fn-layer.zip",
+            id="layer",
+        ),
+    ],
+)
+def test_notes_the_zipped_limit(
+    locked_project: Project, index: Index, options: tuple[str, ...], deploy: str
+) -> None:
+    """A ZIP past 50 MB is fine, also where warnings are not; a note says how it is deployed."""
     with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
 
-    outcome = bundle()
+    outcome = bundle("--strict", *options)
 
-    assert outcome.exit_code == 0
-    assert outcome.message == (
-        f"Warning: The ZIP has {zip_path.stat().st_size:,} bytes; Lambda's API takes less than 52,428,800 "
-        "(50 MB) directly. Upload it to S3 and deploy it from there."
+    path = locked_project.folder / f"dist/my-fn{'-layer' if options else ''}.zip"
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    assert "  Zipped      50.0 MB of 50 MB\n" in outcome.output
+    assert outcome.output.endswith(
+        "Note: The ZIP has 50.0 MB; Lambda's API takes less than 50 MB directly, but any through S3: "
+        f"`aws s3 cp {path} s3://BUCKET/ && aws lambda {deploy}`\n"
     )
-    assert "  Zipped      50 MB of 50 MB\n" in outcome.output
-
-
-def test_warns_past_the_unzipped_limit(locked_project: Project, index: Index, zip_path: Path) -> None:
-    """A bundle past 250 MB unpacked is written with a warning; with --strict it is not."""
-    with_wheel(locked_project, index, bytes(250 << 20), zipfile.ZIP_DEFLATED)
-
-    strict = bundle("--strict")
-
-    assert strict.exit_code == 1
-    assert not zip_path.parent.exists()
-    outcome = bundle()
-    with zipfile.ZipFile(zip_path) as archive:
-        unzipped = sum(member.file_size for member in archive.infolist())
-    assert outcome.exit_code == 0
-    assert outcome.message == (
-        f"Warning: Unzipped, the bundle has {unzipped:,} bytes; Lambda refuses 262,144,000 (250 MB) or more, "
-        "layers included. --explain shows what would save most; --exclude leaves files out."
-    )
-    assert outcome.message.removeprefix("Warning: ") in strict.message
-    assert "  Unzipped    250 MB of 250 MB\n" in outcome.output
-
-
-def test_dry_run_enforces_the_limits_with_strict(locked_project: Project, index: Index) -> None:
-    """--dry-run --strict finds a bundle past a limit as the real run would."""
-    with_wheel(locked_project, index, random.Random(1).randbytes(50 << 20), zipfile.ZIP_STORED)
-    assert bundle("-q").exit_code == 0
-
-    outcome = bundle("--strict", "--dry-run")
-
-    assert outcome.exit_code == 1
-    assert "(--strict makes this an error.)" in outcome.message
+    report = bundle("--format", "json", *options).report
+    assert ([f"`aws s3 cp {path} " in note for note in report["notes"]], report["warnings"]) == ([True], [])
