@@ -255,7 +255,9 @@ def _plan(
     plan = replace(plan, warnings=(*plan.warnings, *warnings))
     enforce(job.config, plan.warnings)
     if not plan.entries:
-        raise EmptyBundleError("There is nothing to bundle: --exclude leaves out every file.")
+        raise EmptyBundleError(
+            "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
+        )
     return _with_handler_checked(job, plan)
 
 

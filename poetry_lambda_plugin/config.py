@@ -7,6 +7,7 @@ import re
 import string
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from pathlib import Path
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -21,6 +23,9 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.bytecode import MODES
 from poetry_lambda_plugin.layout.bytecode import OPTIMIZATIONS
 from poetry_lambda_plugin.layout.filters import check_patterns
+from poetry_lambda_plugin.nearest import hint
+from poetry_lambda_plugin.nearest import listing
+from poetry_lambda_plugin.nearest import nearest
 from poetry_lambda_plugin.target.platform import find_architecture
 from poetry_lambda_plugin.target.platform import find_runtime
 from poetry_lambda_plugin.target.runtimes import DEFAULT_ARCHITECTURE
@@ -28,7 +33,7 @@ from poetry_lambda_plugin.target.runtimes import DEFAULT_ARCHITECTURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Iterable
+    from collections.abc import Collection
     from collections.abc import Iterator
     from collections.abc import Sequence
 
@@ -63,6 +68,10 @@ BUILT_IN_MODULES = frozenset(
 )
 """Modules that are built into every CPython, which the runtime lets no handler shadow."""
 
+NEAR_TABLES = ("poetry-lambda-plugin", "poetry-lambda-bundle")
+SHORT_TABLES = frozenset({"lambda-plugin", "lambda-bundle", "poetry-lambda"})
+"""Names that may be meant for this plugin's table; the short ones could be another tool's as well."""
+
 RIVALS = (
     ("only", "with"),
     ("only", "without"),
@@ -75,6 +84,13 @@ RIVALS = (
     ("only-root", "all-extras"),
 )
 """Keys of which at most one can be meant."""
+
+
+class SetRuntime(NamedTuple):
+    """A runtime, and the option or the dotted key that names it."""
+
+    runtime: Runtime
+    set_by: str
 
 
 class ConfigError(LambdaBundleError):
@@ -114,6 +130,8 @@ class BundleConfig:
     """Name of its table below `bundles`; None without one."""
     runtime: Runtime | None = None
     """None for the newest that the project allows."""
+    runtime_set_by: str | None = None
+    """The option or the dotted key that names the runtime."""
     architectures: tuple[Architecture, ...] = (DEFAULT_ARCHITECTURE,)
     output: Path | None = None
     """Absolute, with placeholders; None for the default."""
@@ -177,11 +195,41 @@ def bundle_configs(
         layers[name] = layer
     for name in bundles:
         if name not in layers:
-            raise ConfigError(_unknown(f"bundle {name!r}", name, layers, f"[{TABLE}.{BUNDLES}]"))
+            raise ConfigError(_unknown_bundle(name, layers))
     chosen = list(dict.fromkeys(bundles)) or list(layers)
     if not chosen:
         return (_config(None, _merged(common, spoken)),)
     return tuple(_config(name, _merged(common, layers[name], spoken)) for name in chosen)
+
+
+def misnamed_tables(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning for each table of pyproject.toml that was likely meant to be this plugin's."""
+    for where, tables in (("", document), ("tool.", document.get("tool", {}))):
+        for name, value in tables.items():
+            if f"{where}{name}" != TABLE and isinstance(value, Mapping) and _resembles_ours(name, value):
+                yield f"[{where}{name}] in pyproject.toml is ignored: the table's name is [{TABLE}]."
+
+
+def hint_below_poetry(words: str) -> str:
+    """Return a line to follow Poetry's words where it refuses a table that was meant to be this plugin's.
+
+    Below [tool.poetry] Poetry allows no table but its own.
+    """
+    names = map(canonicalize_name, re.findall(r"'([^']+)' was unexpected", words))
+    is_ours = any(name in SHORT_TABLES or _is_near_ours(name) for name in names)
+    return f"\nThis plugin's table is [{TABLE}]." if is_ours else ""
+
+
+def _resembles_ours(name: str, table: Mapping[str, object]) -> bool:
+    plain = canonicalize_name(name)
+    if plain in SHORT_TABLES:
+        return any(key in READERS or key == BUNDLES for key in table)
+    return _is_near_ours(plain)
+
+
+def _is_near_ours(name: str) -> bool:
+    # names of other plugins come as near as 0.91; two wrong letters are 0.95
+    return bool(get_close_matches(name, NEAR_TABLES, n=1, cutoff=0.93))
 
 
 def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str, str]) -> Path:
@@ -286,7 +334,8 @@ def _package_names(value: object, where: str) -> tuple[str, ...]:
 
 def _patterns(value: object, where: str) -> tuple[str, ...]:
     patterns = _strings(value, where)
-    check_patterns(patterns)
+    with _named(where):
+        check_patterns(patterns)
     return patterns
 
 
@@ -349,12 +398,16 @@ def _modules(value: object, where: str) -> tuple[str, ...] | None:
     return modules
 
 
-def _runtime(value: object, where: str) -> Runtime:
-    return find_runtime(_string(value, where))
+def _runtime(value: object, where: str) -> SetRuntime:
+    name = _string(value, where)
+    with _named(where):
+        return SetRuntime(find_runtime(name), where)
 
 
 def _architectures(value: object, where: str) -> tuple[Architecture, ...]:
-    architectures = tuple(dict.fromkeys(find_architecture(name) for name in _strings(value, where)))
+    names = _strings(value, where)
+    with _named(where):
+        architectures = tuple(dict.fromkeys(find_architecture(name) for name in names))
     if not architectures:
         raise ConfigError(f"{where} is empty. Leave it out for {DEFAULT_ARCHITECTURE}.")
     return architectures
@@ -390,10 +443,13 @@ READERS: Mapping[str, Callable[[object, str], object]] = {
 }
 """How each key is read; options of the same name are read alike."""
 
+OPTION_NAMES = {"exclude-packages": "exclude-package"}
+"""Options whose names differ from their keys, since they are given once for each value."""
+
 
 def checked_options(options: Layer) -> Layer:
     """Check what was typed as a table's values are checked, and name the option in errors."""
-    return {key: READERS[key](value, f"--{key}") for key, value in options.items()}
+    return {key: READERS[key](value, f"--{OPTION_NAMES.get(key, key)}") for key, value in options.items()}
 
 
 def _checked_layer(table: Mapping[str, object], where: str) -> Layer:
@@ -401,9 +457,19 @@ def _checked_layer(table: Mapping[str, object], where: str) -> Layer:
     for key, value in table.items():
         reader = READERS.get(key)
         if reader is None:
-            raise ConfigError(_unknown(f"key {where}.{key}", key, READERS, f"[{where}]"))
+            raise ConfigError(_unknown_key(key, value, where))
         layer[key] = reader(value, f"{where}.{key}")
     return layer
+
+
+def _unknown_key(key: str, value: object, where: str) -> str:
+    if where == TABLE and isinstance(value, Mapping):
+        # [….bundle.api] or [….api] for [….bundles.api]: a bundle's own table holds no other
+        inner = next((name for name, item in value.items() if isinstance(item, Mapping)), None)
+        written = f"{key}.{inner}" if inner else key
+        return f"Unknown table [{where}.{written}]. Did you mean [{where}.{BUNDLES}.{inner or key}]?"
+    known = {*READERS, BUNDLES} if where == TABLE else READERS
+    return _unknown(f"key {where}.{key}", key, known, f"[{where}]")
 
 
 def _check_rivals(layer: Layer, spelled: Callable[[str], str]) -> None:
@@ -441,9 +507,11 @@ def _rivals_of(key: str) -> Iterator[str]:
 
 
 def _config(name: str | None, values: Layer) -> BundleConfig:
+    runtime, set_by = values.get("runtime", (None, None))
     return BundleConfig(
         bundle=name,
-        runtime=values.get("runtime"),
+        runtime=runtime,
+        runtime_set_by=set_by,
         architectures=values.get("architecture", (DEFAULT_ARCHITECTURE,)),
         output=values.get("output"),
         selection=Selection(
@@ -508,18 +576,31 @@ def _literal(folder: Path) -> Path:
     return type(folder)(str(folder).replace("{", "{{").replace("}", "}}"))
 
 
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Let an error say which key or option it is about."""
+    try:
+        yield
+    except LambdaBundleError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
 def _mapping(value: object, where: str) -> Mapping[str, object]:
     if isinstance(value, Mapping):
         return value
     raise ConfigError(f"{where} must be a table, not {_type_name(value)}.")
 
 
-def _unknown(what: str, name: str, known: Iterable[str], where: str) -> str:
-    names = sorted(known)
-    nearest = get_close_matches(name.replace("_", "-"), names, n=1)
-    hint = f" Did you mean {nearest[0]}?" if nearest else ""
-    listing = f" {where} has {', '.join(names)}." if names else f" {where} has none."
-    return f"Unknown {what}.{hint}{listing}"
+def _unknown_bundle(name: str, known: Collection[str]) -> str:
+    # `.bundle.api`, as in the table's name, means api
+    last = name.rpartition(".")[2]
+    meant = last if last in known or not nearest(name, known) else name
+    return _unknown(f"bundle {name!r}", meant, known, f"[{TABLE}.{BUNDLES}]")
+
+
+def _unknown(what: str, name: str, known: Collection[str], where: str) -> str:
+    meant = name.replace("_", "-")
+    return f"Unknown {what}.{hint(meant, known)} {listing(meant, known, where)}"
 
 
 def _type_name(value: object) -> str:

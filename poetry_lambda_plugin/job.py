@@ -14,10 +14,12 @@ from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import check_writable
 from poetry_lambda_plugin.audit.sources import imported_modules
+from poetry_lambda_plugin.config import misnamed_tables
 from poetry_lambda_plugin.config import output_path
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.sources.building import can_build
+from poetry_lambda_plugin.sources.building import missing_for_build
 from poetry_lambda_plugin.sources.choice import BinaryPolicy
 from poetry_lambda_plugin.sources.choice import Choice
 from poetry_lambda_plugin.sources.choice import choose
@@ -155,7 +157,8 @@ def _prepared(
     read: ProjectReader,
     select: Selector,
 ) -> BundleJob:
-    target, warnings = _target(poetry, runtime.runtime, architecture, today)
+    target, warnings = _target(poetry, config, runtime.runtime, architecture, today)
+    warnings = (*misnamed_tables(poetry.pyproject.data), *warnings)
     name, version = project_identity(poetry)
     output = _output(poetry, config, target)
     layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
@@ -166,6 +169,7 @@ def _prepared(
         target,
         BinaryPolicy.of(poetry),
         can_build,
+        missing_for_build,
         suits=lambda other: allows(other.runtime.python_full_version),
     )
     project, build = _project(poetry, config, target, output, read)
@@ -205,8 +209,8 @@ def check_outputs(jobs: Sequence[BundleJob]) -> None:
         other = seen.setdefault(job.output, job)
         if other is not job:
             raise OutputCollisionError(
-                f"Two bundles would be written to {job.output}. Tell them apart in --output with "
-                "{architecture} or {bundle}."
+                f"Two bundles would be written to {job.output}: {_described(other)} and {_described(job)}. "
+                f"Tell them apart in --output with {_difference(other, job)}."
             )
     for job in jobs:
         for layer in job.layers:
@@ -215,6 +219,15 @@ def check_outputs(jobs: Sequence[BundleJob]) -> None:
                     f"exclude-layers: {layer.path} would be written by this very run. "
                     "Make the layer in a run of its own, before the function."
                 )
+
+
+def _described(job: BundleJob) -> str:
+    return f"{job.config.bundle or job.name} for {job.target}"
+
+
+def _difference(one: BundleJob, other: BundleJob) -> str:
+    """Return the placeholder that two bundles have different values for."""
+    return "{architecture}" if one.config.bundle == other.config.bundle else "{bundle}"
 
 
 def enforce(config: BundleConfig, warnings: Sequence[str]) -> None:
@@ -300,10 +313,10 @@ def _wanted(select: Selector, config: BundleConfig, target: Target) -> tuple[Loc
 
 
 def _target(
-    poetry: Poetry, runtime: Runtime, architecture: Architecture, today: date
+    poetry: Poetry, config: BundleConfig, runtime: Runtime, architecture: Architecture, today: date
 ) -> tuple[Target, tuple[str, ...]]:
     allows, constraint = python_constraint(poetry)
-    target = target_for(runtime, architecture, allows, constraint)
+    target = target_for(runtime, architecture, allows, constraint, config.runtime_set_by)
     return target, tuple(runtime_warnings(runtime, allows, constraint, today))
 
 

@@ -75,6 +75,7 @@ def test_reads_every_key() -> None:
 
     assert one(table) == BundleConfig(
         runtime=find_runtime("python3.12"),
+        runtime_set_by="tool.poetry-lambda-plugin.runtime",
         architectures=("arm64", "x86_64"),
         output=ROOT / "out/{name}.zip",
         selection=Selection(with_=("dev",), without=("main",), extras=("fast",)),
@@ -172,7 +173,7 @@ def test_refuses_unknown_bundle(table: dict[str, Any], message: str) -> None:
         pytest.param(
             {"runtimes": "python3.12"},
             "Unknown key tool.poetry-lambda-plugin.runtimes. Did you mean runtime? "
-            "[tool.poetry-lambda-plugin] has all-extras, architecture, botocore-services,",
+            "[tool.poetry-lambda-plugin] has runtime, ",
             id="plural",
         ),
         pytest.param(
@@ -577,7 +578,7 @@ def test_refuses_layer_path() -> None:
 def test_refuses_unknown_set(name: str, hint: str) -> None:
     """A set of patterns that does not exist is an error with the nearest name and all names."""
     assert error({"exclude": ["*.md", name]}) == (
-        f"exclude: there is no set {name!r}.{hint} "
+        f"tool.poetry-lambda-plugin.exclude: there is no set {name!r}.{hint} "
         "The sets are @tests, @type-stubs, @headers-and-sources, @docs."
     )
 

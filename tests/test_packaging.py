@@ -22,8 +22,8 @@ from poetry.core.masonry.builders.sdist import SdistBuilder
 from poetry.core.masonry.builders.wheel import WheelBuilder
 from poetry.plugins.application_plugin import ApplicationPlugin
 
-from poetry_lambda_plugin.commands.bundle import OPTION_NAMES
 from poetry_lambda_plugin.commands.bundle import BundleCommand
+from poetry_lambda_plugin.config import OPTION_NAMES
 from poetry_lambda_plugin.config import PLACEHOLDERS
 from poetry_lambda_plugin.config import READERS
 from poetry_lambda_plugin.layout.filters import SETS

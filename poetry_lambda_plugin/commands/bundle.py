@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
 
+from cleo.exceptions import CleoNoSuchOptionError
 from cleo.helpers import argument
 from cleo.helpers import option
 from cleo.io.outputs.output import Verbosity
@@ -29,16 +30,21 @@ from poetry.exceptions import PoetryError
 from poetry_lambda_plugin.audit.limits import MaxSizeError
 from poetry_lambda_plugin.bundler import Circumstances
 from poetry_lambda_plugin.bundler import make_bundles
+from poetry_lambda_plugin.commands.options import UnknownOptionError
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.commands.redaction import mask_logged_credentials
 from poetry_lambda_plugin.commands.redaction import without_credentials
+from poetry_lambda_plugin.config import OPTION_NAMES
 from poetry_lambda_plugin.config import READERS
 from poetry_lambda_plugin.config import ConfigError
 from poetry_lambda_plugin.config import bundle_configs
 from poetry_lambda_plugin.config import checked_options
+from poetry_lambda_plugin.config import hint_below_poetry
+from poetry_lambda_plugin.config import misnamed_tables
 from poetry_lambda_plugin.config import source_date_epoch
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.job import StrictError
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.json import json_document
 from poetry_lambda_plugin.sources import poetry_api
@@ -47,11 +53,13 @@ from poetry_lambda_plugin.sources.project import project_root
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
 
     from cleo.io.inputs.argument import Argument
     from cleo.io.inputs.option import Option
+    from cleo.io.io import IO
     from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.bundler import Observer
@@ -60,9 +68,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code of a command that the user stopped, as shells have it (128 + SIGINT)."""
-
-OPTION_NAMES = {"exclude-packages": "exclude-package"}
-"""Options whose names differ from their keys, since they are given once for each value."""
 
 LISTS_WITH_COMMAS = ("with", "without", "only", "extras")
 """Options of which `poetry install` takes several values in one, with commas or spaces between."""
@@ -136,9 +141,22 @@ class BundleCommand(GroupCommand):
     ]
     loggers: ClassVar[list[str]] = []
 
+    _ignored: tuple[str, ...] = ()
+    """Warnings of tables that are not read, to be told before an error that they may explain."""
+
+    def run(self, io: IO) -> int:
+        """Run the command, and answer an option that does not exist with the nearest one."""
+        try:
+            return super().run(io)
+        except CleoNoSuchOptionError as error:
+            self._io = io
+            self._report_error(UnknownOptionError(error, self.definition.options))
+            return 1
+
     def handle(self) -> int:
         """Run the command; every error that a user can cause is one paragraph."""
         mask_logged_credentials()
+        poetry_api.silence_path_warnings()
         try:
             with _termination_as_interrupt(), _garbage_left_alone(), closing(self._observer()) as observer:
                 self._report(self._make(observer))
@@ -163,6 +181,7 @@ class BundleCommand(GroupCommand):
         options = checked_options(self._given_options())
         epoch = source_date_epoch(os.environ)
         poetry = self._read_project()
+        self._ignored = tuple(misnamed_tables(poetry.pyproject.data))
         configs_of = partial(
             bundle_configs,
             poetry.pyproject.data.get("tool", {}).get("poetry-lambda-plugin", {}),
@@ -201,9 +220,8 @@ class BundleCommand(GroupCommand):
             OSError,
             KeyError,
         ) as error:
-            raise ProjectFileError(
-                "\n".join(line for line in str(error).splitlines() if line.strip())
-            ) from error
+            words = "\n".join(line for line in str(error).splitlines() if line.strip())
+            raise ProjectFileError(f"{words}{hint_below_poetry(words)}") from error
 
     @property
     def _is_json(self) -> bool:
@@ -216,16 +234,20 @@ class BundleCommand(GroupCommand):
                 self._report_text(report)
             # two architectures of one bundle mostly have the same ones
             told = {warning for other in done for warning in other.warnings}
-            for warning in report.warnings:
-                if warning not in told:
-                    self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
+            self._warn(warning for warning in report.warnings if warning not in told)
             done.append(report)
         if self._is_json:
             self.io.output.write_line(json_document(done), verbosity=Verbosity.QUIET)
 
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
+
     def _report_error(self, error: LambdaBundleError) -> None:
         if isinstance(error, MaxSizeError):
             self._report_too_large(error.reports)
+        if not isinstance(error, StrictError):
+            self._warn(self._ignored)
         # shown with -q too: nobody should have to guess why a deployment stopped
         message = f"\n<error>{text.escaped(without_credentials(str(error)))}</error>"
         self.io.write_error_line(message, verbosity=Verbosity.QUIET)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.nearest import hint
+from poetry_lambda_plugin.nearest import listing
 
 
 if TYPE_CHECKING:
@@ -47,11 +48,9 @@ def check_services(services: Iterable[str], known: Collection[str]) -> None:
     """Raise UnknownServiceError for a service without a model."""
     for service in services:
         if known and service not in known:
-            nearest = get_close_matches(service, sorted(known), n=1)
-            hint = f" Did you mean {nearest[0]}?" if nearest else ""
             raise UnknownServiceError(
-                f"botocore-services: the locked botocore has no service {service!r}.{hint} "
-                "The names are those of boto3.client()."
+                f"botocore-services: the locked botocore has no service {service!r}.{hint(service, known)} "
+                f"{listing(service, known, 'It')} The names are those of boto3.client()."
             )
 
 

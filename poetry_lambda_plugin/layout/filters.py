@@ -76,7 +76,7 @@ def _lines(pattern: str) -> tuple[str, ...]:
         nearest = get_close_matches(name, SETS, n=1)
         hint = f" Did you mean @{nearest[0]}?" if nearest else ""
         listing = ", ".join(f"@{known}" for known in SETS)
-        raise PatternError(f"exclude: there is no set {pattern!r}.{hint} The sets are {listing}.")
+        raise PatternError(f"there is no set {pattern!r}.{hint} The sets are {listing}.")
     return SETS[name]
 
 
@@ -86,4 +86,4 @@ def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
     try:
         return GitIgnoreSpec.from_lines(lines)
     except ValueError as error:
-        raise PatternError(f"exclude: {error}. See git-scm.com/docs/gitignore.") from None
+        raise PatternError(f"{error}. See git-scm.com/docs/gitignore.") from None

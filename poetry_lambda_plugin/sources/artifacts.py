@@ -85,11 +85,35 @@ def temporary_folder() -> Iterator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
     except OSError as error:
-        raise UnavailableFileError(f"There is no place for temporary files: {error}.") from error
+        raise UnavailableFileError(
+            f"There is no place for temporary files: {error}. Set TMPDIR to a folder that can be written to."
+        ) from error
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class UnavailableRepositoryError(UnavailableFileError):
+    """A git repository, or a submodule of it, that can't be cloned."""
+
+    def __init__(self, package: LockedPackage, error: poetry_api.CloneError) -> None:
+        self.package = package
+        self.url = error.url
+        # the transport's own words may hold credentials
+        reason = f" ({error.reason})"
+        remedy = (
+            "Check that it is still there and that you may read it, or run "
+            f"`poetry update {package.name}` to lock another one."
+        )
+        if error.is_unreachable:
+            reason = f": {_host(error.url) or 'its host'} can't be reached"
+            remedy = "Check your connection and the address, then run the command again."
+        submodule = "" if error.url == package.source_url else " has a submodule that"
+        super().__init__(
+            f"Revision {_revision(package)} of {package}{submodule} can't be had from "
+            f"{_address(error.url)}{reason}. {remedy}"
+        )
 
 
 class Supplier:
@@ -246,13 +270,8 @@ class Supplier:
         self._progress.building(package)
         try:
             clone = poetry_api.clone(str(package.source_url), _revision(package), clones)
-        except Exception as error:
-            # transports fail in more ways than can be listed; their words may hold credentials
-            raise UnavailableFileError(
-                f"Revision {_revision(package)} of {package} can't be had from {_address(package)} "
-                f"({type(error).__name__}). Check that it is still there and that you may read it, or run "
-                f"`poetry update {package.name}` to lock another one."
-            ) from None
+        except poetry_api.CloneError as error:
+            raise UnavailableRepositoryError(package, error) from None
         folder = clone / (package.source_subdirectory or "")
         if not is_built_by_poetry_core(folder):
             return self._built(choice, folder, target, keep=True)
@@ -334,10 +353,11 @@ def _has_hash(path: Path, file_hash: str) -> bool:
 
 
 def _check_boundary(project: ProjectSource, package: LockedPackage, root: Path) -> None:
+    address = _address(str(package.source_url))
     for path, file in (*project.files, *project.licences):
         if root not in file.resolve().parents:
             raise ProjectError(
-                f"{package} from {_address(package)} would bundle a file from outside its repository as "
+                f"{package} from {address} would bundle a file from outside its repository as "
                 f"{path}. It can't be trusted: lock another revision."
             )
 
@@ -374,8 +394,12 @@ def _revision(package: LockedPackage) -> str:
     return package.source_revision or package.source_reference or "HEAD"
 
 
-def _address(package: LockedPackage) -> str:
+def _address(url: str) -> str:
     """Return a repository's address without credentials."""
-    url = str(package.source_url)
     parts = urlsplit(url)
-    return url if not parts.hostname else f"{parts.scheme}://{parts.hostname}{parts.path}"
+    return f"{parts.scheme}://{_host(url)}{parts.path}" if parts.hostname else url
+
+
+def _host(url: str) -> str:
+    """Return the host of an address, and its port; empty where it has none, as in `git@host:path`."""
+    return urlsplit(url).netloc.rpartition("@")[2]

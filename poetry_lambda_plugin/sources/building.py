@@ -102,11 +102,18 @@ def interpreter_for(python: tuple[int, int]) -> Path | None:
 
 def can_build(target: Target) -> bool:
     """Tell whether compiled code for a target can be made here: Linux, its architecture, its Python."""
-    return (
-        sys.platform == "linux"
-        and platform.machine() == WHEEL_ARCHITECTURES[target.architecture]
-        and interpreter_for(target.runtime.python) is not None
-    )
+    return missing_for_build(target) is None
+
+
+def missing_for_build(target: Target) -> str | None:
+    """Say what keeps compiled code for a target from being made here; None where nothing does."""
+    if sys.platform != "linux":
+        return "this is no Linux"
+    if platform.machine() != WHEEL_ARCHITECTURES[target.architecture]:
+        return f"this machine is {platform.machine()}"
+    if interpreter_for(target.runtime.python) is None:
+        return f"no Python {target.runtime.python_version} is found here"
+    return None
 
 
 @contextmanager

@@ -107,17 +107,19 @@ def choose(
     target: Target,
     policy: BinaryPolicy,
     can_build: Callable[[Target], bool],
+    missing_for_build: Callable[[Target], str | None],
     suits: Callable[[Target], bool],
 ) -> tuple[Choice, ...]:
     """Choose the best wheel of each package, else its sdist; folders and git revisions are built.
 
     `can_build` tells whether compiled code for a target can be made here: an sdist whose release also has
-    wheels for some platforms is not even tried where it can't. `suits` tells which other targets the project
-    allows. Raises NoUsableFileError for all packages at once, and WrongPathFileError.
+    wheels for some platforms is not even tried where it can't. `missing_for_build` says why it can't. `suits`
+    tells which other targets the project allows. Raises NoUsableFileError for all packages at once, and
+    WrongPathFileError.
     """
     choices = [_choice(package, target, policy, can_build) for package in packages]
     if missing := [package for package, choice in zip(packages, choices, strict=True) if choice is None]:
-        reasons = {package: _reason(package, target, policy) for package in missing}
+        reasons = {package: _reason(package, target, policy, missing_for_build) for package in missing}
         raise NoUsableFileError(target, reasons, _remedy(missing, target, policy, suits))
     return tuple(choice for choice in choices if choice is not None)
 
@@ -210,13 +212,23 @@ def _remedy(
     for other in _nearest_targets(target):
         if suits(other) and all(best_wheel(package, other) for package in missing):
             return (
-                f"For {other} the lock has wheels of them. "
-                "Choose that, or lock versions that have wheels for this target."
+                f"For {other} the lock has wheels of them. Choose that with {_options(other, target)}, "
+                "or lock versions that have wheels for this target."
             )
     return (
         "No other runtime that the project allows has wheels of all of them. Lock versions that have, or "
         f"bundle on Amazon Linux for {target.architecture} with Python {target.runtime.python_version}."
     )
+
+
+def _options(other: Target, target: Target) -> str:
+    """Return what to type for another target."""
+    options = []
+    if other.runtime != target.runtime:
+        options.append(f"--runtime {other.runtime.name}")
+    if other.architecture != target.architecture:
+        options.append(f"--architecture {other.architecture}")
+    return " ".join(options)
 
 
 def _nearest_targets(target: Target) -> Iterator[Target]:
@@ -234,7 +246,12 @@ def _nearest_targets(target: Target) -> Iterator[Target]:
     return iter(sorted((t for t in targets if t != target), key=distance))
 
 
-def _reason(package: LockedPackage, target: Target, policy: BinaryPolicy) -> str:
+def _reason(
+    package: LockedPackage,
+    target: Target,
+    policy: BinaryPolicy,
+    missing_for_build: Callable[[Target], str | None],
+) -> str:
     """Say what the lock has of a package, and why none of it will do."""
     reasons = [f"the lock has {_listing(package, target)}"]
     if not policy.allows_wheel(package.name):
@@ -245,7 +262,7 @@ def _reason(package: LockedPackage, target: Target, policy: BinaryPolicy) -> str
     elif sdist is not None:
         reasons.append(
             f"{sdist.name} could only be compiled on Linux for {target.architecture} with "
-            f"Python {target.runtime.python_version}, and one of them is not here"
+            f"Python {target.runtime.python_version}, and {missing_for_build(target)}"
         )
     return "; ".join(reasons)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
@@ -11,6 +10,8 @@ from packaging.utils import canonicalize_name
 from packaging.utils import canonicalize_version
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.nearest import hint
+from poetry_lambda_plugin.nearest import listing
 from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
 
 
@@ -31,9 +32,10 @@ class UnknownPackageError(LambdaBundleError):
 
     def __init__(self, name: str, locked: Collection[str]) -> None:
         self.name = name
-        nearest = get_close_matches(name, sorted(locked), n=1)
-        hint = f" Did you mean {nearest[0]}?" if nearest else ""
-        super().__init__(f"exclude-packages: poetry.lock has no package {name!r}.{hint}")
+        super().__init__(
+            f"exclude-packages: poetry.lock has no package {name!r}.{hint(name, locked)} "
+            f"{listing(name, locked, 'It')}"
+        )
 
 
 class LeftOutPackage(NamedTuple):

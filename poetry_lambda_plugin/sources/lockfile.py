@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.nearest import hint
+from poetry_lambda_plugin.nearest import listing
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.graph import DependencyGraph
 
@@ -32,12 +35,36 @@ if TYPE_CHECKING:
 MAIN_GROUP = "main"
 
 STALE = "pyproject.toml changed significantly since poetry.lock was last generated."
-MISSING_PATH = "Path "
-"""How Poetry's own words begin where the lock is older than pyproject.toml, and where a path is gone."""
+"""How Poetry's own words begin where the lock is older than pyproject.toml."""
+
+PATH_ERROR = re.compile(
+    r"(?:Path |Directory )?(?P<path>.+) for (?P<name>\S+) "
+    r"(?P<problem>does not exist|does not seem to be a Python package|is a file|is a directory)\b.*",
+    re.DOTALL,
+)
+"""Poetry's own words for a path dependency that can't be used."""
+
+PATH_PROBLEMS = {
+    "does not exist": "does not exist",
+    "does not seem to be a Python package": "has no pyproject.toml or setup.py",
+    "is a file": "is a file where a folder is locked",
+    "is a directory": "is a folder where a file is locked",
+}
 
 
 class LockError(LambdaBundleError):
     """A lock file that is missing, unreadable or older than pyproject.toml."""
+
+
+class PathDependencyError(LockError):
+    """A path dependency that is not what was locked."""
+
+    def __init__(self, words: re.Match[str]) -> None:
+        self.name, self.path = words["name"], words["path"]
+        super().__init__(
+            f"{self.name} is locked from {self.path}, which {PATH_PROBLEMS[words['problem']]}. "
+            "Restore it, or correct its path in pyproject.toml and run `poetry lock`."
+        )
 
 
 class UnknownNameError(LambdaBundleError):
@@ -46,11 +73,11 @@ class UnknownNameError(LambdaBundleError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind = kind
         self.name = name
-        names = sorted(known)
-        nearest = get_close_matches(canonicalize_name(name), names, n=1)
-        hint = f" Did you mean {nearest[0]}?" if nearest else ""
-        listing = f"It has {', '.join(names)}." if names else "It has none."
-        super().__init__(f"The project has no {kind} {name!r}.{hint} {listing}")
+        names = frozenset(known)
+        meant = canonicalize_name(name)
+        super().__init__(
+            f"The project has no {kind} {name!r}.{hint(meant, names)} {listing(meant, names, 'It')}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +128,8 @@ def locked_packages(poetry: Poetry, target: Target, selection: Selection) -> tup
         words = str(error)
         if words.startswith(STALE):
             raise LockError(words) from error
-        if words.startswith(MISSING_PATH):
-            remedy = "Restore it, or correct it in pyproject.toml and run `poetry lock`."
-            raise LockError(f"{words}. {remedy}") from error
+        if path_error := PATH_ERROR.fullmatch(words):
+            raise PathDependencyError(path_error) from error
         raise LockError(_unreadable(poetry, words or repr(error))) from error
     return tuple(sorted(locked, key=lambda package: (package.name, package.version)))
 

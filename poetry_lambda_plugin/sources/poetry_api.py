@@ -5,11 +5,14 @@ Tried on Poetry 2.1.4, 2.2.1 and 2.5.1.
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
 
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from socket import gaierror
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from typing import Any
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
 
+    from dulwich.repo import Repo
     from packaging.tags import Tag
     from packaging.utils import NormalizedName
     from poetry.console.application import Application
@@ -61,6 +65,10 @@ if TYPE_CHECKING:
     from poetry.utils.env import Env
 
     from poetry_lambda_plugin.target.platform import Target
+
+
+SUBMODULE_ERROR = re.compile(r"clone of '([^']+)' into submodule path")
+"""How the git command names the submodule that it can't clone."""
 
 
 class FallbackPyPiRepository(PyPiRepository):
@@ -143,6 +151,14 @@ def create_poetry(application: Application) -> Poetry:
         disable_plugins=application._disable_plugins,
         disable_cache=application._disable_cache,
     )
+
+
+def silence_path_warnings() -> None:
+    """Keep Poetry from telling, twice, of each path dependency that is missing.
+
+    One that is to be bundled ends in an error, and no other matters. Same logger in 2.1.4, 2.2.1 and 2.5.1.
+    """
+    logging.getLogger("poetry.core.packages.path_dependency").setLevel(logging.ERROR)
 
 
 class TargetEnv(NullEnv):
@@ -376,10 +392,45 @@ def build_wheel(poetry: Poetry, source: Path, name: str, interpreter: Path, dest
     return chef.prepare(source, **arguments)
 
 
+class CloneError(Exception):
+    """Says which repository can't be cloned, the one asked for or a submodule, and why."""
+
+    def __init__(self, url: str, error: Exception) -> None:
+        submodule = SUBMODULE_ERROR.search(getattr(error.__context__, "stderr", None) or "")
+        self.url = submodule[1] if submodule else url
+        self.reason = type(error).__name__
+        self.is_unreachable = _is_unreachable(error)
+        super().__init__(self.url)
+
+
+class NamingGit(Git):
+    """Poetry's git, which clones submodules by the same method (2.1.4, 2.2.1 and 2.5.1)."""
+
+    @classmethod
+    def clone(cls, url: str, *args: Any, **kwargs: Any) -> Repo:
+        """Clone a repository with its submodules; raises CloneError for the one that fails."""
+        try:
+            return super().clone(url, *args, **kwargs)
+        except CloneError:
+            raise
+        except Exception as error:
+            # transports fail in more ways than can be listed
+            raise CloneError(url, error) from error
+
+
 def clone(url: str, revision: str, folder: Path) -> Path:
-    """Clone a git repository with its submodules below `folder`; raises whatever the transport raises."""
-    repository = Git.clone(url=url, source_root=folder, revision=revision)
+    """Clone a git repository with its submodules below `folder`; raises CloneError."""
+    repository = NamingGit.clone(url, source_root=folder, revision=revision)
     return Path(repository.path)
+
+
+def _is_unreachable(error: BaseException | None) -> bool:
+    """Tell whether a host was not found or did not answer; of ssh's own words the first tells that."""
+    while error is not None:
+        if isinstance(error, ConnectionError | TimeoutError | gaierror) or str(error).startswith("ssh: "):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def remove_folder(folder: Path) -> None:

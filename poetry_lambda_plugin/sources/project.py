@@ -113,7 +113,9 @@ def is_built_by_poetry_core(folder: Path) -> bool:
     try:
         data = pyproject.data
     except (PoetryCoreError, OSError) as error:
-        raise ProjectError(f"{pyproject.path} can't be read: {' '.join(str(error).split())}") from error
+        # poetry-core's own words name the file once more
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ProjectError(f"{pyproject.path} can't be read: {reason}. Correct the file.") from error
     table = data.get("tool", {}).get("poetry", {})
     if table.get("package-mode") is False:
         return True

@@ -177,27 +177,32 @@ def allowed_runtimes(allows: Callable[[str], bool], constraint: str) -> tuple[Ru
     allowed = allowed or [runtime for runtime in in_production if _allows_newer_micro(runtime, allows)]
     if allowed:
         return tuple(allowed)
-    names = ", ".join(f"{r.name} ({r.python_full_version})" for r in RUNTIMES)
     raise UnsuitableRuntimeError(
-        f"No Lambda runtime satisfies the project's Python constraint {constraint!r}. Lambda has {names}. "
-        "Widen requires-python in pyproject.toml, or name a runtime with --runtime."
+        f"No Lambda runtime satisfies the project's Python constraint {constraint!r}. {_way_out(allows)}"
     )
 
 
 def target_for(
-    runtime: Runtime, architecture: Architecture, allows: Callable[[str], bool], constraint: str
+    runtime: Runtime,
+    architecture: Architecture,
+    allows: Callable[[str], bool],
+    constraint: str,
+    set_by: str | None = None,
 ) -> Target:
-    """Join a runtime and an architecture; raises UnsuitableRuntimeError where they don't fit."""
+    """Join a runtime and an architecture; raises UnsuitableRuntimeError where they don't fit.
+
+    `set_by` is the option or key that names the runtime, for the message.
+    """
+    named = f"{runtime.name} (set by {set_by})" if set_by else runtime.name
     if architecture not in runtime.architectures:
         raise UnsuitableRuntimeError(
-            f"Lambda's {runtime.name} exists for {' and '.join(runtime.architectures)} only, "
-            f"not for {architecture}."
+            f"Lambda's {named} exists for {' and '.join(runtime.architectures)} only, "
+            f"not for {architecture}. Choose a newer runtime, or leave {architecture} out."
         )
     if not allows(runtime.python_full_version) and not _allows_newer_micro(runtime, allows):
         raise UnsuitableRuntimeError(
-            f"The project's Python constraint {constraint!r} rules out {runtime.name}, "
-            f"which runs Python {runtime.python_full_version}. Choose another --runtime, "
-            "or change requires-python in pyproject.toml and lock again."
+            f"The project's Python constraint {constraint!r} rules out {named}, "
+            f"which runs Python {runtime.python_full_version}. {_remedy(runtime, allows)}"
         )
     return Target(runtime, architecture)
 
@@ -223,6 +228,37 @@ def runtime_warnings(
             f"The project's Python constraint {constraint!r} asks for a newer Python than "
             f"{runtime.python_full_version}, the newest one known on Lambda's {runtime.name}."
         )
+
+
+def _way_out(allows: Callable[[str], bool]) -> str:
+    """Say what a project can do whose constraint no runtime in production satisfies."""
+    for runtime in reversed(RUNTIMES):
+        if _allows_older_micro(runtime, allows):
+            full = runtime.python_full_version
+            return f"Lambda's {runtime.name} runs Python {full}. {_micro_remedy(runtime)}"
+        if runtime.preview and allows(runtime.python_full_version):
+            return f"{runtime.name} would, but it is a preview: take it with --runtime {runtime.name}."
+    names = ", ".join(f"{r.name} ({r.python_full_version})" for r in RUNTIMES)
+    return f"Lambda has {names}. Widen requires-python in pyproject.toml and lock again."
+
+
+def _remedy(runtime: Runtime, allows: Callable[[str], bool]) -> str:
+    if _allows_older_micro(runtime, allows):
+        return _micro_remedy(runtime)
+    return "Choose another runtime, or change requires-python in pyproject.toml and lock again."
+
+
+def _micro_remedy(runtime: Runtime) -> str:
+    """Say how to allow a runtime whose micro version AWS has moved past what the project allows."""
+    version = runtime.python_version
+    return (
+        f"AWS moves the last number without notice, so let requires-python in pyproject.toml allow all of "
+        f'{version}, as "=={version}.*" does, and lock again.'
+    )
+
+
+def _allows_older_micro(runtime: Runtime, allows: Callable[[str], bool]) -> bool:
+    return any(allows(f"{runtime.python_version}.{micro}") for micro in range(runtime.newest_micro))
 
 
 def _allows_newer_micro(runtime: Runtime, allows: Callable[[str], bool]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import socket
 import sys
 import sysconfig
 
@@ -334,6 +335,99 @@ def test_names_a_git_revision_that_is_gone(project: Project, tmp_path: Path) -> 
 
     assert outcome.exit_code == 1
     assert f"Revision {'0' * 40} of from-git (1.0) can't be had from" in outcome.message
+
+
+def declare_git(project: Project, url: str, revision: str) -> None:
+    """Write a project that depends on a git revision."""
+    tool = f'[tool.poetry.dependencies]\nfrom-git = {{git = "{url}"}}\n'
+    project.pyproject(dependencies=["from-git"], tool=tool)
+    project.write({"my_fn.py": ""})
+    project.lock([git_dependency(url, revision)])
+
+
+def repository_with_submodule(folder: Path, submodule: str) -> tuple[str, str]:
+    """Make a repository with a submodule at an address; return its own address and its revision."""
+    vendored = write_tree(folder / "vendored", {"parser.py": ""})
+    commit_all(vendored)
+    repository = write_tree(folder / "repository", poetry_project("from-git"))
+    commit_all(repository)
+    git(repository, "submodule", "add", "-q", vendored.as_uri(), "from_git/vendored")
+    modules = repository / ".gitmodules"
+    modules.write_text(modules.read_text().replace(vendored.as_uri(), submodule))
+    return repository.as_uri(), commit_all(repository)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    assert isinstance(port, int)
+    return port
+
+
+def test_names_a_git_host_that_does_not_answer(project: Project, closed_port: int) -> None:
+    """A host that can't be reached is named, and no credential of its address is."""
+    declare_git(project, f"http://user:secret@127.0.0.1:{closed_port}/team/from-git.git", "0" * 40)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        f"Revision {'0' * 40} of from-git (1.0) can't be had from "
+        f"http://127.0.0.1:{closed_port}/team/from-git.git: 127.0.0.1:{closed_port} can't be reached. "
+        "Check your connection and the address, then run the command again."
+    )
+
+
+def test_names_a_submodule_that_is_gone(project: Project, tmp_path: Path) -> None:
+    """Where a submodule can't be had, its address is named, not that of the repository which has it."""
+    gone = (tmp_path / "gone").as_uri()
+    url, revision = repository_with_submodule(tmp_path, gone)
+    declare_git(project, url, revision)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        f"Revision {revision} of from-git (1.0) has a submodule that can't be had from {gone} "
+        "(NotGitRepository). Check that it is still there and that you may read it, or run "
+        "`poetry update from-git` to lock another one."
+    )
+
+
+def test_names_the_host_of_a_submodule(project: Project, tmp_path: Path, closed_port: int) -> None:
+    """Where a submodule's host can't be reached, that host is named."""
+    url, revision = repository_with_submodule(tmp_path, f"http://127.0.0.1:{closed_port}/vendored.git")
+    declare_git(project, url, revision)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        f"Revision {revision} of from-git (1.0) has a submodule that can't be had from "
+        f"http://127.0.0.1:{closed_port}/vendored.git: 127.0.0.1:{closed_port} can't be reached. "
+        "Check your connection and the address, then run the command again."
+    )
+
+
+def test_names_a_submodule_that_the_git_command_can_not_clone(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Poetry's `system-git-client` the git command tells which submodule it is."""
+    monkeypatch.setenv("POETRY_SYSTEM_GIT_CLIENT", "true")
+    monkeypatch.setenv("LC_ALL", "C")
+    # git clones submodules from folders only where it is told to
+    (tmp_path / "gitconfig").write_text('[protocol "file"]\n\tallow = always\n')
+    gone = (tmp_path / "gone").as_uri()
+    url, revision = repository_with_submodule(tmp_path, gone)
+    declare_git(project, url, revision)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 1
+    assert f"of from-git (1.0) has a submodule that can't be had from {gone} (" in outcome.message
 
 
 def test_bundles_a_url(project: Project, index: Index) -> None:

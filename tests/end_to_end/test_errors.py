@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import platform
+import sys
+import tempfile
 
 from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.config import READERS
+from poetry_lambda_plugin.sources.building import missing_for_build
+from poetry_lambda_plugin.target.platform import Target
+from poetry_lambda_plugin.target.platform import find_runtime
 from tests.support.projects import Locked
 from tests.support.runner import bundle
-from tests.support.runner import run
 from tests.support.wheels import MadeFile
 from tests.support.wheels import make_wheel
 
@@ -245,12 +251,14 @@ def test_unknown_extra_without_any(simple_project: Project) -> None:
         ),
         pytest.param(
             ["--architecture", "aarch64"],
-            "'aarch64' is not a Lambda architecture. Lambda calls it arm64. Choose x86_64 or arm64.",
+            "--architecture: 'aarch64' is not a Lambda architecture. Lambda calls it arm64. "
+            "Choose x86_64 or arm64.",
             id="architecture",
         ),
         pytest.param(
             ["--runtime", "python3.7", "--architecture", "arm64"],
-            "Lambda's python3.7 exists for x86_64 only, not for arm64.",
+            "Lambda's python3.7 (set by --runtime) exists for x86_64 only, not for arm64. "
+            "Choose a newer runtime, or leave arm64 out.",
             id="no-such-target",
         ),
     ],
@@ -264,7 +272,9 @@ def test_unknown_runtime(simple_project: Project) -> None:
     """Nonsense is refused with all runtimes."""
     message = refusal(simple_project, "--runtime", "python313")
 
-    assert message.startswith("'python313' is not a Lambda Python runtime. Did you mean python3.13? Known")
+    assert message.startswith(
+        "--runtime: 'python313' is not a Lambda Python runtime. Did you mean python3.13? Known"
+    )
     assert "python3.6, python3.7, python3.8" in message
 
 
@@ -273,7 +283,7 @@ def test_runtime_outside_the_constraint(simple_project: Project) -> None:
     message = refusal(simple_project, "--runtime", "python3.8")
 
     assert message.startswith(
-        "The project's Python constraint '>=3.9' rules out python3.8, which runs Python"
+        "The project's Python constraint '>=3.9' rules out python3.8 (set by --runtime), which runs Python"
     )
 
 
@@ -377,13 +387,40 @@ def test_output_with_a_name_too_long_in_a_new_folder(simple_project: Project) ->
     assert not (simple_project.folder / "new").exists()
 
 
+def test_no_place_for_temporary_files(
+    simple_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing temporary can be written, the message says what decides where that is."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    message = refusal(simple_project)
+
+    assert message.startswith("There is no place for temporary files: [Errno 2] No such file or directory: '")
+    assert message.endswith("'. Set TMPDIR to a folder that can be written to.")
+
+
 def test_two_bundles_with_one_output(simple_project: Project) -> None:
     """Two bundles must not overwrite each other."""
     arguments = ("--architecture", "arm64", "--architecture", "x86_64", "-o", "a.zip")
 
     assert refusal(simple_project, *arguments) == (
-        f"Two bundles would be written to {simple_project.folder / 'a.zip'}. Tell them apart in --output "
-        "with {architecture} or {bundle}."
+        f"Two bundles would be written to {simple_project.folder / 'a.zip'}: my-fn for python3.14 on arm64 "
+        "and my-fn for python3.14 on x86_64. Tell them apart in --output with {architecture}."
+    )
+
+
+def test_two_named_bundles_with_one_output(simple_project: Project) -> None:
+    """Bundles of the table that would overwrite each other are both named."""
+    simple_project.pyproject(
+        config=(
+            "output = 'a.zip'\nruntime = 'python3.13'\n"
+            "[tool.poetry-lambda-plugin.bundles.api]\n[tool.poetry-lambda-plugin.bundles.job]"
+        )
+    )
+
+    assert refusal(simple_project) == (
+        f"Two bundles would be written to {simple_project.folder / 'a.zip'}: api for python3.13 on x86_64 "
+        "and job for python3.13 on x86_64. Tell them apart in --output with {bundle}."
     )
 
 
@@ -420,7 +457,9 @@ def test_no_file_for_the_target(unfit_project: Project, index: Index) -> None:
     ) in message
     assert "- for-musl (1.0): the lock has" in message
     assert "fine (1.0)" not in message
-    assert "For python3.13 on arm64 the lock has wheels of them." in message
+    assert (
+        "For python3.13 on arm64 the lock has wheels of them. Choose that with --architecture arm64, or"
+    ) in message
     assert index.requests == []
 
 
@@ -436,6 +475,70 @@ def test_no_file_for_any_target(project: Project, index: Index) -> None:
     assert message.startswith("1 package has no wheel for python3.13 on x86_64:")
     assert "for_windows-1.0-cp313-cp313-win_amd64.whl" in message
     assert "No other runtime that the project allows has wheels of all of them." in message
+
+
+@pytest.fixture
+def compiled_project(project: Project, index: Index) -> Project:
+    """A project with a dependency that is compiled, whose lock has an sdist and a wheel for Windows."""
+    wheel = make_wheel("fast", tag="cp313-cp313-win_amd64")
+    project.pyproject(dependencies=["fast"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, MadeFile("fast-1.0.tar.gz", b""))], source=index.url)
+    return project
+
+
+def test_names_the_architecture_that_compiling_needs(
+    compiled_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an sdist can't be compiled since this machine is another one, that is the reason."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+
+    assert (
+        "fast-1.0.tar.gz could only be compiled on Linux for arm64 with Python 3.13, "
+        "and this machine is riscv64"
+    ) in refusal(compiled_project, "--runtime", "python3.13", "--architecture", "arm64")
+
+
+def test_names_the_python_that_compiling_needs(
+    compiled_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an sdist can't be compiled since no such Python is here, that is the reason."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+
+    assert (
+        "fast-1.0.tar.gz could only be compiled on Linux for x86_64 with Python 3.16, "
+        "and no Python 3.16 is found here"
+    ) in refusal(compiled_project, "--runtime", "python3.16")
+
+
+def test_names_the_system_that_compiling_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this is no Linux, nothing else is looked at."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    assert missing_for_build(Target(find_runtime("python3.13"), "arm64")) == "this is no Linux"
+
+
+@pytest.mark.parametrize(
+    ("tag", "options"),
+    [
+        pytest.param("cp312-cp312-manylinux2014_x86_64", "--runtime python3.12", id="runtime"),
+        pytest.param(
+            "cp312-cp312-manylinux2014_aarch64", "--runtime python3.12 --architecture arm64", id="both"
+        ),
+    ],
+)
+def test_says_how_to_choose_what_would_work(project: Project, index: Index, tag: str, options: str) -> None:
+    """A target for which the lock has wheels comes with the options that choose it."""
+    project.pyproject(dependencies=["fast"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(make_wheel("fast", tag=tag))], source=index.url)
+
+    assert refusal(project, "--runtime", "python3.13").endswith(
+        f"the lock has wheels of them. Choose that with {options}, "
+        "or lock versions that have wheels for this target."
+    )
 
 
 def test_suggests_no_runtime_that_the_project_rules_out(project: Project, index: Index) -> None:
@@ -517,12 +620,297 @@ def test_error_of_one_bundle_stops_all(simple_project: Project) -> None:
     assert refusal(simple_project).startswith("include names 'gone.txt'")
 
 
-def test_unknown_option_is_poetrys_business(simple_project: Project) -> None:
-    """An option that does not exist is refused by Poetry itself."""
-    outcome = run("lambda-bundle", "--runtimes", "python3.13")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--runtme", "python3.13"], "There is no option --runtme. Did you mean --runtime?", id="typo"
+        ),
+        pytest.param(
+            ["--arch", "arm64"], "There is no option --arch. Did you mean --architecture?", id="prefix"
+        ),
+        pytest.param(["--No_Root"], "There is no option --No_Root. Did you mean --no-root?", id="underscore"),
+        pytest.param(
+            ["--no-cahce"], "There is no option --no-cahce. Did you mean --no-cache?", id="poetrys-own"
+        ),
+        pytest.param(
+            ["--exclude-packages", "x"],
+            "There is no option --exclude-packages. Did you mean --exclude-package?",
+            id="key-with-another-option",
+        ),
+        pytest.param(
+            ["--handler", "my_fn.handler"],
+            "--handler is a key of [tool.poetry-lambda-plugin], not an option: write `handler = …` there, "
+            "in pyproject.toml.",
+            id="key",
+        ),
+        pytest.param(
+            ["--botocore_services=s3"],
+            "--botocore_services is a key of [tool.poetry-lambda-plugin], not an option: "
+            "write `botocore-services = …` there, in pyproject.toml.",
+            id="key-with-underscore",
+        ),
+        pytest.param(
+            ["--scriptz"],
+            "There is no option --scriptz. "
+            "Did you mean the key scripts of [tool.poetry-lambda-plugin] in pyproject.toml?",
+            id="near-a-key",
+        ),
+        pytest.param(
+            ["--qqqq"], "There is no option --qqqq. `poetry lambda-bundle --help` lists all.", id="far"
+        ),
+        pytest.param(
+            ["--bundle", "api"],
+            "There is no option --bundle. Name bundles without one: `poetry lambda-bundle NAME`.",
+            id="argument",
+        ),
+        pytest.param(["-x"], "There is no option -x. `poetry lambda-bundle --help` lists all.", id="short"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--format", "json"], ["-q"]], ids=["text", "json", "quiet"])
+def test_unknown_option(simple_project: Project, arguments: list[str], message: str, more: list[str]) -> None:
+    """An option that does not exist is answered with the nearest one, or with the key that is meant."""
+    assert refusal(simple_project, *more, *arguments) == message
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param("tool.poetry-lambda-bundle", id="command"),
+        pytest.param("tool.poetry_lambda_plugin", id="underscores"),
+        pytest.param("tool.Poetry-Lambda-Plugin", id="capitals"),
+        pytest.param("tool.poetry-lamda-plugin", id="typo"),
+        pytest.param("tool.poetry-lambda-plugins", id="plural"),
+        pytest.param("tool.lambda-bundle", id="short-command"),
+        pytest.param("tool.lambda_plugin", id="short"),
+        pytest.param("poetry-lambda-plugin", id="without-tool"),
+    ],
+)
+def test_warns_of_a_misnamed_table(simple_project: Project, table: str) -> None:
+    """A table that was meant for the plugin is not ignored in silence, and an error with --strict."""
+    simple_project.pyproject(tool=f"[{table}]\nruntime = 'python3.12'\n")
+    simple_project.lock()
+    warning = f"[{table}] in pyproject.toml is ignored: the table's name is [tool.poetry-lambda-plugin]."
+
+    assert refusal(simple_project, "--strict") == f"{warning} (--strict makes this an error.)"
+    assert bundle("--format", "json").report["warnings"] == [warning]
+    outcome = bundle("--architecture", "arm64", "--architecture", "x86_64")
+    assert (outcome.exit_code, outcome.message) == (0, f"Warning: {warning}")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param("tool.poetry-plugin-lambda-build", id="plugin-lambda-build"),
+        pytest.param("tool.poetry-aws-lambda-plugin", id="aws-lambda-plugin"),
+        pytest.param("tool.poetry-dynamic-versioning", id="dynamic-versioning"),
+        pytest.param("tool.poetry-plugin-export", id="plugin-export"),
+        pytest.param("tool.lambda-bundler", id="bundler"),
+        pytest.param("tool.poetry.plugins.lambda-plugin", id="entry-points"),
+    ],
+)
+def test_other_tables_are_of_no_concern(simple_project: Project, table: str) -> None:
+    """Tables of other tools, however near their names, are not taken for ours."""
+    simple_project.pyproject(tool=f"[{table}]\nruntime = 'python3.12'\n")
+    simple_project.lock()
+
+    outcome = bundle("--strict")
+
+    assert (outcome.exit_code, outcome.message) == (0, "")
+
+
+def test_short_table_of_another_tool(simple_project: Project) -> None:
+    """A name that others may have is taken for ours by its keys only."""
+    simple_project.pyproject(tool="[tool.lambda-bundle]\ntarget = 'x'\n")
+
+    assert (bundle("--strict").exit_code, bundle("--strict").message) == (0, "")
+
+
+def test_misnamed_table_explains_an_error(simple_project: Project) -> None:
+    """What is not read may be why a bundle is not known, so the warning comes before the error."""
+    simple_project.pyproject(tool="[tool.poetry_lambda_plugin.bundles.api]\nhandler = 'my_fn.handler'\n")
+
+    outcome = bundle("api")
 
     assert outcome.exit_code == 1
-    assert '"--runtimes"' in outcome.message
+    assert outcome.message == (
+        "Warning: [tool.poetry_lambda_plugin] in pyproject.toml is ignored: the table's name is "
+        "[tool.poetry-lambda-plugin]. "
+        "Unknown bundle 'api'. [tool.poetry-lambda-plugin.bundles] has none."
+    )
+
+
+@pytest.mark.parametrize("name", ["lambda-plugin", "lambda_bundle", "poetry-lambda-plugin"])
+def test_table_below_poetrys(simple_project: Project, name: str) -> None:
+    """Poetry refuses a table below its own in words that don't help; ours follow."""
+    simple_project.pyproject(tool=f"[tool.poetry.{name}]\nruntime = 'python3.12'\n")
+
+    assert refusal(simple_project) == (
+        "The Poetry configuration is invalid: - Additional properties are not allowed "
+        f"('{name}' was unexpected) This plugin's table is [tool.poetry-lambda-plugin]."
+    )
+
+
+def test_other_table_below_poetrys(simple_project: Project) -> None:
+    """What is refused for another reason is refused in Poetry's words alone."""
+    simple_project.pyproject(tool="[tool.poetry.other]\nruntime = 'python3.12'\n")
+
+    assert refusal(simple_project).endswith("('other' was unexpected)")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param(
+            "runtimes = 1",
+            "Unknown key tool.poetry-lambda-plugin.runtimes. Did you mean runtime? "
+            "[tool.poetry-lambda-plugin] has runtime, ",
+            id="near",
+        ),
+        pytest.param(
+            "arch = 1",
+            "Unknown key tool.poetry-lambda-plugin.arch. Did you mean architecture? "
+            "[tool.poetry-lambda-plugin] has architecture, ",
+            id="beginning",
+        ),
+        pytest.param(
+            "bundle = 1",
+            "Unknown key tool.poetry-lambda-plugin.bundle. Did you mean bundles? "
+            "[tool.poetry-lambda-plugin] has bundles, ",
+            id="bundles",
+        ),
+        pytest.param(
+            "qqqq = 1",
+            "Unknown key tool.poetry-lambda-plugin.qqqq. [tool.poetry-lambda-plugin] has ",
+            id="far",
+        ),
+    ],
+)
+def test_unknown_key_lists_five(simple_project: Project, line: str, message: str) -> None:
+    """An unknown key comes with the one that is meant and the five nearest of all."""
+    simple_project.pyproject(config=line)
+
+    refused = refusal(simple_project)
+
+    assert refused.startswith(message)
+    listed = refused.rpartition(" has ")[2].partition(" and ")[0].split(", ")
+    assert len(listed) == 5
+    assert refused.endswith(f" and {len(READERS) + 1 - 5} more.")
+
+
+@pytest.mark.parametrize(
+    ("table", "right"),
+    [
+        pytest.param("bundle.api", "bundles.api", id="singular"),
+        pytest.param("bundel.api", "bundles.api", id="typo"),
+        pytest.param("api", "bundles.api", id="without"),
+    ],
+)
+def test_misplaced_table_of_a_bundle(simple_project: Project, table: str, right: str) -> None:
+    """A bundle's table in the wrong place is named with the right one."""
+    simple_project.pyproject(config=f"[tool.poetry-lambda-plugin.{table}]\nhandler = 'my_fn.handler'")
+
+    assert refusal(simple_project) == (
+        f"Unknown table [tool.poetry-lambda-plugin.{table}]. "
+        f"Did you mean [tool.poetry-lambda-plugin.{right}]?"
+    )
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param(".bundle.api", id="suffix"),
+        pytest.param("bundles.api", id="key"),
+        pytest.param("tool.poetry-lambda-plugin.bundles.api", id="table"),
+        pytest.param("apo", id="typo"),
+    ],
+)
+def test_misspelled_bundle(simple_project: Project, typed: str) -> None:
+    """A bundle named as its table is written, or nearly so, is answered with its name."""
+    simple_project.pyproject(
+        config="[tool.poetry-lambda-plugin.bundles.api]\n[tool.poetry-lambda-plugin.bundles.job]"
+    )
+
+    assert refusal(simple_project, typed) == (
+        f"Unknown bundle {typed!r}. Did you mean api? [tool.poetry-lambda-plugin.bundles] has api, job."
+    )
+
+
+def test_unknown_bundle_among_many(simple_project: Project) -> None:
+    """Of many names the five nearest are listed, the nearest first."""
+    names = ["mail", "main", "mailer", "orders", "users", "admin", "reports"]
+    simple_project.pyproject(
+        config="\n".join(f"[tool.poetry-lambda-plugin.bundles.{name}]" for name in names)
+    )
+
+    assert refusal(simple_project, "mial") == (
+        "Unknown bundle 'mial'. Did you mean mail? "
+        "[tool.poetry-lambda-plugin.bundles] has mail, mailer, main, admin, users and 2 more."
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "where"),
+    [
+        pytest.param("runtime = '{}'", [], "tool.poetry-lambda-plugin.runtime", id="key"),
+        pytest.param(
+            "[tool.poetry-lambda-plugin.bundles.api]\nruntime = '{}'",
+            [],
+            "tool.poetry-lambda-plugin.bundles.api.runtime",
+            id="key-of-a-bundle",
+        ),
+        pytest.param("runtime = 'python3.12'", ["--runtime", "{}"], "--runtime", id="option"),
+    ],
+)
+def test_runtime_is_refused_where_it_was_set(
+    simple_project: Project, config: str, arguments: list[str], where: str
+) -> None:
+    """A runtime that is unknown or ruled out comes with the key or option that names it."""
+
+    def refused(runtime: str) -> str:
+        simple_project.pyproject(config=config.replace("{}", runtime))
+        return refusal(simple_project, *(argument.replace("{}", runtime) for argument in arguments))
+
+    assert refused("python313").startswith(f"{where}: 'python313' is not a Lambda Python runtime. Did you")
+    assert refused("python3.8") == (
+        f"The project's Python constraint '>=3.9' rules out python3.8 (set by {where}), which runs Python "
+        "3.8.20. Choose another runtime, or change requires-python in pyproject.toml and lock again."
+    )
+
+
+PINNED = (
+    "AWS moves the last number without notice, so let requires-python in pyproject.toml allow all of 3.12, "
+    'as "==3.12.*" does, and lock again.'
+)
+
+
+def test_python_pinned_to_one_version(project: Project) -> None:
+    """A pin of one micro version never fits; what Lambda runs is said, and what would fit."""
+    project.pyproject(python="==3.12.1")
+    project.write({"my_fn.py": ""})
+    project.lock()
+
+    assert refusal(project) == (
+        "No Lambda runtime satisfies the project's Python constraint '==3.12.1'. "
+        f"Lambda's python3.12 runs Python 3.12.13. {PINNED}"
+    )
+    assert refusal(project, "--runtime", "python3.12") == (
+        "The project's Python constraint '==3.12.1' rules out python3.12 (set by --runtime), which runs "
+        f"Python 3.12.13. {PINNED}"
+    )
+
+
+def test_python_that_only_a_preview_has(project: Project) -> None:
+    """A preview is not chosen for anybody, but named with the option that takes it."""
+    project.pyproject(python=">=3.15")
+    project.write({"my_fn.py": ""})
+    project.lock()
+
+    assert refusal(project) == (
+        "No Lambda runtime satisfies the project's Python constraint '>=3.15'. "
+        "python3.15 would, but it is a preview: take it with --runtime python3.15."
+    )
+    assert bundle("--runtime", "python3.15").exit_code == 0
 
 
 def test_package_without_any_file(project: Project, index: Index) -> None:

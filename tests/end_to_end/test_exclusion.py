@@ -196,7 +196,7 @@ def test_refuses_unknown_package(locked_project: Project) -> None:
 
     assert (outcome.exit_code, outcome.message) == (
         1,
-        "exclude-packages: poetry.lock has no package 'greetings'. Did you mean greeting?",
+        "exclude-packages: poetry.lock has no package 'greetings'. Did you mean greeting? It has greeting.",
     )
 
 
@@ -206,7 +206,9 @@ def test_refuses_unknown_package_of_an_empty_lock(project: Project) -> None:
     project.write({"my_fn.py": ""})
     project.lock()
 
-    assert bundle("--exclude-package", "six").message == "exclude-packages: poetry.lock has no package 'six'."
+    assert bundle("--exclude-package", "six").message == (
+        "exclude-packages: poetry.lock has no package 'six'. It has none."
+    )
 
 
 def test_warns_of_an_excluded_package_that_is_imported(locked_project: Project) -> None:
@@ -331,7 +333,7 @@ def test_refuses_unknown_service(project: Project, index: Index) -> None:
 
     assert bundle().message == (
         "botocore-services: the locked botocore has no service 'sqss'. Did you mean sqs? "
-        "The names are those of boto3.client()."
+        "It has ec2, s3, sqs, sts. The names are those of boto3.client()."
     )
 
 
@@ -453,7 +455,7 @@ def test_refuses_unknown_set(locked_project: Project) -> None:
 
     assert outcome.exit_code == 1
     assert outcome.message == (
-        "exclude: there is no set '@test'. Did you mean @tests? "
+        "--exclude: there is no set '@test'. Did you mean @tests? "
         "The sets are @tests, @type-stubs, @headers-and-sources, @docs."
     )
 

@@ -338,7 +338,9 @@ def test_exclude_of_everything_is_an_error(including_project: Project) -> None:
 
     heading = "Bundling my-fn (0.1.0) for python3.13 on x86_64"
     assert (outcome.exit_code, outcome.output) == (1, f"{heading}\n\n  - Bundling my-fn (0.1.0)\n")
-    assert outcome.message == "There is nothing to bundle: --exclude leaves out every file."
+    assert outcome.message == (
+        "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 from typing import TYPE_CHECKING
 
@@ -108,18 +110,77 @@ def test_ignores_what_is_not_selected(project: Project, tmp_path: Path) -> None:
     assert bundle().exit_code == 0
 
 
-def test_refuses_a_folder_that_is_gone(project: Project) -> None:
-    """A missing folder is named, and nothing is written."""
+REMEDY = "Restore it, or correct its path in pyproject.toml and run `poetry lock`."
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        pytest.param({}, "does not exist", id="gone"),
+        pytest.param({"lib/README": ""}, "has no pyproject.toml or setup.py", id="no-project"),
+        pytest.param({"lib": ""}, "is a file where a folder is locked", id="file"),
+    ],
+)
+def test_refuses_a_folder_that_is_no_project(
+    project: Project, tmp_path: Path, files: dict[str, str], problem: str
+) -> None:
+    """What is not there any more is named once, by its path and what is wrong with it, and not the lock."""
+    write_tree(tmp_path, files)
     declare(project, "lib", "../lib")
     project.write({"my_fn.py": ""})
     project.lock([folder_dependency("lib", "../lib")])
 
+    command = [sys.executable, "-m", "poetry", "lambda-bundle"]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert " ".join(done.stderr.split()) == (
+        f"lib is locked from {(tmp_path / 'lib').as_posix()}, which {problem}. {REMEDY}"
+    )
+    assert not (project.folder / "dist").exists()
+
+
+def test_refuses_a_file_that_is_a_folder(project: Project, tmp_path: Path) -> None:
+    """A folder in the place of a locked wheel is named."""
+    wheel = make_wheel("vendored")
+    (project.folder / "wheels" / wheel.filename).mkdir(parents=True)
+    declare(project, "vendored", f"wheels/{wheel.filename}")
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, source={"type": "file", "url": f"wheels/{wheel.filename}"})])
+
     outcome = bundle()
 
     assert outcome.exit_code == 1
-    assert "lib" in outcome.message
-    assert "does not exist" in outcome.message
-    assert not (project.folder / "dist").exists()
+    assert outcome.message == (
+        f"vendored is locked from {(project.folder / 'wheels' / wheel.filename).as_posix()}, "
+        f"which is a folder where a file is locked. {REMEDY}"
+    )
+
+
+def test_refuses_a_folder_whose_pyproject_is_broken(project: Project, tmp_path: Path) -> None:
+    """A pyproject.toml that is no TOML is named once, with what is wrong in it."""
+    write_tree(tmp_path / "lib", {"pyproject.toml": "[project\n"})
+    declare(project, "lib", "../lib")
+    project.write({"my_fn.py": ""})
+    project.lock([folder_dependency("lib", "../lib")])
+
+    message = bundle().message
+
+    assert message.startswith(f"{tmp_path / 'lib/pyproject.toml'} can't be read: Expected ")
+    assert message.endswith("Correct the file.")
+    assert message.count("pyproject.toml") == 1
+
+
+def test_says_nothing_of_a_folder_that_is_not_selected(project: Project) -> None:
+    """A folder that is gone in another group is no reason for any word of Poetry's."""
+    project.pyproject(tool='[tool.poetry.group.dev.dependencies]\nlib = {path = "../lib"}\n')
+    project.write({"my_fn.py": ""})
+    project.lock([Locked("lib", groups=["dev"], source={"type": "directory", "url": "../lib"}, develop=True)])
+
+    command = [sys.executable, "-m", "poetry", "lambda-bundle"]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_refuses_a_folder_of_another_project(project: Project, tmp_path: Path) -> None:

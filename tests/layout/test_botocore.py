@@ -58,7 +58,7 @@ def test_refuses_unknown_service(service: str, hint: str) -> None:
         check_services(["s3", service], {"s3", "dynamodb"})
 
     assert str(caught.value) == (
-        f"botocore-services: the locked botocore has no service {service!r}.{hint} "
+        f"botocore-services: the locked botocore has no service {service!r}.{hint} It has dynamodb, s3. "
         "The names are those of boto3.client()."
     )
 

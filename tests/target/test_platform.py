@@ -413,7 +413,9 @@ def test_refuses_arm_where_aws_has_none(name: str) -> None:
     with pytest.raises(UnsuitableRuntimeError) as caught:
         target_for(find_runtime(name), "arm64", allowing(">=3.6"), ">=3.6")
 
-    assert str(caught.value) == f"Lambda's {name} exists for x86_64 only, not for arm64."
+    assert str(caught.value) == (
+        f"Lambda's {name} exists for x86_64 only, not for arm64. Choose a newer runtime, or leave arm64 out."
+    )
 
 
 @pytest.mark.parametrize(
