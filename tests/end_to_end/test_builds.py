@@ -161,6 +161,32 @@ def test_builds_the_project_itself(project: Project, build_index: Index) -> None
     assert bundled["config.toml"] == b"x = 1\n"
 
 
+@pytest.mark.parametrize(
+    ("build", "built"),
+    [
+        pytest.param("[tool.poetry.build]\ngenerate-setup-file = true", False, id="setup file alone"),
+        pytest.param("[tool.poetry.build]", False, id="empty"),
+        pytest.param('[tool.poetry.build]\nscript = "build.py"', True, id="script"),
+        pytest.param('[tool.poetry]\nbuild = "build.py"', True, id="string"),
+    ],
+)
+def test_builds_only_what_has_a_script(
+    project: Project, build_index: Index, build: str, built: bool
+) -> None:
+    """What `build` of [tool.poetry] says beside a script needs no environment and no index."""
+    build_index.add(wheel_of_installed("poetry-core"))
+    project.pyproject(tool=build, source=build_index.url)
+    script = "open('my_fn/made.py', 'w').close()\n"
+    project.write({"my_fn/__init__.py": "", "build.py": script})
+    project.lock()
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == 0, outcome.error
+    assert ("my_fn/made.py" in contents(project.folder / "dist/my-fn.zip")) is built
+    assert bool(build_index.requests) is built
+
+
 @needs_compiler
 def test_bundles_compiled_code_for_this_python(project: Project, build_index: Index) -> None:
     """A C extension compiled here is bundled for the same Python on the same architecture."""
