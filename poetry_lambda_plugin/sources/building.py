@@ -101,11 +101,14 @@ def interpreter_for(python: tuple[int, int]) -> Path | None:
 
 
 def can_build(target: Target) -> bool:
-    """Tell whether compiled code for a target can be made here: Linux, its architecture, its Python."""
+    """Tell whether compiled code for a target can be made here: Linux, its architecture, its Python.
+
+    No interpreter of another version is started to answer that.
+    """
     return (
         sys.platform == "linux"
         and platform.machine() == WHEEL_ARCHITECTURES[target.architecture]
-        and interpreter_for(target.runtime.python) is not None
+        and poetry_api.named_interpreter(target.runtime.python) is not None
     )
 
 

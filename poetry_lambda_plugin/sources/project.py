@@ -128,7 +128,7 @@ def is_built_by_poetry_core(folder: Path) -> bool:
 
 
 def _build_script(table: Mapping[str, Any]) -> object:
-    """Return the script that `build` of [tool.poetry] names, by itself or in a table; the rest builds nothing."""
+    """Return the script that `build` of [tool.poetry] names; what else a table says builds nothing."""
     build = table.get("build")
     return build.get("script") if isinstance(build, dict) else build
 

@@ -20,6 +20,7 @@ from tests.support.sources import make_sdist
 from tests.support.sources import poetry_project
 from tests.support.sources import wheel_of_installed
 from tests.support.sources import write_tree
+from tests.support.wheels import make_wheel
 
 
 if TYPE_CHECKING:
@@ -170,9 +171,7 @@ def test_builds_the_project_itself(project: Project, build_index: Index) -> None
         pytest.param('[tool.poetry]\nbuild = "build.py"', True, id="string"),
     ],
 )
-def test_builds_only_what_has_a_script(
-    project: Project, build_index: Index, build: str, built: bool
-) -> None:
+def test_builds_only_what_has_a_script(project: Project, build_index: Index, build: str, built: bool) -> None:
     """What `build` of [tool.poetry] says beside a script needs no environment and no index."""
     build_index.add(wheel_of_installed("poetry-core"))
     project.pyproject(tool=build, source=build_index.url)
@@ -262,8 +261,6 @@ def test_shows_the_end_of_a_failed_build(project: Project, build_index: Index) -
 
 def test_does_not_try_a_hopeless_build(project: Project, index: Index) -> None:
     """A release with wheels for other platforms only is refused at once where it can't be compiled."""
-    from tests.support.wheels import make_wheel
-
     sdist = make_sdist("native", backend_project("native", "setuptools.build_meta", "setuptools"))
     wheel = make_wheel("native", tag="cp313-cp313-manylinux_2_17_x86_64")
     index.add(sdist, wheel)
@@ -275,6 +272,42 @@ def test_does_not_try_a_hopeless_build(project: Project, index: Index) -> None:
 
     assert outcome.exit_code == 1
     assert "For python3.13 on x86_64 the lock has wheels of them" in outcome.message
+    assert index.requests == []
+
+
+@pytest.fixture
+def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the names of the interpreters that were started, of 33 on PATH that all fail."""
+    folder, started = tmp_path / "bin", tmp_path / "started.txt"
+    folder.mkdir()
+    started.touch()
+    for name in ("python", "python3", *(f"python3.{minor}" for minor in (6, 9, *range(15, 44)))):
+        command = folder / name
+        command.write_text(f"#!/bin/sh\necho {name} >> '{started}'\nexit 1\n")
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    for variable in ("PYENV_ROOT", "ASDF_DATA_DIR", "UV_PYTHON_INSTALL_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    return started
+
+
+@needs_compiler
+@pytest.mark.parametrize("minor", [pytest.param(9, id="found"), pytest.param(8, id="not found")])
+def test_refusal_starts_no_other_interpreter(
+    project: Project, index: Index, recorders: Path, minor: int
+) -> None:
+    """Whether a Python is here that could compile is told by names: none of another version is started."""
+    sdist = make_sdist("native", backend_project("native", "setuptools.build_meta", "setuptools"))
+    wheel = make_wheel("native", tag="cp313-cp313-manylinux_2_17_aarch64")
+    project.pyproject(python=">=3.8", dependencies=["native"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, sdist)], source=index.url)
+
+    outcome = bundle("--runtime", f"python3.{minor}")
+
+    assert outcome.exit_code == 1
+    assert f"native (1.0): the lock has {wheel.filename}; native-1.0.tar.gz" in outcome.message
+    assert set(recorders.read_text().split()) <= {f"python3.{minor}"}
     assert index.requests == []
 
 
@@ -362,8 +395,6 @@ def test_names_a_git_revision_that_is_gone(project: Project, tmp_path: Path) -> 
 
 def test_bundles_a_url(project: Project, index: Index) -> None:
     """A wheel at a URL is fetched, held against its hash, and found again without network."""
-    from tests.support.wheels import make_wheel
-
     wheel = make_wheel("from-url", files={"from_url.py": "X = 1\n"})
     index.add(wheel)
     url = f"{index.root}files/{wheel.filename}"
