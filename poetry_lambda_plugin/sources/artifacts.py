@@ -36,6 +36,7 @@ from poetry_lambda_plugin.sources.fetching import Fetcher
 from poetry_lambda_plugin.sources.fetching import StoppedError
 from poetry_lambda_plugin.sources.fetching import UnavailableFileError
 from poetry_lambda_plugin.sources.known_files import digest
+from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.project import ProjectError
 from poetry_lambda_plugin.sources.project import ProjectSource
 from poetry_lambda_plugin.sources.project import is_built_by_poetry_core
@@ -183,7 +184,7 @@ class Supplier:
         Another process may have put the same bytes there again, as each does that downloads them.
         """
         for path, (stamp, file_hash) in self._stamps.items():
-            if _stamp(path) != stamp and not _has_hash(path, file_hash):
+            if _stamp(path) != stamp and not has_hash(path, file_hash):
                 raise ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
 
     def wheel_hash(self, path: Path) -> str:
@@ -321,13 +322,6 @@ def _stamp(path: Path) -> tuple[int, ...]:
     except OSError:
         return (0, 0, 0, 0)
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _has_hash(path: Path, file_hash: str) -> bool:
-    try:
-        return bool(file_hash) and digest(path, file_hash) == file_hash
-    except OSError:
-        return False
 
 
 def _check_boundary(project: ProjectSource, package: LockedPackage, root: Path) -> None:

@@ -22,10 +22,15 @@ from requests.exceptions import RequestException
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.known_files import KnownFiles
+from poetry_lambda_plugin.sources.known_files import cached_artifacts
 from poetry_lambda_plugin.sources.known_files import digest
+from poetry_lambda_plugin.sources.known_files import has_hash
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+
     from poetry.poetry import Poetry
     from poetry.repositories.repository import Repository
     from poetry.utils.authenticator import Authenticator
@@ -106,6 +111,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self._links: dict[Choice, Link] = {}
         self._made_session: Authenticator | None = None
+        self._found_artifacts: Mapping[str, Sequence[Path]] | None = None
 
     @property
     def _session(self) -> Authenticator:
@@ -132,10 +138,22 @@ class Fetcher:
             return None
         if package.source_type == "file":
             return self._path_file(package, file)
-        known = self.known_files(package).find(file.hash) if file.hash else None
-        if known is None or known.hash != file.hash or known.path.name != file.name:
+        if not file.hash:
             return None
-        return FetchedFile(known.path, known.verified)
+        known = self.known_files(package).find(file.hash)
+        if known is not None and (known.hash, known.path.name) == (file.hash, file.name):
+            return FetchedFile(known.path, known.verified)
+        candidates = self._artifacts.get(file.name, ())
+        path = next((path for path in candidates if has_hash(path, file.hash)), None)
+        return FetchedFile(path, verified=False) if path else None
+
+    @property
+    def _artifacts(self) -> Mapping[str, Sequence[Path]]:
+        """What Poetry had cached before this run, looked for when a file is not known by a note."""
+        with self._lock:
+            if self._found_artifacts is None:
+                self._found_artifacts = cached_artifacts(self._poetry.config.artifacts_cache_directory)
+            return self._found_artifacts
 
     def size(self, choice: Choice) -> int:
         """Look a file up in its index and return its bytes, 0 where the index does not say them."""
