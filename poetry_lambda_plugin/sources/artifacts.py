@@ -31,6 +31,7 @@ from poetry_lambda_plugin.sources.building import UnfitWheelError
 from poetry_lambda_plugin.sources.building import build
 from poetry_lambda_plugin.sources.building import quiet_reproducible_builds
 from poetry_lambda_plugin.sources.building import source_key
+from poetry_lambda_plugin.sources.download_queue import DownloadQueue
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
 from poetry_lambda_plugin.sources.fetching import Fetcher
 from poetry_lambda_plugin.sources.fetching import StoppedError
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from poetry.poetry import Poetry
 
@@ -107,7 +109,7 @@ class Supplier:
     def supply(self, choices: Sequence[Choice], read: Callable[[Artifact], Part]) -> Mapping[Choice, Part]:
         """Make all packages ready, the largest downloads first, and read each as soon as it is here.
 
-        Raises the first error in that order, and UnfitWheelError for all packages that can't be built.
+        Raises the first error in the order of the choices, and UnfitWheelError for all that can't be built.
         """
         # hashing keeps processors busy, and more threads than those would wait for Python's lock
         with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool:
@@ -119,29 +121,48 @@ class Supplier:
     def _supply_missing(
         self, missing: Sequence[Choice], read: Callable[[Artifact], Part]
     ) -> dict[Choice, Part]:
+        queue: DownloadQueue[Part | UnfitWheel] = DownloadQueue(missing, self._workers)
         with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
-            sizes = dict(zip(missing, self._in_parallel(pool, self._fetcher.size, missing), strict=True))
-            order = sorted(missing, key=lambda choice: -sizes[choice])
-            made = self._in_parallel(pool, partial(self._read_made, read=read), order)
+            for _ in missing:
+                pool.submit(self._make_next, queue, read)
+            made = self._results(pool, tuple(queue.results.values()))
         unfit = [result for result in made if isinstance(result, UnfitWheel)]
         if unfit:
             raise UnfitWheelError(unfit)
-        return {c: r for c, r in zip(order, made, strict=True) if not isinstance(r, UnfitWheel)}
+        return {c: r for c, r in zip(missing, made, strict=True) if not isinstance(r, UnfitWheel)}
+
+    def _make_next(self, queue: DownloadQueue[Part | UnfitWheel], read: Callable[[Artifact], Part]) -> None:
+        """Look up files until there is one to be made ready, and make it ready."""
+        is_known = False
+        while not is_known:
+            position, choice, is_known = queue.take()
+            try:
+                self._fetcher.check_not_stopped()
+                if is_known:
+                    queue.results[choice].set_result(self._read_made(choice, read))
+                else:
+                    queue.looked_up(position, choice, self._fetcher.size(choice))
+            except BaseException as error:
+                # as executors do: whoever waits for the result is told
+                queue.results[choice].set_exception(error)
+                return
 
     def _in_parallel(
         self, pool: ThreadPoolExecutor, work: Callable[[Choice], Result], choices: Sequence[Choice]
     ) -> list[Result]:
-        futures = [pool.submit(work, choice) for choice in choices]
+        return self._results(pool, [pool.submit(work, choice) for choice in choices])
+
+    def _results(self, pool: ThreadPoolExecutor, futures: Sequence[Future[Result]]) -> list[Result]:
+        """Wait for all results, or for the first error; of several the first one in order is raised."""
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             # on an error or an interrupt no further download begins, and those under way end
-            if not all(future.done() for future in futures) or any(f.exception() for f in futures):
+            if not all(future.done() and not future.exception() for future in futures):
                 self._fetcher.stop()
-            for future in futures:
-                future.cancel()
+                pool.shutdown(cancel_futures=True)
         for future in futures:
-            error = None if future.cancelled() else future.exception()
+            error = future.exception() if future.done() and not future.cancelled() else None
             if error and not isinstance(error, StoppedError):
                 raise error
         return [future.result() for future in futures]

@@ -125,6 +125,11 @@ class Fetcher:
         """End the downloads under way, as on an interrupt."""
         self._stopped.set()
 
+    def check_not_stopped(self) -> None:
+        """Raise StoppedError where nothing more is to begin."""
+        if self._stopped.is_set():
+            raise StoppedError
+
     def known_files(self, package: LockedPackage) -> KnownFiles:
         """Return the notes that lie among the caches of a package's index."""
         config = self._poetry.config
@@ -249,8 +254,7 @@ class Fetcher:
             return
         downloader = poetry_api.downloader(url, path, self._session, self._poetry)
         for fetched in downloader.download_with_progress(CHUNK):
-            if self._stopped.is_set():
-                raise StoppedError
+            self.check_not_stopped()
             self._progress.advance(package, fetched, downloader.total_size)
 
     def _copy(self, source: Path, path: Path, package: LockedPackage) -> None:
