@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from typing import Any
@@ -41,6 +42,9 @@ from poetry.utils.env import NullEnv
 from poetry.utils.helpers import remove_directory
 from poetry.vcs.git import Git
 
+from poetry_lambda_plugin.sources.connections import CachingAdapter
+from poetry_lambda_plugin.sources.connections import SharedAuthorities
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from poetry.repositories.repository import Repository
     from poetry.utils.download import Downloader
     from poetry.utils.env import Env
+    from requests import Session
 
     from poetry_lambda_plugin.target.platform import Target
 
@@ -80,14 +85,22 @@ class FallbackPyPiRepository(PyPiRepository):
     nothing but what every HTTPRepository has.
     """
 
+    _lacks_json = False
+
     def find_links_for_package(self, package: Package) -> list[Link]:
-        """Return a release's files."""
+        """Return a release's files; after the first miss the JSON is not asked for again."""
+        links = [] if self._lacks_json else self._links_of_json(package)
+        if not links:
+            links = LegacyRepository.find_links_for_package(cast("LegacyRepository", self), package)
+            self._lacks_json = bool(links)
+        return links
+
+    def _links_of_json(self, package: Package) -> list[Link]:
         try:
-            links = super().find_links_for_package(package)
+            return super().find_links_for_package(package)
         except (ValueError, KeyError):
             # something else than JSON at the JSON's address
-            links = []
-        return links or LegacyRepository.find_links_for_package(cast("LegacyRepository", self), package)
+            return []
 
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         """Return what the resolver asks, as it does for the requirements of a build."""
@@ -107,6 +120,31 @@ class FolderRepository(LegacyRepository):
         except OSError:
             raise PackageNotFoundError(f"Package [{name}] not found.") from None
         return HTMLPage(f"{folder.as_uri()}/", page)
+
+
+class QuickAuthenticator(Authenticator):
+    """Poetry's session, which makes one pool for each host and reads certificate authorities once.
+
+    Tried against Authenticator's use of both methods in 2.1.4, 2.2.1 and 2.5.1.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._making = Lock()
+
+    def get_session(self, url: str | None = None) -> Session:
+        """Return a host's session; threads that come first together would each make one."""
+        with self._making:
+            return super().get_session(url)
+
+    def create_session(self) -> Session:
+        """Make a session."""
+        session = super().create_session()
+        if self._cache_control is None:
+            session.mount("https://", SharedAuthorities(pool_maxsize=self._pool_size))
+        else:
+            session.mount("https://", CachingAdapter(cache=self._cache_control, pool_maxsize=self._pool_size))
+        return session
 
 
 class LenientMetadata:
@@ -132,12 +170,22 @@ class LenientFactory(LenientMetadata, Factory):
     ) -> HTTPRepository:
         """Return the index that a source names."""
         if source.get("name", "").lower() == "pypi" and "url" not in source:
-            return FallbackPyPiRepository(
+            repository: HTTPRepository = FallbackPyPiRepository(
                 config=config, disable_cache=disable_cache, pool_size=config.installer_max_workers
             )
-        if source.get("url", "").startswith("file:"):
+        elif source.get("url", "").startswith("file:"):
             return FolderRepository(source["name"], source["url"], config=config, disable_cache=disable_cache)
-        return super().create_package_source(source, config, disable_cache=disable_cache)
+        else:
+            repository = super().create_package_source(source, config, disable_cache=disable_cache)
+        # HTTPRepository makes its own in 2.1 … 2.5, and asks nothing before
+        repository._authenticator = QuickAuthenticator(
+            config=config,
+            cache_id=repository.name,
+            disable_cache=disable_cache,
+            pool_size=config.installer_max_workers,
+        )
+        repository._authenticator.add_repository(repository.name, repository.url)
+        return repository
 
 
 def create_poetry(application: Application) -> Poetry:
@@ -296,8 +344,11 @@ def status_of_page(repository: Repository, name: str) -> int | None:
 
 
 def authenticator(poetry: Poetry, workers: int) -> Authenticator:
-    """Return a session with the user's credentials, certificates and caches, as Executor makes it."""
-    return Authenticator(poetry.config, NullIO(), disable_cache=poetry.disable_cache, pool_size=workers)
+    """Return a session with the user's credentials and certificates, as Executor makes it.
+
+    It keeps no copies, which Executor's does: what it fetches goes to the artifact cache.
+    """
+    return QuickAuthenticator(poetry.config, NullIO(), disable_cache=True, pool_size=workers)
 
 
 def downloader(url: str, path: Path, session: Authenticator, poetry: Poetry) -> Downloader:
