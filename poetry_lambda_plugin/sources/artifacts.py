@@ -241,12 +241,12 @@ class Supplier:
 
     def _built(self, choice: Choice, source: Path, target: Target, *, keep: bool) -> Artifact | UnfitWheel:
         """Build a wheel, to be found again by the next run where the source can't change."""
-        self._progress.building(choice.package)
         keep = keep and not self._poetry.disable_cache
         root = self._cache / BUILT_WHEELS if keep else self._temporary
         folder = root / _built_key(choice, target)
         # backends build inside the source's own folder, so never two at once there
         with self._locks[source]:
+            self._progress.building(choice.package)
             wheel = build(self._poetry, choice.package, source, target, folder)
         if isinstance(wheel, UnfitWheel):
             return wheel

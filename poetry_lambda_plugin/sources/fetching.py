@@ -81,7 +81,7 @@ class Progress(Protocol):
         """Take the bytes fetched so far; `total` is 0 where the server did not say."""
 
     def building(self, package: LockedPackage) -> None:
-        """Take note that a wheel is being built."""
+        """Take note that a repository is being cloned or a wheel built; of one package both may be told."""
 
     def finish(self, package: LockedPackage) -> None:
         """Take note that the package is ready."""

@@ -781,3 +781,73 @@ def test_downloads_the_largest_files_first(
     assert bundle().exit_code == 0
 
     assert [name.partition("-")[0] for name in downloads(index.requests)] == ["large", "middle", "small"]
+
+
+def test_download_does_not_wait_for_other_pages(
+    project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is asked for as soon as its own page is here, whatever becomes of the other pages."""
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "2")
+    wheels = [make_wheel(name) for name in ("quick", "slow")]
+    index.add(*wheels)
+    index.held["/simple/slow/"] = f"/files/{wheels[0].filename}"
+    project.pyproject(dependencies=["quick", "slow"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 0, outcome.error
+    assert index.requests[-2:] == [f"/files/{wheel.filename}" for wheel in wheels]
+    assert downloads(index.requests) == [wheel.filename for wheel in wheels]
+
+
+@pytest.mark.skipif(not hasattr(Link, "size"), reason="this Poetry does not read sizes from an index")
+def test_one_worker_asks_all_pages_before_it_downloads(
+    project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who does one thing at a time loses nothing by knowing all sizes first."""
+    monkeypatch.setenv("POETRY_INSTALLER_PARALLEL", "false")
+    wheels = [
+        make_wheel(name, files={f"{name}.bin": os.urandom(size)}) for name, size in (("a", 9), ("b", 99))
+    ]
+    index.add(*wheels)
+    project.pyproject(dependencies=["a", "b"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+    assert bundle().exit_code == 0
+
+    files = [f"/files/{wheel.filename}" for wheel in reversed(wheels)]
+    assert index.requests == ["/simple/a/", "/simple/b/", *files]
+
+
+def test_missing_version_json_is_asked_for_once(
+    project: Project, default_index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror that lacks the JSON of one release is not asked for that of the next."""
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "1")
+    wheels = [make_wheel(name) for name in ("a", "b", "c")]
+    default_index.add(*wheels)
+    default_project(project, *wheels)
+
+    outcome = bundle()
+
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    asked = [path for path in default_index.requests if not path.startswith("/files/")]
+    assert asked == ["/pypi/a/1.0/json", "/simple/a/", "/simple/b/", "/simple/c/"]
+
+
+def test_connections_are_kept(project: Project, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker has at most one connection for pages and one for files."""
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "2")
+    wheels = [make_wheel(f"package-{number}") for number in range(12)]
+    index.add(*wheels)
+    project.pyproject(dependencies=[f"package-{number}" for number in range(12)], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+    assert bundle().exit_code == 0
+
+    assert len(index.requests) == 24
+    assert len(index.connections) <= 4
