@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -100,16 +101,27 @@ def interpreter_for(python: tuple[int, int]) -> Path | None:
     return poetry_api.find_interpreter(python)
 
 
-def can_build(target: Target) -> bool:
-    """Tell whether compiled code for a target can be made here: Linux, its architecture, its Python.
+def can_build(target: Target, wants_newer_glibc: bool) -> bool:
+    """Tell whether compiled code for a target can be made here: Linux, glibc, its architecture, its Python.
 
-    No interpreter of another version is started to answer that.
+    Where a release's own wheels want a newer glibc than the target's, so would what is compiled here, unless
+    this host's is as old. No interpreter of another version is started to answer that.
     """
+    glibc = _host_glibc()
     return (
         sys.platform == "linux"
         and platform.machine() == WHEEL_ARCHITECTURES[target.architecture]
+        and glibc is not None
+        and not (wants_newer_glibc and glibc > target.runtime.glibc)
         and poetry_api.named_interpreter(target.runtime.python) is not None
     )
+
+
+def _host_glibc() -> tuple[int, int] | None:
+    """Return the version of this host's glibc; None for another C library, such as musl."""
+    name, version = platform.libc_ver()
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found and name == "glibc" else None
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -105,14 +107,15 @@ def choose(
     packages: Sequence[LockedPackage],
     target: Target,
     policy: BinaryPolicy,
-    can_build: Callable[[Target], bool],
+    can_build: Callable[[Target, bool], bool],
     suits: Callable[[Target], bool],
 ) -> tuple[Choice, ...]:
     """Choose the best wheel of each package, else its sdist; folders and git revisions are built.
 
-    `can_build` tells whether compiled code for a target can be made here: an sdist whose release also has
-    wheels for some platforms is not even tried where it can't. `suits` tells which other targets the project
-    allows. Raises NoUsableFileError for all packages at once, and WrongPathFileError.
+    `can_build` tells whether compiled code for a target can be made here, maybe of a release whose wheels
+    want a newer glibc: an sdist whose release also has wheels for some platforms is not even tried where it
+    can't. `suits` tells which other targets the project allows. Raises NoUsableFileError for all packages at
+    once, and WrongPathFileError.
     """
     choices = [_choice(package, target, policy, can_build) for package in packages]
     missing = [package for package, choice in zip(packages, choices, strict=True) if choice is None]
@@ -133,7 +136,7 @@ def best_wheel(package: LockedPackage, target: Target) -> LockedFile | None:
 
 
 def _choice(
-    package: LockedPackage, target: Target, policy: BinaryPolicy, can_build: Callable[[Target], bool]
+    package: LockedPackage, target: Target, policy: BinaryPolicy, can_build: Callable[[Target, bool], bool]
 ) -> Choice | None:
     if package.source_type in ("directory", "git"):
         return Choice(package, None, target)
@@ -143,7 +146,9 @@ def _choice(
     if wheel is not None:
         return Choice(package, wheel)
     sdist = _sdist(package) if policy.allows_sdist(package.name) else None
-    if sdist is None or (_has_platform_wheels(package) and not can_build(target)):
+    if sdist is None:
+        return None
+    if _has_platform_wheels(package) and not can_build(target, _wants_newer_glibc(package, target)):
         return None
     return Choice(package, sdist, target)
 
@@ -178,6 +183,16 @@ def _has_platform_wheels(package: LockedPackage) -> bool:
         f.name for f in package.files if f.name.endswith(".whl") and _is_of_version(f.name, package.version)
     ]
     return any(not name.endswith("-any.whl") for name in wheels)
+
+
+def _wants_newer_glibc(package: LockedPackage, target: Target) -> bool:
+    """Tell whether a release has wheels for a target but for its glibc, which all of them want newer."""
+    return best_wheel(package, target) is None and best_wheel(package, _with_any_glibc(target)) is not None
+
+
+@cache
+def _with_any_glibc(target: Target) -> Target:
+    return replace(target, runtime=replace(target.runtime, glibc=(target.runtime.glibc[0], 99)))
 
 
 def _is_of_version(filename: str, version: str) -> bool:
@@ -232,9 +247,14 @@ def _reason(package: LockedPackage, target: Target, policy: BinaryPolicy) -> str
     if sdist is not None and not policy.allows_sdist(package.name):
         reasons.append(f"your `installer.only-binary` refuses {sdist.name}")
     elif sdist is not None:
+        glibc = (
+            f" and glibc {target.runtime.glibc_version} or older"
+            if _wants_newer_glibc(package, target)
+            else ""
+        )
         reasons.append(
             f"{sdist.name} could only be compiled on Linux for {target.architecture} with "
-            f"Python {target.runtime.python_version}, and one of them is not here"
+            f"Python {target.runtime.python_version}{glibc}, and one of them is not here"
         )
     return "; ".join(reasons)
 

@@ -311,6 +311,47 @@ def test_refusal_starts_no_other_interpreter(
     assert index.requests == []
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    ("host", "platform_tag", "refused_for"),
+    [
+        pytest.param(("glibc", "2.99"), "manylinux_2_98_x86_64", " and glibc 2.", id="as new as its wheels"),
+        pytest.param(("glibc", "2.17"), "manylinux_2_98_x86_64", None, id="old host"),
+        pytest.param(("glibc", "2.99"), "manylinux_2_98_aarch64", None, id="wheels of another machine"),
+        pytest.param(("glibc", "2.99"), "macosx_11_0_arm64", None, id="no Linux wheels"),
+        pytest.param(("", ""), "macosx_11_0_arm64", ", and one of them is not here", id="musl"),
+    ],
+)
+def test_does_not_compile_what_glibc_rules_out(
+    project: Project,
+    build_index: Index,
+    monkeypatch: pytest.MonkeyPatch,
+    host: tuple[str, str],
+    platform_tag: str,
+    refused_for: str | None,
+) -> None:
+    """What would want a newer C library than the runtime's, or another, is refused before it is compiled."""
+    monkeypatch.setattr(platform, "libc_ver", lambda: host)
+    sdist = make_sdist("compiled", compiled_project())
+    python = f"cp3{sys.version_info.minor}"
+    wheel = make_wheel("compiled", tag=f"{python}-{python}-{platform_tag}")
+    build_index.add(sdist)
+    project.pyproject(dependencies=["compiled"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, sdist)], source=build_index.url)
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == (1 if refused_for else 0), outcome.error
+    assert bool(build_index.requests) is (refused_for is None)
+    if refused_for:
+        version = f"3.{sys.version_info.minor}"
+        assert (
+            f"could only be compiled on Linux for x86_64 with Python {version}{refused_for}"
+            in outcome.message
+        )
+
+
 def git_dependency(url: str, revision: str, **source: str) -> Locked:
     origin = {"type": "git", "url": url, "reference": "main", "resolved_reference": revision, **source}
     return Locked("from-git", source=origin, develop=False)
