@@ -18,7 +18,6 @@ from poetry_lambda_plugin.config import misnamed_tables
 from poetry_lambda_plugin.config import output_path
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.layer import read_layer
-from poetry_lambda_plugin.sources.building import can_build
 from poetry_lambda_plugin.sources.building import missing_for_build
 from poetry_lambda_plugin.sources.choice import BinaryPolicy
 from poetry_lambda_plugin.sources.choice import Choice
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.config import BundleConfig
     from poetry_lambda_plugin.config import Include
     from poetry_lambda_plugin.layout.layer import Layer
+    from poetry_lambda_plugin.sources.choice import BuildJudge
     from poetry_lambda_plugin.sources.graph import DependencyGraph
     from poetry_lambda_plugin.sources.project import ProjectSource
     from poetry_lambda_plugin.sources.runtime_choice import ChosenBy
@@ -168,7 +168,6 @@ def _prepared(
         selection.packages,
         target,
         BinaryPolicy.of(poetry),
-        can_build,
         missing_for_build,
         suits=lambda other: allows(other.runtime.python_full_version),
     )
@@ -269,12 +268,12 @@ def _runtime(
     policy = BinaryPolicy.of(poetry)
     bundles = [(other, a) for other in together for a in other.architectures]
 
-    def missing(runtime: Runtime, can_build: Callable[[Target], bool] = lambda _: False) -> tuple[str, ...]:
+    def missing(runtime: Runtime, judge: BuildJudge = lambda *_: "not asked yet") -> tuple[str, ...]:
         targets = [(_with_dependencies(other), Target(runtime, a)) for other, a in bundles]
-        lacking = (p for c, t in targets for p in unserved(_wanted(select, c, t), t, policy, can_build))
+        lacking = (p for c, t in targets for p in unserved(_wanted(select, c, t), t, policy, judge))
         return tuple(dict.fromkeys(f"{package.name} {package.version}" for package in lacking))
 
-    return choose_runtime(candidates, local, missing, lambda runtime: not missing(runtime, can_build))
+    return choose_runtime(candidates, local, missing, lambda r: not missing(r, missing_for_build))
 
 
 def _with_its_layers(

@@ -31,12 +31,14 @@ from poetry_lambda_plugin.sources.building import UnfitWheelError
 from poetry_lambda_plugin.sources.building import build
 from poetry_lambda_plugin.sources.building import quiet_reproducible_builds
 from poetry_lambda_plugin.sources.building import source_key
+from poetry_lambda_plugin.sources.download_queue import DownloadQueue
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
 from poetry_lambda_plugin.sources.fetching import Fetcher
 from poetry_lambda_plugin.sources.fetching import StoppedError
 from poetry_lambda_plugin.sources.fetching import UnavailableFileError
 from poetry_lambda_plugin.sources.files import ProjectError
 from poetry_lambda_plugin.sources.known_files import digest
+from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.own_code import Wishes
 from poetry_lambda_plugin.sources.project import ProjectSource
 from poetry_lambda_plugin.sources.project import is_built_by_poetry_core
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from poetry.poetry import Poetry
 
@@ -133,7 +136,7 @@ class Supplier:
     ) -> Mapping[Choice, Part]:
         """Make all packages ready, the largest downloads first, and read each as soon as it is here.
 
-        Raises the first error in that order, and UnfitWheelError for all packages that can't be built.
+        Raises the first error in the order of the choices, and UnfitWheelError for all that can't be built.
         """
         # hashing keeps processors busy, and more threads than those would wait for Python's lock
         with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool:
@@ -145,29 +148,50 @@ class Supplier:
     def _supply_missing(
         self, missing: Sequence[Choice], read: Callable[[Choice, Artifact], Part]
     ) -> dict[Choice, Part]:
+        queue: DownloadQueue[Part | UnfitWheel] = DownloadQueue(missing, self._workers)
         with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
-            sizes = dict(zip(missing, self._in_parallel(pool, self._fetcher.size, missing), strict=True))
-            order = sorted(missing, key=lambda choice: -sizes[choice])
-            made = self._in_parallel(pool, partial(self._read_made, read=read), order)
+            for _ in missing:
+                pool.submit(self._make_next, queue, read)
+            made = self._results(pool, tuple(queue.results.values()))
         unfit = [result for result in made if isinstance(result, UnfitWheel)]
         if unfit:
             raise UnfitWheelError(unfit)
-        return {c: r for c, r in zip(order, made, strict=True) if not isinstance(r, UnfitWheel)}
+        return {c: r for c, r in zip(missing, made, strict=True) if not isinstance(r, UnfitWheel)}
+
+    def _make_next(
+        self, queue: DownloadQueue[Part | UnfitWheel], read: Callable[[Choice, Artifact], Part]
+    ) -> None:
+        """Look up files until there is one to be made ready, and make it ready."""
+        is_known = False
+        while not is_known:
+            position, choice, is_known = queue.take()
+            try:
+                self._fetcher.check_not_stopped()
+                if is_known:
+                    queue.results[choice].set_result(self._read_made(choice, read))
+                else:
+                    queue.looked_up(position, choice, self._fetcher.size(choice))
+            except BaseException as error:
+                # as executors do: whoever waits for the result is told
+                queue.results[choice].set_exception(error)
+                return
 
     def _in_parallel(
         self, pool: ThreadPoolExecutor, work: Callable[[Choice], Result], choices: Sequence[Choice]
     ) -> list[Result]:
-        futures = [pool.submit(work, choice) for choice in choices]
+        return self._results(pool, [pool.submit(work, choice) for choice in choices])
+
+    def _results(self, pool: ThreadPoolExecutor, futures: Sequence[Future[Result]]) -> list[Result]:
+        """Wait for all results, or for the first error; of several the first one in order is raised."""
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             # on an error or an interrupt no further download begins, and those under way end
-            if not all(future.done() for future in futures) or any(f.exception() for f in futures):
+            if not all(future.done() and not future.exception() for future in futures):
                 self._fetcher.stop()
-            for future in futures:
-                future.cancel()
+                pool.shutdown(cancel_futures=True)
         for future in futures:
-            error = None if future.cancelled() else future.exception()
+            error = future.exception() if future.done() and not future.cancelled() else None
             if error and not isinstance(error, StoppedError):
                 raise error
         return [future.result() for future in futures]
@@ -210,7 +234,7 @@ class Supplier:
         Another process may have put the same bytes there again, as each does that downloads them.
         """
         for path, (stamp, file_hash) in self._stamps.items():
-            if _stamp(path) != stamp and not _has_hash(path, file_hash):
+            if _stamp(path) != stamp and not has_hash(path, file_hash):
                 raise ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
 
     def wheel_hash(self, path: Path) -> str:
@@ -246,12 +270,12 @@ class Supplier:
 
     def _built(self, choice: Choice, source: Path, target: Target, *, keep: bool) -> Artifact | UnfitWheel:
         """Build a wheel, to be found again by the next run where the source can't change."""
-        self._progress.building(choice.package)
         keep = keep and not self._poetry.disable_cache
         root = self._cache / BUILT_WHEELS if keep else self._temporary
         folder = root / _built_key(choice, target)
         # backends build inside the source's own folder, so never two at once there
         with self._locks[source]:
+            self._progress.building(choice.package)
             wheel = build(self._poetry, choice.package, source, target, folder)
         if isinstance(wheel, UnfitWheel):
             return wheel
@@ -343,13 +367,6 @@ def _stamp(path: Path) -> tuple[int, ...]:
     except OSError:
         return (0, 0, 0, 0)
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _has_hash(path: Path, file_hash: str) -> bool:
-    try:
-        return bool(file_hash) and digest(path, file_hash) == file_hash
-    except OSError:
-        return False
 
 
 def _check_boundary(project: ProjectSource, package: LockedPackage, root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -100,20 +101,31 @@ def interpreter_for(python: tuple[int, int]) -> Path | None:
     return poetry_api.find_interpreter(python)
 
 
-def can_build(target: Target) -> bool:
-    """Tell whether compiled code for a target can be made here: Linux, its architecture, its Python."""
-    return missing_for_build(target) is None
+def missing_for_build(target: Target, wants_newer_glibc: bool) -> str | None:
+    """Say what keeps compiled code for a target from being made here; None where nothing does.
 
-
-def missing_for_build(target: Target) -> str | None:
-    """Say what keeps compiled code for a target from being made here; None where nothing does."""
+    Where a release's own wheels want a newer glibc than the target's, so would what is compiled here, unless
+    this host's is as old. No interpreter of another version is started to answer that.
+    """
     if sys.platform != "linux":
         return "this is no Linux"
     if platform.machine() != WHEEL_ARCHITECTURES[target.architecture]:
         return f"this machine is {platform.machine()}"
-    if interpreter_for(target.runtime.python) is None:
+    glibc = _host_glibc()
+    if glibc is None:
+        return "this Linux has another C library than glibc"
+    if wants_newer_glibc and glibc > target.runtime.glibc:
+        return f"this machine has glibc {glibc[0]}.{glibc[1]}"
+    if poetry_api.named_interpreter(target.runtime.python) is None:
         return f"no Python {target.runtime.python_version} is found here"
     return None
+
+
+def _host_glibc() -> tuple[int, int] | None:
+    """Return the version of this host's glibc; None for another C library, such as musl."""
+    name, version = platform.libc_ver()
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found and name == "glibc" else None
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+from typing import TypeAlias
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.sources.lockfile import LockedPackage
 
+
+BuildJudge: TypeAlias = "Callable[[Target, bool], str | None]"
+"""Says what keeps compiled code for a target, maybe one that wants a newer glibc, from being made here."""
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 MAX_LISTED = 5
@@ -106,18 +111,17 @@ def choose(
     packages: Sequence[LockedPackage],
     target: Target,
     policy: BinaryPolicy,
-    can_build: Callable[[Target], bool],
-    missing_for_build: Callable[[Target], str | None],
+    missing_for_build: BuildJudge,
     suits: Callable[[Target], bool],
 ) -> tuple[Choice, ...]:
     """Choose the best wheel of each package, else its sdist; folders and git revisions are built.
 
-    `can_build` tells whether compiled code for a target can be made here: an sdist whose release also has
-    wheels for some platforms is not even tried where it can't. `missing_for_build` says why it can't. `suits`
-    tells which other targets the project allows. Raises NoUsableFileError for all packages at once, and
-    WrongPathFileError.
+    `missing_for_build` says what keeps compiled code for a target from being made here, maybe of a release
+    whose wheels want a newer glibc: an sdist whose release also has wheels for some platforms is not even
+    tried there. `suits` tells which other targets the project allows. Raises NoUsableFileError for all
+    packages at once, and WrongPathFileError.
     """
-    choices = [_choice(package, target, policy, can_build) for package in packages]
+    choices = [_choice(package, target, policy, missing_for_build) for package in packages]
     if missing := [package for package, choice in zip(packages, choices, strict=True) if choice is None]:
         reasons = {package: _reason(package, target, policy, missing_for_build) for package in missing}
         raise NoUsableFileError(target, reasons, _remedy(missing, target, policy, suits))
@@ -128,10 +132,12 @@ def unserved(
     packages: Sequence[LockedPackage],
     target: Target,
     policy: BinaryPolicy,
-    can_build: Callable[[Target], bool],
+    missing_for_build: BuildJudge,
 ) -> tuple[LockedPackage, ...]:
     """Return the packages that have nothing usable for a target; judged as `choose` does."""
-    return tuple(package for package in packages if _choice(package, target, policy, can_build) is None)
+    return tuple(
+        package for package in packages if _choice(package, target, policy, missing_for_build) is None
+    )
 
 
 @cache
@@ -146,7 +152,7 @@ def best_wheel(package: LockedPackage, target: Target) -> LockedFile | None:
 
 
 def _choice(
-    package: LockedPackage, target: Target, policy: BinaryPolicy, can_build: Callable[[Target], bool]
+    package: LockedPackage, target: Target, policy: BinaryPolicy, missing_for_build: BuildJudge
 ) -> Choice | None:
     if package.source_type in ("directory", "git"):
         return Choice(package, None, target)
@@ -156,7 +162,9 @@ def _choice(
     if wheel is not None:
         return Choice(package, wheel)
     sdist = _sdist(package) if policy.allows_sdist(package.name) else None
-    if sdist is None or (_has_platform_wheels(package) and not can_build(target)):
+    if sdist is None:
+        return None
+    if _has_platform_wheels(package) and missing_for_build(target, _wants_newer_glibc(package, target)):
         return None
     return Choice(package, sdist, target)
 
@@ -191,6 +199,16 @@ def _has_platform_wheels(package: LockedPackage) -> bool:
         f.name for f in package.files if f.name.endswith(".whl") and _is_of_version(f.name, package.version)
     ]
     return any(not name.endswith("-any.whl") for name in wheels)
+
+
+def _wants_newer_glibc(package: LockedPackage, target: Target) -> bool:
+    """Tell whether a release has wheels for a target but for its glibc, which all of them want newer."""
+    return best_wheel(package, target) is None and best_wheel(package, _with_any_glibc(target)) is not None
+
+
+@cache
+def _with_any_glibc(target: Target) -> Target:
+    return replace(target, runtime=replace(target.runtime, glibc=(target.runtime.glibc[0], 99)))
 
 
 def _is_of_version(filename: str, version: str) -> bool:
@@ -250,7 +268,7 @@ def _reason(
     package: LockedPackage,
     target: Target,
     policy: BinaryPolicy,
-    missing_for_build: Callable[[Target], str | None],
+    missing_for_build: BuildJudge,
 ) -> str:
     """Say what the lock has of a package, and why none of it will do."""
     reasons = [f"the lock has {_listing(package, target)}"]
@@ -260,9 +278,11 @@ def _reason(
     if sdist is not None and not policy.allows_sdist(package.name):
         reasons.append(f"your `installer.only-binary` refuses {sdist.name}")
     elif sdist is not None:
+        newer = _wants_newer_glibc(package, target)
+        glibc = f" and glibc {target.runtime.glibc_version} or older" if newer else ""
         reasons.append(
             f"{sdist.name} could only be compiled on Linux for {target.architecture} with "
-            f"Python {target.runtime.python_version}, and {missing_for_build(target)}"
+            f"Python {target.runtime.python_version}{glibc}, and {missing_for_build(target, newer)}"
         )
     return "; ".join(reasons)
 

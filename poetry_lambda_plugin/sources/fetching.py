@@ -22,10 +22,15 @@ from requests.exceptions import RequestException
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.known_files import KnownFiles
+from poetry_lambda_plugin.sources.known_files import cached_artifacts
 from poetry_lambda_plugin.sources.known_files import digest
+from poetry_lambda_plugin.sources.known_files import has_hash
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+
     from poetry.poetry import Poetry
     from poetry.repositories.repository import Repository
     from poetry.utils.authenticator import Authenticator
@@ -76,7 +81,7 @@ class Progress(Protocol):
         """Take the bytes fetched so far; `total` is 0 where the server did not say."""
 
     def building(self, package: LockedPackage) -> None:
-        """Take note that a wheel is being built."""
+        """Take note that a repository is being cloned or a wheel built; of one package both may be told."""
 
     def finish(self, package: LockedPackage) -> None:
         """Take note that the package is ready."""
@@ -106,6 +111,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self._links: dict[Choice, Link] = {}
         self._made_session: Authenticator | None = None
+        self._found_artifacts: Mapping[str, Sequence[Path]] | None = None
 
     @property
     def _session(self) -> Authenticator:
@@ -118,6 +124,11 @@ class Fetcher:
     def stop(self) -> None:
         """End the downloads under way, as on an interrupt."""
         self._stopped.set()
+
+    def check_not_stopped(self) -> None:
+        """Raise StoppedError where nothing more is to begin."""
+        if self._stopped.is_set():
+            raise StoppedError
 
     def known_files(self, package: LockedPackage) -> KnownFiles:
         """Return the notes that lie among the caches of a package's index."""
@@ -132,10 +143,22 @@ class Fetcher:
             return None
         if package.source_type == "file":
             return self._path_file(package, file)
-        known = self.known_files(package).find(file.hash) if file.hash else None
-        if known is None or known.hash != file.hash or known.path.name != file.name:
+        if not file.hash:
             return None
-        return FetchedFile(known.path, known.verified)
+        known = self.known_files(package).find(file.hash)
+        if known is not None and (known.hash, known.path.name) == (file.hash, file.name):
+            return FetchedFile(known.path, known.verified)
+        candidates = self._artifacts.get(file.name, ())
+        path = next((path for path in candidates if has_hash(path, file.hash)), None)
+        return FetchedFile(path, verified=False) if path else None
+
+    @property
+    def _artifacts(self) -> Mapping[str, Sequence[Path]]:
+        """What Poetry had cached before this run, looked for when a file is not known by a note."""
+        with self._lock:
+            if self._found_artifacts is None:
+                self._found_artifacts = cached_artifacts(self._poetry.config.artifacts_cache_directory)
+            return self._found_artifacts
 
     def size(self, choice: Choice) -> int:
         """Look a file up in its index and return its bytes, 0 where the index does not say them."""
@@ -232,8 +255,7 @@ class Fetcher:
         downloader = poetry_api.downloader(url, path, self._session, self._poetry)
         self._progress.advance(package, 0, downloader.total_size)
         for fetched in downloader.download_with_progress(CHUNK):
-            if self._stopped.is_set():
-                raise StoppedError
+            self.check_not_stopped()
             self._progress.advance(package, fetched, downloader.total_size)
 
     def _copy(self, source: Path, path: Path, package: LockedPackage) -> None:

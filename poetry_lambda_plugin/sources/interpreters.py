@@ -152,19 +152,11 @@ def _candidates(poetry: Poetry, python: tuple[int, int]) -> Iterator[Path]:
     """Yield interpreters that may be of a minor version, those that are found at once first."""
     if sys.version_info[:2] == python:
         yield Path(sys.executable)
-    named = [(path, _is_script(path)) for path in poetry_api.named_interpreters(python)]
+    named = [(path, poetry_api.is_script(path)) for path in poetry_api.named_interpreters(python)]
     yield from (path for path, is_script in named if not is_script)
     yield from (_behind_shim(path) for path, is_script in named if is_script)
     yield from poetry_api.find_interpreters(python)
     yield from poetry_api.environment_interpreters(poetry)
-
-
-def _is_script(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(2) == b"#!"
-    except OSError:
-        return False
 
 
 def _behind_shim(path: Path) -> Path:

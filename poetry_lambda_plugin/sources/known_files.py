@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 
 ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "sha1", "md5"})
@@ -25,6 +30,10 @@ ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_512", "b
 
 FOLDER = "_lambda_bundle_"
 """Below the folder of an index in Poetry's repository cache."""
+
+
+ARTIFACT_DEPTH = 4
+"""Folders between Poetry's artifact cache and a file: `ab/cd/ef/`, the rest of a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,28 @@ class KnownFiles:
         return self.folder / FOLDER / name[:10] / name
 
 
+def cached_artifacts(folder: Path) -> Mapping[str, Sequence[Path]]:
+    """Return the files in Poetry's artifact cache by name, in a fixed order; links are not followed."""
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in sorted(_files_at(os.fspath(folder), ARTIFACT_DEPTH)):
+        found[os.path.basename(path)].append(Path(path))  # noqa: PTH119
+    return found
+
+
+def _files_at(folder: str, depth: int) -> Iterator[str]:
+    """Yield the files so many folders below; what can't be read is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            inside = list(entries)
+    except OSError:
+        return
+    for entry in inside:
+        if depth and entry.is_dir(follow_symlinks=False):
+            yield from _files_at(entry.path, depth - 1)
+        elif not depth and entry.is_file(follow_symlinks=False):
+            yield entry.path
+
+
 def digest(path: Path, like: str) -> str:
     """Return a file's digest in the algorithm of another one, both as `algorithm:hex`.
 
@@ -91,3 +122,11 @@ def digest(path: Path, like: str) -> str:
         while count := file.readinto(buffer):
             state.update(view[:count])
     return f"{algorithm}:{state.hexdigest()}"
+
+
+def has_hash(path: Path, file_hash: str) -> bool:
+    """Tell whether a file has the bytes that a hash wants; False where one of them can't be had."""
+    try:
+        return bool(file_hash) and digest(path, file_hash) == file_hash
+    except (OSError, ValueError):
+        return False

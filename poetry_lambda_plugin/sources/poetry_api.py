@@ -6,13 +6,16 @@ Tried on Poetry 2.1.4, 2.2.1 and 2.5.1.
 from __future__ import annotations
 
 import logging
+import os
 import re
+import subprocess
 import sys
 
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from socket import gaierror
+from threading import Lock
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from typing import Any
@@ -41,6 +44,9 @@ from poetry.utils.env import NullEnv
 from poetry.utils.helpers import remove_directory
 from poetry.vcs.git import Git
 
+from poetry_lambda_plugin.sources.connections import CachingAdapter
+from poetry_lambda_plugin.sources.connections import SharedAuthorities
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,12 +69,19 @@ if TYPE_CHECKING:
     from poetry.repositories.repository import Repository
     from poetry.utils.download import Downloader
     from poetry.utils.env import Env
+    from requests import Session
 
     from poetry_lambda_plugin.target.platform import Target
 
 
 SUBMODULE_ERROR = re.compile(r"clone of '([^']+)' into submodule path")
 """How the git command names the submodule that it can't clone."""
+
+UNVERSIONED = re.compile(r"python3?(?:\.exe)?")
+"""Names of interpreters that don't tell the minor version."""
+
+PATIENCE = 30
+"""Seconds for an interpreter to say its version."""
 
 
 class FallbackPyPiRepository(PyPiRepository):
@@ -78,14 +91,22 @@ class FallbackPyPiRepository(PyPiRepository):
     nothing but what every HTTPRepository has.
     """
 
+    _lacks_json = False
+
     def find_links_for_package(self, package: Package) -> list[Link]:
-        """Return a release's files."""
+        """Return a release's files; after the first miss the JSON is not asked for again."""
+        links = [] if self._lacks_json else self._links_of_json(package)
+        if not links:
+            links = LegacyRepository.find_links_for_package(cast("LegacyRepository", self), package)
+            self._lacks_json = bool(links)
+        return links
+
+    def _links_of_json(self, package: Package) -> list[Link]:
         try:
-            links = super().find_links_for_package(package)
+            return super().find_links_for_package(package)
         except (ValueError, KeyError):
             # something else than JSON at the JSON's address
-            links = []
-        return links or LegacyRepository.find_links_for_package(cast("LegacyRepository", self), package)
+            return []
 
     def _get_release_info(self, name: NormalizedName, version: Version) -> dict[str, Any]:
         """Return what the resolver asks, as it does for the requirements of a build."""
@@ -105,6 +126,31 @@ class FolderRepository(LegacyRepository):
         except OSError:
             raise PackageNotFoundError(f"Package [{name}] not found.") from None
         return HTMLPage(f"{folder.as_uri()}/", page)
+
+
+class QuickAuthenticator(Authenticator):
+    """Poetry's session, which makes one pool for each host and reads certificate authorities once.
+
+    Tried against Authenticator's use of both methods in 2.1.4, 2.2.1 and 2.5.1.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._making = Lock()
+
+    def get_session(self, url: str | None = None) -> Session:
+        """Return a host's session; threads that come first together would each make one."""
+        with self._making:
+            return super().get_session(url)
+
+    def create_session(self) -> Session:
+        """Make a session."""
+        session = super().create_session()
+        if self._cache_control is None:
+            session.mount("https://", SharedAuthorities(pool_maxsize=self._pool_size))
+        else:
+            session.mount("https://", CachingAdapter(cache=self._cache_control, pool_maxsize=self._pool_size))
+        return session
 
 
 class LenientMetadata:
@@ -130,12 +176,22 @@ class LenientFactory(LenientMetadata, Factory):
     ) -> HTTPRepository:
         """Return the index that a source names."""
         if source.get("name", "").lower() == "pypi" and "url" not in source:
-            return FallbackPyPiRepository(
+            repository: HTTPRepository = FallbackPyPiRepository(
                 config=config, disable_cache=disable_cache, pool_size=config.installer_max_workers
             )
-        if source.get("url", "").startswith("file:"):
+        elif source.get("url", "").startswith("file:"):
             return FolderRepository(source["name"], source["url"], config=config, disable_cache=disable_cache)
-        return super().create_package_source(source, config, disable_cache=disable_cache)
+        else:
+            repository = super().create_package_source(source, config, disable_cache=disable_cache)
+        # HTTPRepository makes its own in 2.1 … 2.5, and asks nothing before
+        repository._authenticator = QuickAuthenticator(
+            config=config,
+            cache_id=repository.name,
+            disable_cache=disable_cache,
+            pool_size=config.installer_max_workers,
+        )
+        repository._authenticator.add_repository(repository.name, repository.url)
+        return repository
 
 
 def create_poetry(application: Application) -> Poetry:
@@ -302,8 +358,11 @@ def status_of_page(repository: Repository, name: str) -> int | None:
 
 
 def authenticator(poetry: Poetry, workers: int) -> Authenticator:
-    """Return a session with the user's credentials, certificates and caches, as Executor makes it."""
-    return Authenticator(poetry.config, NullIO(), disable_cache=poetry.disable_cache, pool_size=workers)
+    """Return a session with the user's credentials and certificates, as Executor makes it.
+
+    It keeps no copies, which Executor's does: what it fetches goes to the artifact cache.
+    """
+    return QuickAuthenticator(poetry.config, NullIO(), disable_cache=True, pool_size=workers)
 
 
 def downloader(url: str, path: Path, session: Authenticator, poetry: Poetry) -> Downloader:
@@ -334,32 +393,66 @@ class CoreFactory(LenientMetadata, BaseFactory):
 
 
 def find_interpreter(python: tuple[int, int]) -> Path | None:
-    """Find a CPython of a minor version as Poetry does: its own, pyenv's, those on PATH."""
+    """Find a CPython of a minor version where Poetry looks for them: its own, pyenv's, those on PATH."""
+    return named_interpreter(python) or next(find_interpreters(python), None)
+
+
+@cache
+def named_interpreter(python: tuple[int, int]) -> Path | None:
+    """Find a CPython under the name of its minor version; nothing with another name is started."""
     if sys.version_info[:2] == python and sys.implementation.name == "cpython":
         return Path(sys.executable)
-    return next(find_interpreters(python), None)
+    # pyenv's commands are scripts, slower to start than what they stand for
+    paths = sorted(named_interpreters(python), key=is_script)
+    return next(filter(None, (_answering_interpreter(path, python) for path in paths)), None)
 
 
 def find_interpreters(python: tuple[int, int]) -> Iterator[Path]:
-    """Yield what Poetry takes for a CPython of a minor version; it starts every Python that it finds."""
-    from poetry.utils.env.python import Python
-
-    constraint = f">={python[0]}.{python[1]},<{python[0]}.{python[1] + 1}"
-    for found in Python.find_all_versions(constraint, implementation="cpython"):
-        if found.executable is not None:
-            yield Path(found.executable)
+    """Yield CPythons of a minor version among those whose names tell none, as on Windows: it starts these."""
+    for path in _python_files():
+        # python3 is mostly a link to what has its version in its name
+        if UNVERSIONED.fullmatch(path.name) and UNVERSIONED.fullmatch(path.resolve().name):
+            answer = _answering_interpreter(path, python)
+            if answer is not None:
+                yield answer
 
 
 def named_interpreters(python: tuple[int, int]) -> Iterator[Path]:
     """Yield files with the name of a minor version where Poetry looks for interpreters; none is started."""
+    return (path for path in _python_files() if path.name == f"python{python[0]}.{python[1]}")
+
+
+def is_script(path: Path) -> bool:
+    """Tell whether a command is a script, as pyenv's are."""
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _python_files() -> Iterator[Path]:
     from findpython.providers import ALL_PROVIDERS  # type: ignore[import-untyped]
     from poetry.utils.env.python.providers import PoetryPythonPathProvider
 
     for provider_class in dict.fromkeys((*ALL_PROVIDERS.values(), PoetryPythonPathProvider)):
         provider = provider_class.create()
         for found in provider.find_pythons() if provider else ():
-            if found.executable.name == f"python{python[0]}.{python[1]}":
-                yield Path(found.executable)
+            yield Path(found.executable)
+
+
+def _answering_interpreter(path: Path, python: tuple[int, int]) -> Path | None:
+    """Start an interpreter and return where it really lies, None for any but a CPython of that version."""
+    program = "import sys; print(sys.implementation.name, *sys.version_info[:2], sys.executable, sep='\\n')"
+    command = [str(path), "-I", "-S", "-c", program]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    *build, executable = os.fsdecode(done.stdout).splitlines() or [""]
+    return Path(executable) if build == ["cpython", *map(str, python)] else None
 
 
 def environment_interpreters(poetry: Poetry) -> Iterator[Path]:

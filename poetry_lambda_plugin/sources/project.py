@@ -122,7 +122,13 @@ def is_built_by_poetry_core(folder: Path) -> bool:
     # PEP 518 means setuptools where nothing is named, `poetry build` means poetry-core
     default = POETRY_BACKENDS[0] if table else None
     backend = data.get("build-system", {}).get("build-backend", default)
-    return backend in POETRY_BACKENDS and "build" not in table
+    return backend in POETRY_BACKENDS and not _build_script(table)
+
+
+def _build_script(table: Mapping[str, Any]) -> object:
+    """Return the script that `build` of [tool.poetry] names; what else a table says builds nothing."""
+    build = table.get("build")
+    return build.get("script") if isinstance(build, dict) else build
 
 
 def needs_build(poetry: Poetry) -> bool:

@@ -21,6 +21,7 @@ from tests.support.sources import make_sdist
 from tests.support.sources import poetry_project
 from tests.support.sources import wheel_of_installed
 from tests.support.sources import write_tree
+from tests.support.wheels import make_wheel
 
 
 if TYPE_CHECKING:
@@ -164,6 +165,30 @@ def test_builds_the_project_itself(project: Project, build_index: Index) -> None
     assert bundled["config.toml"] == b"x = 1\n"
 
 
+@pytest.mark.parametrize(
+    ("build", "built"),
+    [
+        pytest.param("[tool.poetry.build]\ngenerate-setup-file = true", False, id="setup file alone"),
+        pytest.param("[tool.poetry.build]", False, id="empty"),
+        pytest.param('[tool.poetry.build]\nscript = "build.py"', True, id="script"),
+        pytest.param('[tool.poetry]\nbuild = "build.py"', True, id="string"),
+    ],
+)
+def test_builds_only_what_has_a_script(project: Project, build_index: Index, build: str, built: bool) -> None:
+    """What `build` of [tool.poetry] says beside a script needs no environment and no index."""
+    build_index.add(wheel_of_installed("poetry-core"))
+    project.pyproject(tool=build, source=build_index.url)
+    script = "open('my_fn/made.py', 'w').close()\n"
+    project.write({"my_fn/__init__.py": "", "build.py": script})
+    project.lock()
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == 0, outcome.error
+    assert ("my_fn/made.py" in contents(project.folder / "dist/my-fn.zip")) is built
+    assert bool(build_index.requests) is built
+
+
 @needs_compiler
 def test_bundles_compiled_code_for_this_python(project: Project, build_index: Index) -> None:
     """A C extension compiled here is bundled for the same Python on the same architecture."""
@@ -239,8 +264,6 @@ def test_shows_the_end_of_a_failed_build(project: Project, build_index: Index) -
 
 def test_does_not_try_a_hopeless_build(project: Project, index: Index) -> None:
     """A release with wheels for other platforms only is refused at once where it can't be compiled."""
-    from tests.support.wheels import make_wheel
-
     sdist = make_sdist("native", backend_project("native", "setuptools.build_meta", "setuptools"))
     wheel = make_wheel("native", tag="cp313-cp313-manylinux_2_17_x86_64")
     index.add(sdist, wheel)
@@ -253,6 +276,83 @@ def test_does_not_try_a_hopeless_build(project: Project, index: Index) -> None:
     assert outcome.exit_code == 1
     assert "For python3.13 on x86_64 the lock has wheels of them" in outcome.message
     assert index.requests == []
+
+
+@pytest.fixture
+def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the names of the interpreters that were started, of 33 on PATH that all fail."""
+    folder, started = tmp_path / "bin", tmp_path / "started.txt"
+    folder.mkdir()
+    started.touch()
+    for name in ("python", "python3", *(f"python3.{minor}" for minor in (6, 9, *range(15, 44)))):
+        command = folder / name
+        command.write_text(f"#!/bin/sh\necho {name} >> '{started}'\nexit 1\n")
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    for variable in ("PYENV_ROOT", "ASDF_DATA_DIR", "UV_PYTHON_INSTALL_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    return started
+
+
+@needs_compiler
+@pytest.mark.parametrize("minor", [pytest.param(9, id="found"), pytest.param(8, id="not found")])
+def test_refusal_starts_no_other_interpreter(
+    project: Project, index: Index, recorders: Path, minor: int
+) -> None:
+    """Whether a Python is here that could compile is told by names: none of another version is started."""
+    sdist = make_sdist("native", backend_project("native", "setuptools.build_meta", "setuptools"))
+    wheel = make_wheel("native", tag="cp313-cp313-manylinux_2_17_aarch64")
+    project.pyproject(python=">=3.8", dependencies=["native"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, sdist)], source=index.url)
+
+    outcome = bundle("--runtime", f"python3.{minor}")
+
+    assert outcome.exit_code == 1
+    assert f"native (1.0): the lock has {wheel.filename}; native-1.0.tar.gz" in outcome.message
+    assert set(recorders.read_text().split()) <= {f"python3.{minor}"}
+    assert index.requests == []
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("host", "platform_tag", "refused_for"),
+    [
+        pytest.param(("glibc", "2.99"), "manylinux_2_98_x86_64", " and glibc 2.", id="as new as its wheels"),
+        pytest.param(("glibc", "2.17"), "manylinux_2_98_x86_64", None, id="old host"),
+        pytest.param(("glibc", "2.99"), "manylinux_2_98_aarch64", None, id="wheels of another machine"),
+        pytest.param(("glibc", "2.99"), "macosx_11_0_arm64", None, id="no Linux wheels"),
+        pytest.param(("", ""), "macosx_11_0_arm64", ", and one of them is not here", id="musl"),
+    ],
+)
+def test_does_not_compile_what_glibc_rules_out(
+    project: Project,
+    build_index: Index,
+    monkeypatch: pytest.MonkeyPatch,
+    host: tuple[str, str],
+    platform_tag: str,
+    refused_for: str | None,
+) -> None:
+    """What would want a newer C library than the runtime's, or another, is refused before it is compiled."""
+    monkeypatch.setattr(platform, "libc_ver", lambda: host)
+    sdist = make_sdist("compiled", compiled_project())
+    python = f"cp3{sys.version_info.minor}"
+    wheel = make_wheel("compiled", tag=f"{python}-{python}-{platform_tag}")
+    build_index.add(sdist)
+    project.pyproject(dependencies=["compiled"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel, sdist)], source=build_index.url)
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == (1 if refused_for else 0), outcome.error
+    assert bool(build_index.requests) is (refused_for is None)
+    if refused_for:
+        version = f"3.{sys.version_info.minor}"
+        assert (
+            f"could only be compiled on Linux for x86_64 with Python {version}{refused_for}"
+            in outcome.message
+        )
 
 
 def git_dependency(url: str, revision: str, **source: str) -> Locked:
@@ -432,8 +532,6 @@ def test_names_a_submodule_that_the_git_command_can_not_clone(
 
 def test_bundles_a_url(project: Project, index: Index) -> None:
     """A wheel at a URL is fetched, held against its hash, and found again without network."""
-    from tests.support.wheels import make_wheel
-
     wheel = make_wheel("from-url", files={"from_url.py": "X = 1\n"})
     index.add(wheel)
     url = f"{index.root}files/{wheel.filename}"

@@ -517,7 +517,7 @@ def test_names_the_system_that_compiling_needs(monkeypatch: pytest.MonkeyPatch) 
     """Where this is no Linux, nothing else is looked at."""
     monkeypatch.setattr(sys, "platform", "darwin")
 
-    assert missing_for_build(Target(find_runtime("python3.13"), "arm64")) == "this is no Linux"
+    assert missing_for_build(Target(find_runtime("python3.13"), "arm64"), False) == "this is no Linux"
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import subprocess
 import sys
 
 from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from poetry.core.packages.utils.link import Link
 from poetry.repositories.pypi_repository import PyPiRepository
+from poetry.utils.cache import ArtifactCache
 
 from tests.support.index import downloads
 from tests.support.projects import Locked
@@ -70,6 +73,12 @@ def cached_wheel(tmp_path: Path, name: str = WHEEL) -> Path:
     """Return the only file of that name in Poetry's artifact cache."""
     (path,) = (tmp_path / "cache/artifacts").rglob(name)
     return path
+
+
+def notes(tmp_path: Path) -> list[Path]:
+    """Return the notes on files in Poetry's artifact cache."""
+    found = (tmp_path / "cache").rglob("sha256-*")
+    return [path for path in found if path.is_file() and "_lambda_bundle_" in path.parts]
 
 
 def assert_bundled(outcome: Outcome, project: Project) -> None:
@@ -264,26 +273,20 @@ def test_deleted_cached_file_is_fetched_again(locked_project: Project, index: In
         pytest.param(b'{"path": "", "verified": true}', id="path-is-empty"),
     ],
 )
-def test_damaged_note_costs_only_the_question(
+def test_damaged_note_costs_only_a_look(
     locked_project: Project, index: Index, tmp_path: Path, damage: bytes
 ) -> None:
     """A damaged note on a cached file is as good as none, and is made anew."""
     bundle()
-    notes = [
-        path
-        for path in (tmp_path / "cache").rglob("sha256-*")
-        if path.is_file() and "_lambda_bundle_" in path.parts
-    ]
-    assert len(notes) == 1
-    notes[0].write_bytes(damage)
+    (note,) = notes(tmp_path)
+    sound = note.read_bytes()
+    note.write_bytes(damage)
     index.requests.clear()
 
     assert_bundled(bundle(), locked_project)
 
-    assert index.requests[0] == "/simple/greeting/"
-    index.requests.clear()
-    bundle()
     assert index.requests == []
+    assert note.read_bytes() == sound
 
 
 def test_notes_that_cannot_be_written_cost_nothing(
@@ -298,19 +301,21 @@ def test_notes_that_cannot_be_written_cost_nothing(
     assert_bundled(bundle(), locked_project)
 
 
-def test_cache_clear_forgets(locked_project: Project, index: Index) -> None:
-    """After `poetry cache clear` the index is asked again."""
+def test_cache_clear_forgets(locked_project: Project, index: Index, tmp_path: Path) -> None:
+    """After `poetry cache clear` no note is left, and without the file the index is asked again."""
     bundle()
     index.requests.clear()
 
     cleared = run("cache", "clear", "tests", "--all", "--no-interaction")
     assert (cleared.exit_code, cleared.error) == (0, "")
+    assert notes(tmp_path) == []
+    cached_wheel(tmp_path).unlink()
     assert_bundled(bundle(), locked_project)
 
     assert index.requests[0] == "/simple/greeting/"
 
 
-def test_cache_clear_of_default_index_forgets(project: Project, default_index: Index) -> None:
+def test_cache_clear_of_default_index_forgets(project: Project, default_index: Index, tmp_path: Path) -> None:
     """`poetry cache clear` clears the notes on the default index too, under the name that Poetry gives it."""
     wheel = make_wheel("greeting")
     default_index.add(wheel)
@@ -320,6 +325,8 @@ def test_cache_clear_of_default_index_forgets(project: Project, default_index: I
 
     cleared = run("cache", "clear", "PyPI", "--all", "--no-interaction")
     assert (cleared.exit_code, cleared.error) == (0, "")
+    assert notes(tmp_path) == []
+    cached_wheel(tmp_path).unlink()
     bundle()
 
     assert default_index.requests[0] == "/pypi/greeting/1.0/json"
@@ -345,6 +352,116 @@ def test_interrupted_download_leaves_no_part_in_the_cache(
     index.sent.clear()
 
     assert_bundled(bundle(), locked_project)
+
+
+# --- what `poetry install` has left
+
+
+def install(wheel: MadeFile, index: Index, tmp_path: Path) -> Path:
+    """Put a wheel where Poetry keeps what it installs, by Poetry's own hand, and return where."""
+
+    def download(_: str, path: Path) -> None:
+        path.write_bytes(wheel.data)
+
+    link = Link(f"{index.root}files/{wheel.filename}#sha256={wheel.sha256}")
+    cache = ArtifactCache(cache_dir=tmp_path / "cache/artifacts")
+    return cache.get_cached_archive_for_link(link, strict=True, download_func=download)
+
+
+def strange_entries(tmp_path: Path, folder: Path) -> None:
+    """Write what does not belong in an artifact cache beside and above a folder of it."""
+    artifacts = tmp_path / "cache/artifacts"
+    (artifacts / WHEEL).write_bytes(b"not at its depth")
+    (folder / "folder" / WHEEL).mkdir(parents=True)
+    (artifacts / "aa/bb/cc/dd" / WHEEL).mkdir(parents=True)
+    (artifacts / "aa/bb/cc/ee").symlink_to(tmp_path / "nowhere")
+    (artifacts / "aa/bb/up").symlink_to(artifacts)
+    os.mkfifo(artifacts / "aa/bb/cc" / WHEEL)
+
+
+def test_installed_project_needs_no_index(locked_project: Project, index: Index, tmp_path: Path) -> None:
+    """What Poetry has cached by itself is found by its name and hash, then remembered."""
+    install(index.files[WHEEL], index, tmp_path)
+    index.close()
+
+    assert_bundled(bundle(), locked_project)
+
+    assert index.requests == []
+    (note,) = notes(tmp_path)
+    assert json.loads(note.read_bytes())["verified"] is True
+
+
+def test_second_run_does_not_search_the_cache(
+    locked_project: Project, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is walked once in a run, and not at all where a note knows the files."""
+    artifacts = os.fspath(tmp_path / "cache/artifacts")
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def listing(path: str) -> Any:
+        listed.append(os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", listing)
+    install(index.files[WHEEL], index, tmp_path)
+
+    bundle()
+    assert listed.count(artifacts) == 1
+    bundle()
+
+    assert listed.count(artifacts) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs links and pipes")
+def test_takes_the_cached_file_with_the_right_hash(
+    locked_project: Project, index: Index, tmp_path: Path
+) -> None:
+    """Of several files of one name the locked one is taken, whatever else lies in the cache."""
+    wheel = index.files[WHEEL]
+    others = [
+        make_wheel("greeting", files={"greeting/__init__.py": f"WORD = {number}\n"}) for number in range(8)
+    ]
+    folders = [install(file, index, tmp_path).parent for file in (*others[:4], wheel, *others[4:])]
+    strange_entries(tmp_path, folders[0])
+    index.close()
+
+    assert_bundled(bundle(), locked_project)
+
+
+def test_cached_files_of_other_bytes_are_left_aside(
+    locked_project: Project, index: Index, tmp_path: Path
+) -> None:
+    """Where none has the right bytes, the file is fetched, and the others stay as they are."""
+    other = make_wheel("greeting", files={"greeting/__init__.py": "WORD = 'other'\n"})
+    cached = install(other, index, tmp_path)
+
+    assert_bundled(bundle(), locked_project)
+
+    assert downloads(index.requests) == [WHEEL]
+    assert cached.read_bytes() == other.data
+
+
+def test_dry_run_finds_what_is_installed(locked_project: Project, index: Index, tmp_path: Path) -> None:
+    """A dry run knows the sizes of what Poetry has cached, and writes not even a note."""
+    install(index.files[WHEEL], index, tmp_path)
+    index.close()
+
+    report = bundle("--dry-run", "--format", "json").report
+
+    assert report["zipped_bytes"] > 0
+    assert notes(tmp_path) == []
+
+
+def test_no_cache_takes_nothing_that_is_installed(
+    locked_project: Project, index: Index, tmp_path: Path
+) -> None:
+    """With `--no-cache` the index is asked whatever Poetry has cached."""
+    install(index.files[WHEEL], index, tmp_path)
+
+    assert_bundled(bundle("--no-cache"), locked_project)
+
+    assert "/simple/greeting/" in index.requests
 
 
 # --- hashes
@@ -664,3 +781,73 @@ def test_downloads_the_largest_files_first(
     assert bundle().exit_code == 0
 
     assert [name.partition("-")[0] for name in downloads(index.requests)] == ["large", "middle", "small"]
+
+
+def test_download_does_not_wait_for_other_pages(
+    project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is asked for as soon as its own page is here, whatever becomes of the other pages."""
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "2")
+    wheels = [make_wheel(name) for name in ("quick", "slow")]
+    index.add(*wheels)
+    index.held["/simple/slow/"] = f"/files/{wheels[0].filename}"
+    project.pyproject(dependencies=["quick", "slow"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 0, outcome.error
+    assert index.requests[-2:] == [f"/files/{wheel.filename}" for wheel in wheels]
+    assert downloads(index.requests) == [wheel.filename for wheel in wheels]
+
+
+@pytest.mark.skipif(not hasattr(Link, "size"), reason="this Poetry does not read sizes from an index")
+def test_one_worker_asks_all_pages_before_it_downloads(
+    project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who does one thing at a time loses nothing by knowing all sizes first."""
+    monkeypatch.setenv("POETRY_INSTALLER_PARALLEL", "false")
+    wheels = [
+        make_wheel(name, files={f"{name}.bin": os.urandom(size)}) for name, size in (("a", 9), ("b", 99))
+    ]
+    index.add(*wheels)
+    project.pyproject(dependencies=["a", "b"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+    assert bundle().exit_code == 0
+
+    files = [f"/files/{wheel.filename}" for wheel in reversed(wheels)]
+    assert index.requests == ["/simple/a/", "/simple/b/", *files]
+
+
+def test_missing_version_json_is_asked_for_once(
+    project: Project, default_index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror that lacks the JSON of one release is not asked for that of the next."""
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "1")
+    wheels = [make_wheel(name) for name in ("a", "b", "c")]
+    default_index.add(*wheels)
+    default_project(project, *wheels)
+
+    outcome = bundle()
+
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    asked = [path for path in default_index.requests if not path.startswith("/files/")]
+    assert asked == ["/pypi/a/1.0/json", "/simple/a/", "/simple/b/", "/simple/c/"]
+
+
+def test_connections_are_kept(project: Project, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker has at most one connection for pages and one for files."""
+    monkeypatch.setenv("POETRY_INSTALLER_MAX_WORKERS", "2")
+    wheels = [make_wheel(f"package-{number}") for number in range(12)]
+    index.add(*wheels)
+    project.pyproject(dependencies=[f"package-{number}" for number in range(12)], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+
+    assert bundle().exit_code == 0
+
+    assert len(index.requests) == 24
+    assert len(index.connections) <= 4

@@ -253,3 +253,39 @@ def test_shows_and_checks_certificates(
     if expected:
         assert "127.0.0.1" in outcome.message
         assert secured.requests == []
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "expected"),
+    [
+        pytest.param("127.0.0.1", True, 0, id="right"),
+        pytest.param("127.0.0.1", False, 1, id="unknown authority"),
+        pytest.param("127.0.0.2", True, 1, id="another host's certificate"),
+    ],
+)
+def test_checks_what_connections_share(
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    is_trusted: bool,
+    expected: int,
+) -> None:
+    """Connections that have the authorities in common check certificate and host as others do."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    trusted = tmp_path / "authority.pem"
+    (authority if is_trusted else trustme.CA()).cert_pem.write_to_path(str(trusted))
+    monkeypatch.setenv("POETRY_CERTIFICATES_TESTS_CERT", str(trusted))
+    monkeypatch.setattr("poetry.utils.authenticator.time.sleep", lambda _: None)
+    secured = Index(context)
+    wheel = make_wheel("private", files={"private.py": "X = 1\n"})
+    secured.add(wheel)
+    lock(project, wheel, secured.url)
+
+    outcome = bundle()
+    secured.close()
+
+    assert outcome.exit_code == expected, outcome.error
+    assert bool(secured.requests) is (expected == 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler
@@ -32,6 +33,8 @@ class Index:
     def __init__(self, tls: SSLContext | None = None) -> None:
         self.files: dict[str, MadeFile] = {}
         self.requests: list[str] = []
+        self.connections: set[tuple[str, int]] = set()
+        """Addresses that the requests came from."""
         self.html = False
         """Answer PEP 503 pages instead of PEP 691 documents."""
         self.version_json = False
@@ -45,6 +48,8 @@ class Index:
         """Other bytes that are sent for a file, whatever its page says."""
         self.stalled: set[str] = set()
         """Files of which the first half is sent, and then nothing until `close`."""
+        self.held: dict[str, str] = {}
+        """Paths that are answered only when another one has been asked for; not there if that takes long."""
         self.answers: dict[str, tuple[int, str, bytes]] = {}
         """Status, content type and body for whole paths, before all else."""
         self._closing = threading.Event()
@@ -86,6 +91,7 @@ class Index:
 
             def do_GET(self) -> None:
                 index.requests.append(self.path)
+                index.connections.add(self.client_address)
                 wants_json = SIMPLE_JSON in self.headers.get("Accept", "")
                 authorization = self.headers.get("Authorization")
                 status, kind, body = index._answer(self.path, authorization, wants_json=wants_json)
@@ -107,11 +113,20 @@ class Index:
 
         return Handler
 
+    def _is_due(self, path: str) -> bool:
+        for _ in range(500):
+            if self.held.get(path, path) in self.requests:
+                return True
+            time.sleep(0.01)
+        return False
+
     def _answer(self, path: str, authorization: str | None, *, wants_json: bool) -> tuple[int, str, bytes]:
         if self.credentials is not None:
             token = base64.b64encode(":".join(self.credentials).encode()).decode()
             if authorization != f"Basic {token}":
                 return 401, "text/plain", b"who are you?"
+        if not self._is_due(path):
+            return 404, "text/plain", b"too late"
         if path in self.answers:
             return self.answers[path]
         parts = path.strip("/").split("/")
