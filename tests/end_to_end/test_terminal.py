@@ -260,7 +260,7 @@ def test_compilation_on_a_terminal(locked_project: Project) -> None:
 
 
 def test_error_after_part_of_the_list(many: Project, index: Index) -> None:
-    """A file that is not the locked one ends the list, and the live line before the error."""
+    """A file that can't be had ends the list, and the live line before the error."""
     index.sent["package_59-1.0-py3-none-any.whl"] = b"another"
     index.stalled.add("package_30-1.0-py3-none-any.whl")
     session = start("lambda-bundle", POETRY_REQUESTS_TIMEOUT="2", POETRY_REQUESTS_MAX_RETRIES="0")
@@ -271,9 +271,8 @@ def test_error_after_part_of_the_list(many: Project, index: Index) -> None:
     assert (heading, empty) == ("Bundling my-fn (0.1.0) for python3.13 on x86_64", "")
     listed = rest[: rest.index("")]
     assert listed == [f"  - Bundling package-{n:02} (1.0): done" for n in range(len(listed))]
-    assert rest[len(listed) + 1].startswith(
-        "package_59-1.0-py3-none-any.whl of package-59 (1.0) is not the file"
-    )
+    # of several that went wrong, the first one in the order of the list is told
+    assert rest[len(listed) + 1].startswith("The file of package-30 (1.0) can't be fetched from the index")
 
 
 @pytest.mark.parametrize(
