@@ -268,9 +268,13 @@ def _runtime(
     policy = BinaryPolicy.of(poetry)
     bundles = [(other, a) for other in together for a in other.architectures]
 
-    def missing(runtime: Runtime, judge: BuildJudge = lambda *_: "not asked yet") -> tuple[str, ...]:
+    def missing(runtime: Runtime, judge: BuildJudge = lambda *_: "not asked yet") -> tuple[str, ...] | None:
         targets = [(_with_dependencies(other), Target(runtime, a)) for other, a in bundles]
-        lacking = (p for c, t in targets for p in unserved(_wanted(select, c, t), t, policy, judge))
+        try:
+            lacking = [p for c, t in targets for p in unserved(select(c, t).packages, t, policy, judge)]
+        except LockError:
+            # whether it can be used at all, the bundle itself will say
+            return None
         return tuple(dict.fromkeys(f"{package.name} {package.version}" for package in lacking))
 
     return choose_runtime(candidates, local, missing, lambda r: not missing(r, missing_for_build))
@@ -301,14 +305,6 @@ def _possible_outputs(poetry: Poetry, config: BundleConfig) -> frozenset[Path]:
 def _with_dependencies(config: BundleConfig) -> BundleConfig:
     """Look at a bundle of the project alone as what it will run with: the dependencies in a layer."""
     return replace(config, only_root=False) if config.only_root else config
-
-
-def _wanted(select: Selector, config: BundleConfig, target: Target) -> tuple[LockedPackage, ...]:
-    """Return what has to be there on a target, nothing where a lock can't tell: the bundle will say why."""
-    try:
-        return select(config, target).packages
-    except LockError:
-        return ()
 
 
 def _target(

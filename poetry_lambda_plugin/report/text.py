@@ -136,7 +136,7 @@ def explanation(report: BundleReport) -> Iterator[str]:
         names = ", ".join(report.explanation.unimported)
         yield ""
         yield (
-            f"  Nothing else in the bundle imports {names}. Can the function do without? "
+            f"  Nothing else in the bundle imports {names}: is it needed? "
             "(Plugins and drivers may be loaded by name.)"
         )
 

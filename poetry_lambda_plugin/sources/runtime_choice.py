@@ -44,16 +44,16 @@ class RuntimeChoice:
 def choose_runtime(
     candidates: Sequence[Runtime],
     local: Runtime | None,
-    missing: Callable[[Runtime], Sequence[str]],
+    missing: Callable[[Runtime], Sequence[str] | None],
     can_build: Callable[[Runtime], bool],
 ) -> RuntimeChoice:
     """Choose among the runtimes that the project allows, the newest first.
 
     `local` is what the project is developed with. `missing` names the packages that have no file for a
-    runtime; `can_build` tells whether they can be built here. Both are asked as seldom as possible. Where
-    nothing will do, the newest is returned, for which the error is to be.
+    runtime, None where the lock can't be used for it; `can_build` tells whether they can be built here. Both
+    are asked as seldom as possible. Where nothing will do, the newest is returned, for the error to be its.
     """
-    refused: dict[Runtime, Sequence[str]] = {}
+    refused: dict[Runtime, Sequence[str] | None] = {}
     if local is not None and local in candidates and not _refuses(local, missing, refused):
         return RuntimeChoice(local, "python-version", _note(local, f"is what {VERSION_FILE} names"))
     for runtime in candidates:
@@ -62,11 +62,12 @@ def choose_runtime(
         if not refused:
             words = "is the newest runtime that the project's Python constraint allows"
             return RuntimeChoice(runtime, "newest", _note(runtime, words))
-        words = f"is chosen since the lock has no wheel {_listing(refused)}"
+        words = f"is chosen since the lock {_listing(refused)}"
         return RuntimeChoice(runtime, "lock", _note(runtime, words))
     for runtime in candidates:
-        if can_build(runtime):
-            words = f"is the newest runtime for which {_names(refused[runtime])} can be built here"
+        packages = refused[runtime]
+        if packages and can_build(runtime):
+            words = f"is the newest runtime for which {_names(packages)} can be built here"
             return RuntimeChoice(runtime, "build", _note(runtime, words))
     return RuntimeChoice(candidates[0], "newest")
 
@@ -93,24 +94,28 @@ def _first_version(text: str) -> tuple[int, int] | None:
 
 
 def _refuses(
-    runtime: Runtime, missing: Callable[[Runtime], Sequence[str]], refused: dict[Runtime, Sequence[str]]
+    runtime: Runtime,
+    missing: Callable[[Runtime], Sequence[str] | None],
+    refused: dict[Runtime, Sequence[str] | None],
 ) -> bool:
     packages = missing(runtime)
-    if packages:
+    if packages is None or packages:
         refused[runtime] = packages
-    return bool(packages)
+    return runtime in refused
 
 
 def _note(runtime: Runtime, words: str) -> str:
     return f'{runtime.name} {words}; `runtime = "{runtime.name}"` pins it.'
 
 
-def _listing(refused: Mapping[Runtime, Sequence[str]]) -> str:
-    """Say which packages lack a wheel for which runtimes, those with the same packages together."""
+def _listing(refused: Mapping[Runtime, Sequence[str] | None]) -> str:
+    """Say what the lock lacks for which runtimes, those that lack the same together."""
     runtimes: dict[Sequence[str], list[str]] = {}
     for runtime, packages in refused.items():
-        runtimes.setdefault(tuple(packages), []).append(runtime.name)
-    return ", nor ".join(f"of {_names(names)} for {_joined(of)}" for names, of in runtimes.items())
+        runtimes.setdefault(tuple(packages or ()), []).append(runtime.name)
+    ruled_out = [f"rules out {_joined(runtimes.pop(()))}"] if () in runtimes else []
+    wheels = ", nor ".join(f"of {_names(names)} for {_joined(of)}" for names, of in runtimes.items())
+    return " and ".join([*([f"has no wheel {wheels}"] if wheels else []), *ruled_out])
 
 
 def _names(packages: Sequence[str]) -> str:

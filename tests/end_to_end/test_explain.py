@@ -106,7 +106,7 @@ TABLE = """
   exclude = ["@docs"] would save                  2.0 KB    2.0 KB
   all together would save                         0.3 MB    0.3 MB
 
-  Nothing else in the bundle imports tool. Can the function do without? (Plugins and drivers may be loaded by name.)
+  Nothing else in the bundle imports tool: is it needed? (Plugins and drivers may be loaded by name.)
 """
 
 

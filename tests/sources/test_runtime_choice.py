@@ -55,6 +55,21 @@ def test_what_can_be_built_is_the_last_resort(buildable: set[object], expected: 
     assert (choice.runtime, choice.chosen_by) == expected
 
 
+def test_lock_may_rule_a_runtime_out() -> None:
+    """A runtime that the lock can't be used for at all is passed over, and told apart from missing wheels."""
+    missing = {R14: None, R13: ("numbers 1.0",), R12: ()}
+
+    choice = choose_runtime((R14, R13, R12), None, missing.__getitem__, lambda _: True)
+
+    assert (choice.runtime, choice.note) == (
+        R12,
+        (
+            "python3.12 is chosen since the lock has no wheel of numbers 1.0 for python3.13 and rules out "
+            'python3.14; `runtime = "python3.12"` pins it.'
+        ),
+    )
+
+
 def test_local_runtime_must_be_allowed() -> None:
     """A runtime that the project rules out is none of the candidates."""
     choice = choose_runtime((R14, R13), R12, lambda _: (), lambda _: True)
