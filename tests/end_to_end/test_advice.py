@@ -206,7 +206,7 @@ def test_asks_for_what_nothing_imports(
     output = bundle("--explain").output
 
     question = (
-        "\n  Nothing else in the bundle imports the-thing. Can the function do without? "
+        "\n  Nothing else in the bundle imports the-thing: is it needed? "
         "(Plugins and drivers may be loaded by name.)\n"
     )
     assert (question in output, "imports" in output) == (asked, asked)
