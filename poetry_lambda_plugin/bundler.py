@@ -74,10 +74,10 @@ from poetry_lambda_plugin.report.savings import savings
 from poetry_lambda_plugin.sources import known_files
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
+from poetry_lambda_plugin.sources.code_places import places_to_include
 from poetry_lambda_plugin.sources.compiling import CompilationObserver
 from poetry_lambda_plugin.sources.compiling import Compiler
 from poetry_lambda_plugin.sources.fetching import Progress
-from poetry_lambda_plugin.sources.own_code import places_to_include
 from poetry_lambda_plugin.sources.project import ProjectSource
 
 
@@ -280,18 +280,25 @@ def _with_handler_checked(job: BundleJob, plan: BundlePlan) -> BundlePlan:
 def _missing_module(job: BundleJob, plan: BundlePlan, module: str) -> str:
     """Say where the module of the handler is instead, and what to write for it to be in the bundle."""
     config, paths = job.config, (f"{module}.py", f"{module}/__init__.py")
+    bundled = {entry.path for entry in plan.entries}
     left_out = {left.path: left.reason for d in plan.distributions for left in d.left_out}
     for path in paths:
         if left_out.get(path) == "excluded":
             return f"exclude leaves out {path}: change the pattern, or add '!{path}' after it."
     if config.modules is not None and any((job.root / path).is_file() for path in paths):
         return f"`modules` leaves it out: add {module.replace('/', '.')!r} to it in [{config.table}]."
+    top = module.partition("/")[0]
+    if "/" in module and (job.root / module).with_suffix(".py").is_file() and f"{top}.py" in bundled:
+        taken = f"Python takes {top}.py before the folder {top}/, which has no __init__.py"
+        return f"{taken}: rename one of the two."
     own = [e.path for e in plan.entries if e.owner == job.name and ".dist-info/" not in e.path]
     hint = nearest_handler(str(config.handler), own)
     places = places_to_include(job.root, module)
     if places:
         present = [i.path if i.to is None else f"{i.path}:{i.to}" for i in config.include]
-        return f"{include_lines(places, present, config.table)}{hint}"
+        lines = include_lines(places, present, config.table)
+        return f"{hint} Or w{lines[1:]}" if hint else lines
+    hint = f" {hint}" if hint else ""
     return f"No file of the project is it.{hint} If a layer has it, name the layer in exclude-layers."
 
 

@@ -374,12 +374,15 @@ def _handler(value: object, where: str) -> str:
     handler = _string(value, where)
     module, dot, function = handler.rpartition(".")
     reason = None
-    if not (module.strip("./") and dot and function):
+    if ":" in handler:
+        reason = f"a dot stands before the function, as in {handler.replace(':', '.')!r}"
+    elif not (module.strip("./") and dot and function):
         reason = "it must be MODULE.FUNCTION, as in 'my_package.my_module.handler'"
     elif re.search(r"\s", handler) or len(handler) > MAX_HANDLER:
         reason = f"Lambda takes at most {MAX_HANDLER} characters, and no space"
     elif "\\" in handler or module[0] in "./":
-        reason = "folders are apart by dots or slashes, and there is none before the first one"
+        right = handler.replace("\\", "/").lstrip("./")
+        reason = f"write the path from the root of the ZIP with dots or slashes, as in {right!r}"
     elif "/" in function or not function.isidentifier():
         reason = f"{function!r} is no name of a function"
     elif re.split(r"[./]", module)[0] in BUILT_IN_MODULES:
@@ -390,7 +393,7 @@ def _handler(value: object, where: str) -> str:
 
 
 def _modules(value: object, where: str) -> tuple[str, ...] | None:
-    if value == ALL:
+    if value in (ALL, [ALL]):
         return None
     modules = _strings(value, where)
     if not modules:

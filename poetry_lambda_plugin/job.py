@@ -47,6 +47,7 @@ from poetry_lambda_plugin.sources.runtime_choice import RuntimeChoice
 from poetry_lambda_plugin.sources.runtime_choice import choose_runtime
 from poetry_lambda_plugin.sources.runtime_choice import local_python
 from poetry_lambda_plugin.target.platform import Target
+from poetry_lambda_plugin.target.platform import UnsuitableRuntimeError
 from poetry_lambda_plugin.target.platform import allowed_runtimes
 from poetry_lambda_plugin.target.platform import runtime_warnings
 from poetry_lambda_plugin.target.platform import target_for
@@ -257,12 +258,19 @@ def _runtime(
         return RuntimeChoice(config.runtime, "configuration")
     together = _with_its_layers(poetry, config, family)
     named = {other.runtime: other for other in together if other.runtime is not None}
-    if len(named) == 1:
+    if len(named) > 1:
+        told = " and ".join(f"{other.bundle} has {runtime.name}" for runtime, other in named.items())
+        raise UnsuitableRuntimeError(
+            f"{config.bundle} shares a layer with bundles of different runtimes: {told}. "
+            f"Set runtime in [{config.table}], and make a layer for each runtime."
+        )
+    if named:
         ((runtime, other),) = named.items()
         note = f"{runtime.name} is the runtime of {other.bundle}, with which it shares a layer."
         return RuntimeChoice(runtime, "layers", note)
     allows, constraint = python_constraint(poetry)
-    candidates = allowed_runtimes(allows, constraint)
+    architectures = {architecture for other in together for architecture in other.architectures}
+    candidates = allowed_runtimes(allows, constraint, architectures)
     python = local_python(project_root(poetry))
     local = next((runtime for runtime in RUNTIMES if runtime.python == python), None)
     policy = BinaryPolicy.of(poetry)

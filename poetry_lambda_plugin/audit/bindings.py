@@ -51,10 +51,15 @@ class Bindings:
 
 
 def module_bindings(source: bytes) -> Bindings | None:
-    """Read a module's top level, branches included; None for what the running Python can't parse."""
+    """Read a module's top level, branches included; None for what the running Python can't make out."""
     tree = parsed(source)
-    if tree is None:
+    try:
+        return _bindings(tree) if tree is not None else None
+    except RecursionError:
         return None
+
+
+def _bindings(tree: ast.Module) -> Bindings:
     statements = list(_executed(tree.body))
     nodes = [node for statement in statements for node in _expressions(statement)]
     return Bindings(
@@ -117,6 +122,8 @@ def _bound(node: ast.AST) -> Iterator[str]:
         yield node.id
     elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
         yield node.name
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest
 
 
 def _is_dynamic(node: ast.AST) -> bool:
@@ -125,7 +132,9 @@ def _is_dynamic(node: ast.AST) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in NAMESPACES
     # sys.modules[__name__] = something else
-    return isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules"
+    if not isinstance(node, ast.Attribute) or node.attr != "modules":
+        return False
+    return isinstance(node.value, ast.Name) and node.value.id == "sys"
 
 
 def _exported(statements: Sequence[ast.stmt]) -> frozenset[str] | None:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.bindings import module_bindings
+from poetry_lambda_plugin.audit.sources import has_syntax_error
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
@@ -76,7 +77,7 @@ def nearest_handler(handler: str, paths: Collection[str]) -> str:
     last = name.rpartition(".")[2]
     same_end = [module for module in known if module.rpartition(".")[2] == last]
     nearest = same_end or get_close_matches(name, known, n=1)
-    return f" Did you mean '{nearest[0]}.{function}'?" if nearest else ""
+    return f"Did you mean '{nearest[0]}.{function}'?" if nearest else ""
 
 
 def include_lines(values: Sequence[str], present: Sequence[str], table: str) -> str:
@@ -114,21 +115,17 @@ def _function_warnings(
     python: tuple[int, int],
 ) -> Iterator[str]:
     bindings = module_bindings(_source(bundled[path]))
-    if bindings is None:
+    if bindings is None and has_syntax_error(_source(bundled[path])):
         if sys.version_info[:2] >= python:
             raise HandlerError(f"The handler {handler!r} can't be imported: {path} has a syntax error.")
         # it may use what only the runtime's newer Python understands
         return
-    if bindings.binds(function):
+    if bindings is not None and bindings.binds(function):
         return
-    unclear = bindings.may_bind(function)
-    for star in bindings.stars:
-        known = _exports(star, path, bundled)
-        if known is None:
-            unclear = True
-        elif function in known:
-            return
-    if unclear:
+    known = [_exports(star, path, bundled, frozenset()) for star in bindings.stars] if bindings else []
+    if any(function in names for names in known if names is not None):
+        return
+    if bindings is None or bindings.may_bind(function) or None in known:
         yield f"Whether {path} binds {function!r}, which the handler {handler!r} names, can't be told."
         return
     raise HandlerError(
@@ -149,20 +146,25 @@ def _hint(function: str, path: str, names: Collection[str], paths: Collection[st
 
 
 def _exports(
-    star: StarImport, path: str, bundled: Mapping[str, Entry], depth: int = 0
+    star: StarImport, path: str, bundled: Mapping[str, Entry], above: frozenset[str]
 ) -> frozenset[str] | None:
-    """Return what `from module import *` binds; None where that can't be known."""
+    """Return what `from module import *` binds; None where that can't be known.
+
+    `above` are the files whose star imports led here: they add nothing to their own.
+    """
     module = star.module.replace(".", "/")
     if star.level:
         package = path.split("/")[: -star.level]
         module = "/".join(filter(None, (*package, module)))
     source = _found(module, bundled.keys())
+    if source in above:
+        return frozenset()
     bindings = module_bindings(_source(bundled[source])) if source and source.endswith(".py") else None
-    if bindings is None or bindings.dynamic or depth == MAX_DEPTH:
+    if bindings is None or bindings.dynamic or len(above) == MAX_DEPTH:
         return None
     if bindings.exported is not None:
         return bindings.exported
-    inner = [_exports(s, str(source), bundled, depth + 1) for s in bindings.stars]
+    inner = [_exports(s, str(source), bundled, above | {str(source)}) for s in bindings.stars]
     if any(names is None for names in inner):
         return None
     public = frozenset(name for name in bindings.names if not name.startswith("_"))

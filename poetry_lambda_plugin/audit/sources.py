@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 
 from dataclasses import dataclass
@@ -35,6 +36,25 @@ def imported_modules(sources: Iterable[tuple[str, bytes]]) -> frozenset[str]:
     return frozenset(name for _, source in sources for level, name in imports_of(source) if not level)
 
 
+IMPORT = re.compile(
+    rb"(?:^|[;:])[ \t]*(?:from[ \t]+(?P<dots>[. \t]*)(?P<module>[\w.]*)[ \t]+import\b"
+    rb"|import[ \t]+(?P<names>[^\n;#]+))",
+    re.MULTILINE,
+)
+"""An import as a line, or what follows another statement on one, begins with it."""
+
+
+def imports_in_text(source: bytes) -> Iterator[tuple[int, str]]:
+    """Yield each import's leading dots and first name as any Python, or none, would understand it.
+
+    What looks like an import in a docstring counts too.
+    """
+    for match in IMPORT.finditer(source.replace(b"\\\n", b" ")):
+        for name in (match["names"] or match["module"] or b"").split(b","):
+            top = name.strip().partition(b".")[0].partition(b" ")[0].decode("utf-8", "replace")
+            yield (match["dots"] or b"").count(b"."), top
+
+
 def imports_of(source: bytes) -> Iterator[tuple[int, str]]:
     """Yield each import's leading dots and first name; nothing for what can't be parsed."""
     tree = parsed(source)
@@ -57,9 +77,15 @@ def service_use(sources: Iterable[tuple[str, bytes]]) -> ServiceUse:
             service = _first_argument(call)
             if isinstance(service, ast.Constant) and isinstance(service.value, str):
                 services.add(service.value)
-            elif any(word in ast.unparse(function.value).lower() for word in SESSION_WORDS):
+            elif _is_session(function.value):
                 unclear.append(f"{path}:{call.lineno}")
     return ServiceUse(frozenset(services), tuple(unclear))
+
+
+def _is_session(expression: ast.expr) -> bool:
+    """Tell whether an expression names what is likely a session or client."""
+    names = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(expression))
+    return any(word in name.lower() for name in names for word in SESSION_WORDS)
 
 
 def _first_argument(call: ast.Call) -> ast.expr | None:
@@ -74,6 +100,19 @@ def _trees(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, ast.Modu
         tree = parsed(source)
         if tree is not None:
             yield path, tree
+
+
+def has_syntax_error(source: bytes) -> bool:
+    """Tell whether the running Python refuses a module, and not for its depth."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "module", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return True
+    except (RecursionError, MemoryError):
+        return False
+    return False
 
 
 def parsed(source: bytes) -> ast.Module | None:

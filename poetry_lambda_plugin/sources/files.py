@@ -72,7 +72,10 @@ def matching(root: Path, pattern: str) -> Sequence[Path]:
 
 
 def files_below(element: Path) -> Iterator[Path]:
-    """Yield a file, or all files of a folder; links are followed, each folder once on its path."""
+    """Yield a file, or all files of a folder but those of virtual environments in it.
+
+    Links are followed, each folder once on its path.
+    """
     if element.is_file():
         if element.suffix != ".pyc":
             yield element
@@ -90,9 +93,15 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
         raise ProjectError(f"{folder} can't be read: {error.strerror}.") from error
     for child in children:
         if child.is_dir():
-            yield from _walk(child, above | {real})
+            if not is_environment(child):
+                yield from _walk(child, above | {real})
         elif child.is_file() and child.suffix != ".pyc" and child.name != GIT:
             yield child
+
+
+def is_environment(folder: Path) -> bool:
+    """Tell whether a folder is a virtual environment (PEP 405)."""
+    return os.path.isfile(folder / "pyvenv.cfg")  # noqa: PTH113 - Path's raises PermissionError
 
 
 def project_file(path: str, file: Path) -> ProjectFile:

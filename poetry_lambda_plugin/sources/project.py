@@ -25,6 +25,8 @@ from poetry_lambda_plugin.sources.files import ProjectFile
 from poetry_lambda_plugin.sources.files import files_below
 from poetry_lambda_plugin.sources.files import matching
 from poetry_lambda_plugin.sources.files import project_file
+from poetry_lambda_plugin.sources.own_code import Package
+from poetry_lambda_plugin.sources.own_code import beside_build
 from poetry_lambda_plugin.sources.own_code import own_code
 
 
@@ -142,7 +144,7 @@ def read_beside_build(poetry: Poetry, include: Sequence[Include], wishes: Wishes
     name, version = project_identity(poetry)
     root = project_root(poetry)
     excluded = ExcludedPaths.of(root, [str(pattern) for pattern in poetry.package.exclude])
-    own = own_code(root, (), excluded, wishes._replace(modules=None))
+    own = beside_build(root, excluded, wishes)
     patterns = wishes.modules or ("*",)
     beside = [file for file in own.files if any(matches(pattern, file.path) for pattern in patterns)]
     files = (*sorted(_included_files(include, root)), *sorted(beside))
@@ -165,7 +167,7 @@ def read_project(poetry: CorePoetry, include: Sequence[Include], wishes: Wishes)
     name, version = project_identity(poetry)
     excluded = ExcludedPaths.of(root, [str(pattern) for pattern in package.exclude])
     packages = _packages(package, root, package_mode=package_mode)
-    packaged = None if packages is None else _packaged_files(packages, root, excluded)
+    packaged = None if packages is None else _packaged(packages, root, excluded)
     own = own_code(root, packaged, excluded, wishes)
     if packages and packaged is None and not own.files:
         raise MissingPackageError(packages[0]["include"], root / packages[0].get("from", "."))
@@ -187,13 +189,19 @@ def read_project(poetry: CorePoetry, include: Sequence[Include], wishes: Wishes)
     )
 
 
-def _packaged_files(
+def _packaged(
     packages: Sequence[Mapping[str, Any]], root: Path, excluded: ExcludedPaths
-) -> list[ProjectFile] | None:
+) -> list[Package] | None:
     """Return the files of all packages; None where not one of them is there, as after `poetry init`."""
     if packages and not any(_elements_of(item, root) for item in packages):
         return None
-    return [file for item in packages for file in _package_files(item, root, excluded)]
+    return [
+        Package(
+            None if item.get("to") else root / item.get("from", "."),
+            tuple(_package_files(item, root, excluded)),
+        )
+        for item in packages
+    ]
 
 
 def _elements_of(item: Mapping[str, Any], root: Path) -> Sequence[Path]:

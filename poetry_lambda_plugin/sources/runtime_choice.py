@@ -79,7 +79,7 @@ def local_python(root: Path) -> tuple[int, int] | None:
     for folder in folders[: repository + 1]:
         try:
             with (folder / VERSION_FILE).open("rb") as file:
-                text = file.read(MAX_VERSION_FILE).decode("utf-8", "replace")
+                text = file.read(MAX_VERSION_FILE).decode("utf-8-sig", "replace")
         except OSError:
             continue
         return _first_version(text)
@@ -105,7 +105,7 @@ def _refuses(
 
 
 def _note(runtime: Runtime, words: str) -> str:
-    return f'{runtime.name} {words}; `runtime = "{runtime.name}"` pins it.'
+    return f'{runtime.name} {words}; `runtime = "{runtime.name}"` in [tool.poetry-lambda-plugin] pins it.'
 
 
 def _listing(refused: Mapping[Runtime, Sequence[str] | None]) -> str:

@@ -25,6 +25,7 @@ from poetry_lambda_plugin.target.runtimes import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
@@ -166,17 +167,21 @@ def find_architecture(name: str) -> Architecture:
     raise UnknownArchitectureError(name)
 
 
-def allowed_runtimes(allows: Callable[[str], bool], constraint: str) -> tuple[Runtime, ...]:
+def allowed_runtimes(
+    allows: Callable[[str], bool], constraint: str, architectures: Collection[Architecture]
+) -> tuple[Runtime, ...]:
     """Return the runtimes in production whose Python the project allows, the newest first.
 
-    Where none does, those are taken that may have a micro version which it waits for. `allows` judges a full
-    Python version; `constraint` is what the user wrote, for the message. Raises UnsuitableRuntimeError.
+    They exist for all architectures, if any does. Where none is allowed, those are taken that may have a
+    micro version which the project waits for. `allows` judges a full Python version; `constraint` is what the
+    user wrote, for the message. Raises UnsuitableRuntimeError.
     """
     in_production = [runtime for runtime in reversed(RUNTIMES) if not runtime.preview]
     allowed = [runtime for runtime in in_production if allows(runtime.python_full_version)]
     allowed = allowed or [runtime for runtime in in_production if _allows_newer_micro(runtime, allows)]
     if allowed:
-        return tuple(allowed)
+        existing = tuple(runtime for runtime in allowed if set(architectures) <= set(runtime.architectures))
+        return existing or tuple(allowed)
     raise UnsuitableRuntimeError(
         f"No Lambda runtime satisfies the project's Python constraint {constraint!r}. {_way_out(allows)}"
     )

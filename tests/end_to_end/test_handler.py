@@ -58,6 +58,16 @@ def with_handler(project: Project, handler: str, files: Mapping[str, str], confi
         pytest.param("app.run", {"app.py": "for run in []: ...\n"}, id="for"),
         pytest.param("app.run", {"app.py": "print(run := 1)\n"}, id="walrus"),
         pytest.param("app.run", {"app.py": "match 1:\n    case [*run]: ...\n"}, id="match"),
+        pytest.param("app.run", {"app.py": "match 1:\n    case {**run}: ...\n"}, id="match-mapping"),
+        pytest.param(
+            "app.run",
+            {
+                "app.py": "from a import *\nfrom b import *\n",
+                "a.py": "from b import *\nfrom app import *\n",
+                "b.py": "from a import *\nfrom app import *\nrun = 1\n",
+            },
+            id="stars-in-a-circle",
+        ),
         pytest.param(
             "app.run",
             {"app.py": "from b import *\n", "b.py": "from c.d import *\n", "c/d.py": "run = 1\n"},
@@ -248,8 +258,8 @@ def test_module_as_seen_from_above(project: Project) -> None:
         pytest.param(
             "app.api.handler",
             {"app.py": "", "app/api.py": HANDLER, "x.py": "import app\n"},
-            "The handler 'app.api.handler' can't be imported: Python takes app.py before the folder app/, "
-            "which has no __init__.py. Add one, or rename one of the two.",
+            MODULE_MISSING.format("app.api.handler", "app.api")
+            + "Python takes app.py before the folder app/, which has no __init__.py: rename one of the two.",
             id="hidden-folder",
         ),
         pytest.param(
@@ -280,6 +290,7 @@ def test_refuses(project: Project, handler: str, files: Mapping[str, str], messa
         pytest.param("exec('run = 1')\n", id="exec"),
         pytest.param("globals()['run'] = 1\n", id="globals"),
         pytest.param("from unknown import *\n", id="star"),
+        pytest.param("x = " + "(" * 150 + "1" + ")" * 150 + "\nx" + ".a" * 4000 + "\n", id="deep"),
         pytest.param("def set_up():\n    global run\n    run = 1\n\n\nset_up()\n", id="global"),
     ],
 )
@@ -307,14 +318,15 @@ def test_warns_where_it_cannot_be_known(project: Project, source: str) -> None:
         pytest.param("a" * 128 + ".b", "Lambda takes at most 128 characters, and no space", id="long"),
         pytest.param(
             "./app.handler",
-            "folders are apart by dots or slashes, and there is none before the first one",
+            "write the path from the root of the ZIP with dots or slashes, as in 'app.handler'",
             id="dot-slash",
         ),
         pytest.param(
             "src\\app.handler",
-            "folders are apart by dots or slashes, and there is none before the first one",
+            "write the path from the root of the ZIP with dots or slashes, as in 'src/app.handler'",
             id="backslash",
         ),
+        pytest.param("app:run", "a dot stands before the function, as in 'app.run'", id="colon"),
         pytest.param("src.app/handler", "'app/handler' is no name of a function", id="slash-last"),
         pytest.param(
             "sys.exit", "Lambda refuses a module with the name of one that is built into Python", id="sys"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
 import zipfile
@@ -177,6 +178,85 @@ LAYOUTS = [
     ),
     pytest.param(
         NOT_A_PACKAGE,
+        {
+            "__init__.py": "",
+            "api.py": f"from .db import X\n{HANDLER}",
+            "db.py": "X = 1\n",
+            "templates/a.html": "<p>",
+            "schema.json": "{}",
+            "README.md": "",
+        },
+        "project.api.handler",
+        {
+            "project/__init__.py",
+            "project/api.py",
+            "project/db.py",
+            "project/templates/a.html",
+            "project/schema.json",
+        },
+        id="pyproject-inside-the-package-with-data",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {"src/app.py": HANDLER, "run_local.py": "import src.app\n"},
+        "app.handler",
+        {"app.py"},
+        id="src-with-the-handler-beside-a-stray-module",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "app.py": "import aws_cdk\nfrom stacks.main import Stack\n",
+            "stacks/__init__.py": "",
+            "stacks/main.py": "import aws_cdk\n",
+            "lambda/index.py": HANDLER,
+        },
+        "lambda/index.handler",
+        {"lambda/index.py"},
+        id="infrastructure-at-the-root",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "Dockerfile": "FROM lambda\nCOPY lib/ ./\nCOPY lambda_function.py ./\n",
+            "lambda_function.py": LAMBDA_HANDLER,
+            "lib/util.py": "",
+        },
+        "lambda_function.lambda_handler",
+        {"lambda_function.py"},
+        id="dockerfile-that-copies-modules-too",
+    ),
+    pytest.param(
+        POETRY_1 + 'packages = [{include = "orders", to = "a/b/c/d/e/f/g/h/i/j/k/l"}]\n',
+        {"orders/__init__.py": "", "handler.py": HANDLER},
+        "handler.handler",
+        {"a/b/c/d/e/f/g/h/i/j/k/l/orders/__init__.py", "handler.py"},
+        id="packages-that-go-deep",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "fn/app.py": HANDLER,
+            "fn/venv/pyvenv.cfg": "",
+            "fn/venv/lib/x.py": "",
+            "fn/node_modules/a.py": "",
+            "fn/fn.egg-info/PKG-INFO": "",
+            "fn/build/lib/app.py": "",
+            "fn/dist/__init__.py": "",
+        },
+        "fn.app.handler",
+        {"fn/app.py", "fn/dist/__init__.py"},
+        id="what-was-installed-or-made-inside",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
+        {"app.py": f"import conf\n{HANDLER}", "conf/__init__.py": "", "conf.py": "raise ImportError\n"},
+        "app.handler",
+        {"app.py", "conf/__init__.py", "conf.py"},
+        id="a-package-before-a-module",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
         {"__init__.py": "", "api.py": f"import db\n{HANDLER}", "db.py": ""},
         "api.handler",
         {"__init__.py", "api.py", "db.py"},
@@ -342,6 +422,80 @@ def test_ordinary_package_has_no_note(project: Project, index: Index, files: Map
     assert own(project) - {"alembic/__init__.py"} == {p.removeprefix("src/") for p in files if "orders/" in p}
 
 
+def test_folder_beside_the_package_is_named(project: Project) -> None:
+    """Functions in a folder beside the package are not left behind in silence."""
+    laid_out(
+        project, POETRY_1, {"src/orders/__init__.py": "", "lambdas/a/main.py": HANDLER, "scripts/x.py": ""}
+    )
+
+    assert note(bundle().output) == "Note: Left behind beside orders: lambdas. `include` adds what is needed."
+
+
+def test_project_without_code_names_what_lies_there(project: Project) -> None:
+    """Where nothing is taken, the note names the folders that hold code."""
+    laid_out(project, NOT_A_PACKAGE, {"scripts/run.py": HANDLER})
+    project.write({"data.json": ""})
+
+    output = bundle("--include", "data.json").output
+
+    assert note(output) == "Note: Left behind beside pyproject.toml: scripts. `include` adds what is needed."
+
+
+def test_folder_above_is_not_looked_through(project: Project) -> None:
+    """A package from above brings neither handlers nor modules that lie beside it there."""
+    tool = POETRY_1 + 'packages = [{include = "shared", from = ".."}, {include = "orders"}]\n'
+    files = {
+        "orders/__init__.py": "import conf\n",
+        "../shared/__init__.py": "",
+        "../main.py": HANDLER,
+        "../conf.py": "",
+    }
+    laid_out(project, tool, files)
+
+    assert bundle().exit_code == 0
+    assert own(project) == {"orders/__init__.py", "shared/__init__.py"}
+
+
+def test_what_cannot_be_read_beside_is_no_concern(project: Project) -> None:
+    """Broken links, pipes and folders of other users beside the project stop nothing."""
+    laid_out(project, POETRY_1, {"orders/__init__.py": "import data, pipe, gone\n"})
+    os.mkfifo(project.folder / "pipe")
+    (project.folder / "gone").symlink_to("nowhere")
+    (project.folder / "gone.py").symlink_to("nowhere.py")
+    (project.folder / "loop").symlink_to("loop")
+
+    assert bundle("--strict").exit_code == 0
+    assert own(project) == {"orders/__init__.py"}
+
+
+def test_folder_name_means_nothing_where_a_module_has_it(project: Project) -> None:
+    """A stray `__init__.py` makes no package of a folder that is called like one of its modules."""
+    files = {"__init__.py": "", "project.py": HANDLER, "handler.py": "from project import handler\n"}
+    laid_out(project, NOT_A_PACKAGE, files)
+
+    assert bundle().exit_code == 0
+    assert own(project) == set(files)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("type X = int\nimport chunk, conf\n", id="newer-syntax"),
+        pytest.param("import os, \\\n    chunk\ntry: import conf\nexcept ImportError: pass\n", id="lines"),
+        pytest.param("from chunk import (\n    a,\n)\nif True: from conf.b import c; import os\n", id="from"),
+        pytest.param(
+            "if a:\n    pass\n" + "elif a:\n    pass\n" * 3000 + "import chunk, conf as c\n", id="deep"
+        ),
+    ],
+)
+def test_imports_are_found_whatever_python_looks(project: Project, source: str) -> None:
+    """What is taken depends neither on the Python that runs Poetry nor on the form of the source."""
+    laid_out(project, POETRY_1, {"orders/__init__.py": source, "chunk.py": "", "conf/b.py": ""})
+
+    assert bundle().exit_code == 0
+    assert own(project) == {"orders/__init__.py", "chunk.py", "conf/b.py"}
+
+
 def test_module_that_deploys_is_no_handler(project: Project) -> None:
     """`app.py` beside a package is left where it defines the infrastructure."""
     laid_out(project, POETRY_1, {"orders/__init__.py": "", "app.py": "import aws_cdk\napp = aws_cdk.App()\n"})
@@ -386,13 +540,15 @@ def test_handler_beside_a_package_of_another_backend(project: Project, tmp_path:
                 f"    return {wheel.filename!r}\n"
             ),
             "orders/__init__.py": "",
-            "handler.py": f"import orders\n{HANDLER}",
+            "orders/secret.py": "",
+            "handler.py": f"import orders, helper\n{HANDLER}",
+            "helper.py": "",
         }
     )
     project.lock()
 
     assert bundle().exit_code == 0
-    assert own(project) == {"orders/__init__.py", "orders/extra.py", "handler.py"}
+    assert own(project) == {"orders/__init__.py", "orders/extra.py", "handler.py", "helper.py"}
 
     project.write({"pyproject.toml": pyproject + '[tool.poetry-lambda-plugin]\nmodules = ["handler"]\n'})
     assert bundle().exit_code == 0

@@ -50,7 +50,7 @@ def made(project: Project, files: Mapping[str, str], modules: object, name: str)
     project.lock()
     outcome = bundle()
     assert (outcome.exit_code, outcome.error) == (0, "")
-    assert "Note" not in outcome.output or modules == "all"
+    assert "Note" not in outcome.output or modules in ("all", ["all"])
     (path,) = (project.folder / "dist").iterdir()
     return {member for member in contents(path) if ".dist-info/" not in member}
 
@@ -88,6 +88,9 @@ def test_of_a_package(project: Project, modules: object, expected: set[str]) -> 
 @pytest.mark.parametrize(
     ("modules", "expected"),
     [
+        pytest.param(
+            ["all"], {"lambda_function.py", "other.py", "lib/__init__.py", "lib/a.py"}, id="list-of-all"
+        ),
         pytest.param("all", {"lambda_function.py", "other.py", "lib/__init__.py", "lib/a.py"}, id="all"),
         pytest.param(
             ["lambda_function", "lib"], {"lambda_function.py", "lib/__init__.py", "lib/a.py"}, id="two"

@@ -69,7 +69,7 @@ def test_takes_the_newest(project: Project, index: Index) -> None:
         [
             (
                 "python3.14 is the newest runtime that the project's Python constraint allows; "
-                '`runtime = "python3.14"` pins it.'
+                '`runtime = "python3.14"` in [tool.poetry-lambda-plugin] pins it.'
             ),
         ],
     )
@@ -85,7 +85,8 @@ def test_takes_what_the_lock_serves(project: Project, index: Index) -> None:
         [
             (
                 "python3.12 is chosen since the lock has no wheel of frames 1.0 and numbers 1.0 "
-                'for python3.14, nor of numbers 1.0 for python3.13; `runtime = "python3.12"` pins it.'
+                "for python3.14, nor of numbers 1.0 for python3.13; "
+                '`runtime = "python3.12"` in [tool.poetry-lambda-plugin] pins it.'
             )
         ],
     )
@@ -100,7 +101,7 @@ def test_text_has_the_note(project: Project, index: Index) -> None:
     assert "for python3.12 on x86_64" in output
     assert (
         "Note: python3.12 is chosen since the lock has no wheel of a1 1.0, b1 1.0, c1 1.0 and 2 more for "
-        'python3.14 and python3.13; `runtime = "python3.12"` pins it.'
+        'python3.14 and python3.13; `runtime = "python3.12"` in [tool.poetry-lambda-plugin] pins it.'
     ) in output
 
 
@@ -161,7 +162,7 @@ def test_builds_where_nothing_else_will_do(project: Project, index: Index) -> No
     assert (runtime, by) == (python, "build")
     assert notes[0] == (
         f"{python} is the newest runtime for which a1 1.0 and b1 1.0 can be built here; "
-        f'`runtime = "{python}"` pins it.'
+        f'`runtime = "{python}"` in [tool.poetry-lambda-plugin] pins it.'
     )
 
 
@@ -185,6 +186,7 @@ def test_refuses_for_the_newest_if_none_will_do(project: Project, index: Index) 
         pytest.param("cpython-3.12.3-linux-x86_64-gnu\n", "python3.12", id="uv"),
         pytest.param("python-3.12.3\n", "python3.12", id="python-"),
         pytest.param("3.12-dev\n", "python3.12", id="dev"),
+        pytest.param("\ufeff3.12\r\n", "python3.12", id="windows"),
         pytest.param("pypy3.10-7.3.12\n", NEWEST, id="pypy"),
         pytest.param("orders-env\n", NEWEST, id="environment"),
         pytest.param("system\n", NEWEST, id="system"),
@@ -205,7 +207,8 @@ def test_version_file(project: Project, index: Index, text: str, expected: str) 
     assert runtime == expected
     assert by == ("newest" if expected == NEWEST else "python-version")
     if by == "python-version":
-        assert notes[0] == f'{expected} is what .python-version names; `runtime = "{expected}"` pins it.'
+        line = f'`runtime = "{expected}"` in [tool.poetry-lambda-plugin]'
+        assert notes[0] == f"{expected} is what .python-version names; {line} pins it."
 
 
 def test_version_file_that_the_lock_cannot_serve(project: Project, index: Index) -> None:
@@ -265,6 +268,30 @@ def test_layer_pins_for_its_functions(project: Project, index: Index) -> None:
     assert made("deps")[:2] == ("python3.11", "configuration")
     assert made("api")[:2] == ("python3.11", "layers")
     assert made("api")[2][0] == "python3.11 is the runtime of deps, with which it shares a layer."
+
+
+def test_functions_that_contradict_each_other(project: Project, index: Index) -> None:
+    """A layer of functions with different runtimes can't be made for both."""
+    config = (
+        "[tool.poetry-lambda-plugin.bundles.deps]\nlayer = true\nno-root = true\n"
+        '[tool.poetry-lambda-plugin.bundles.a]\nruntime = "python3.12"\nexclude-layers = ["dist/deps.zip"]\n'
+        '[tool.poetry-lambda-plugin.bundles.b]\nruntime = "python3.13"\nexclude-layers = ["dist/deps.zip"]\n'
+    )
+    locked(project, index, Locked.of(make_wheel("pure")), config=config)
+
+    assert bundle("deps").message == (
+        "deps shares a layer with bundles of different runtimes: a has python3.12 and b has python3.13. "
+        "Set runtime in [tool.poetry-lambda-plugin.bundles.deps], and make a layer for each runtime."
+    )
+
+
+def test_runtime_without_the_architecture_is_no_candidate(project: Project, index: Index) -> None:
+    """What AWS has for x86_64 alone is not chosen for arm64."""
+    locked(project, index, Locked.of(make_wheel("pure")), python=">=3.7")
+    project.write({".python-version": "3.7"})
+
+    assert made("--architecture", "arm64")[:2] == (NEWEST, "newest")
+    assert made()[0] == "python3.7"
 
 
 def test_each_bundle_chooses_for_itself(project: Project, index: Index) -> None:

@@ -65,7 +65,7 @@ def test_lock_may_rule_a_runtime_out() -> None:
         R12,
         (
             "python3.12 is chosen since the lock has no wheel of numbers 1.0 for python3.13 and rules out "
-            'python3.14; `runtime = "python3.12"` pins it.'
+            'python3.14; `runtime = "python3.12"` in [tool.poetry-lambda-plugin] pins it.'
         ),
     )
 

@@ -364,13 +364,13 @@ def test_refuses_unknown_architecture(name: str, hint: str) -> None:
 )
 def test_defaults_to_allowed_runtimes_allowed(constraint: str, expected: str) -> None:
     """Previews aside, the newest runtime that the project's Python constraint allows is the default."""
-    assert allowed_runtimes(allowing(constraint), constraint)[0].name == expected
+    assert allowed_runtimes(allowing(constraint), constraint, ["x86_64"])[0].name == expected
 
 
 def test_refuses_constraint_that_no_runtime_satisfies() -> None:
     """Without any runtime the message has the constraint and what Lambda offers."""
     with pytest.raises(UnsuitableRuntimeError) as caught:
-        allowed_runtimes(allowing(">=3.99"), ">=3.99")
+        allowed_runtimes(allowing(">=3.99"), ">=3.99", ["x86_64"])
 
     assert "satisfies the project's Python constraint '>=3.99'" in str(caught.value)
     assert "python3.12 (3.12.13)" in str(caught.value)
