@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 OTHER_FILES = "(other files)"
 """Stands for files that no RECORD lists."""
 
+SITE = re.compile(r"|python|python/lib/python3\.\d+/site-packages")
+"""Folders of a bundle that Python looks for distributions in."""
+
 BYTECODE = re.compile(r"__pycache__/([^/.]+)\.[^/]+\.pyc$")
 """End of the path of what was compiled for the import system (PEP 3147)."""
 
@@ -151,6 +154,9 @@ def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
             if base != "RECORD" or not folder.endswith(".dist-info"):
                 continue
             site, _, info = folder.rpartition("/")
+            if not SITE.fullmatch(site):
+                # such as what setuptools brings along for itself
+                continue
             project, _, version = info.removesuffix(".dist-info").partition("-")
             text = b"".join(read_data(file, member, path.name)).decode("utf-8", "replace")
             rows = csv.reader(io.StringIO(text, newline=""))

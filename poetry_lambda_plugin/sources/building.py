@@ -60,10 +60,15 @@ class BuildFailedError(LambdaBundleError):
         lines = log.strip().splitlines()
         shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
         more = " The last lines of its output:" if len(lines) > LAST_LINES else ""
-        super().__init__(
-            f"{package} has no wheel for the target, and building one failed.{more}\n{shown}\n"
-            "Lock a version that has wheels, or install what the build asks for. -v shows all of its output."
-        )
+        what = f"{package} has no wheel for the target, and building one failed."
+        remedy = "Lock a version that has wheels, or install what the build asks for."
+        if package.source_type == "directory":
+            what = f"The build of {package} in {package.source_url} failed."
+            remedy = (
+                "Mend it, or install what it asks for. If modules are all there is to it, write "
+                "`package-mode = false` in its [tool.poetry]: then nothing is built."
+            )
+        super().__init__(f"{what}{more}\n{shown}\n{remedy} -v shows all of its output.")
 
 
 class UnfitWheel(NamedTuple):

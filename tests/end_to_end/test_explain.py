@@ -399,3 +399,17 @@ def test_refuses_old_bundle(locked_project: Project, data: bytes | None, words: 
     assert outcome.exit_code == 1
     assert outcome.message.startswith(f"--diff: {locked_project.folder / 'old.zip'} {words}")
     assert not (locked_project.folder / "dist").exists()
+
+
+def test_diff_passes_over_what_a_package_vendors(project: Project, index: Index) -> None:
+    """A `.dist-info` folder that lies inside a package is no distribution of the bundle."""
+    vendored = "tool/_vendor/other-2.0.dist-info"
+    files = {"tool/__init__.py": "", f"{vendored}/METADATA": "", f"{vendored}/RECORD": "tool/__init__.py,,\n"}
+    wheel = make_wheel("tool", files=files)
+    index.add(wheel)
+    project.pyproject(dependencies=["tool"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel)], source=index.url)
+    bundle("-o", "old.zip")
+
+    assert differences("--diff", "old.zip") == []
