@@ -62,6 +62,9 @@ COPIED_TO_ROOT = (
 )
 """A line of a Dockerfile that copies to the place of functions."""
 
+COMMAND = r"""(?im)^\s*(?:CMD|ENTRYPOINT)\s*\[\s*["'](?P<handler>[\w./-]+\.[a-z_]\w*)["']\s*\]\s*$"""
+"""A line of a Dockerfile that names the handler."""
+
 NOT_EVERYWHERE = frozenset(
     {"_bootlocale", "aifc", "annotationlib", "asynchat", "asyncore", "audioop", "binhex", "cgi", "cgitb"}
     | {
@@ -125,6 +128,8 @@ def own_code(
     Raises UnknownModuleError where the user names a module that is not there.
     """
     here = Folder(root, excluded)
+    if wishes.beside and wishes.handler is None:
+        wishes = wishes._replace(handler=_handler_of_dockerfile(root))
     if packages is None:
         folder, found = _without_package(here, excluded, wishes)
         folders = [folder, here]
@@ -229,19 +234,28 @@ def _is_inside_package(here: Folder, wishes: Wishes) -> bool:
     return any(level for path in modules for level, _ in imports_in_text(_text(path)))
 
 
+def _handler_of_dockerfile(root: Path) -> str | None:
+    """Return the last handler that the project's Dockerfile has the runtime call."""
+    found = re.findall(COMMAND, _dockerfile(root))
+    return found[-1] if found else None
+
+
 def _copied_by_dockerfile(root: Path) -> tuple[str, ...]:
     """Return the folders whose content the project's Dockerfile copies to the place of functions.
 
     None where it copies modules of the root there, or all of it: then the root is what Lambda sees.
     """
-    text = _text(root / "Dockerfile").decode("utf-8", "replace")
-    if "lambda" not in text.lower():
-        return ()
-    lines = [match["sources"].split() for match in re.finditer(COPIED_TO_ROOT, text)]
+    lines = [match["sources"].split() for match in re.finditer(COPIED_TO_ROOT, _dockerfile(root))]
     names = [os.path.normpath(source.removesuffix("*")) for line in lines for source in line]
     if any(name == "." or name.endswith(".py") for name in names):
         return ()
     return tuple(name for name in dict.fromkeys(names) if is_folder(root / name) and ".." not in name)
+
+
+def _dockerfile(root: Path) -> str:
+    """Return the project's Dockerfile if it is about Lambda."""
+    text = _text(root / "Dockerfile").decode("utf-8", "replace")
+    return text if "lambda" in text.lower() else ""
 
 
 def _beside_packages(bases: Sequence[Folder], packaged: Sequence[ProjectFile], wishes: Wishes) -> OwnCode:

@@ -227,6 +227,17 @@ LAYOUTS = [
         id="dockerfile-that-copies-modules-too",
     ),
     pytest.param(
+        NOT_A_PACKAGE,
+        {
+            "Dockerfile": 'FROM lambda\nCOPY app ${LAMBDA_TASK_ROOT}/app\nCMD [ "app.main.handler" ]\n',
+            "app/main.py": HANDLER,
+            "stray.py": "",
+        },
+        "app.main.handler",
+        {"app/main.py", "stray.py"},
+        id="dockerfile-that-names-the-handler",
+    ),
+    pytest.param(
         POETRY_1 + 'packages = [{include = "orders", to = "a/b/c/d/e/f/g/h/i/j/k/l"}]\n',
         {"orders/__init__.py": "", "handler.py": HANDLER},
         "handler.handler",
