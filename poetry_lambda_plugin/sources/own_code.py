@@ -176,13 +176,16 @@ def _without_package(here: Folder, excluded: ExcludedPaths, wishes: Wishes) -> t
         folders = (e for e in folder.elements.values() if e.is_code_folder and not _deploys(e))
         taken = [element for element in folders if folder.has_code(element)]
     taken += folder.data(taken) if below else ()
-    files = tuple(folder.files(taken, below))
+    above = [element for element in here.elements.values() if folder.path not in (here.path, element.path)]
+    modules = [file.file for file in folder.files(taken)] if above else []
+    also = _imported(here, above, [], modules, wishes)
+    files = (*folder.files(taken, below), *here.files(also))
     loose = tuple(sorted({file.path.partition("/")[0] for file in files}))
     if not wishes.beside:
         return folder, OwnCode(files, loose)
     left = _left_behind(folder, taken)
     if folder is not here:
-        left += [element for element in _left_behind(here, ()) if element.path != folder.path]
+        left += [element for element in _left_behind(here, also) if element.path != folder.path]
     if not loose:
         return folder, OwnCode(files, notes=_beside_note("pyproject.toml", [], left))
     names = loose if not below else [element.name for element in taken]

@@ -205,6 +205,13 @@ LAYOUTS = [
     ),
     pytest.param(
         NOT_A_PACKAGE,
+        {"src/app.py": f"import common\n{HANDLER}", "common.py": "", "stray.py": ""},
+        "app.handler",
+        {"app.py", "common.py"},
+        id="src-that-imports-what-lies-above",
+    ),
+    pytest.param(
+        NOT_A_PACKAGE,
         {
             "app.py": "import aws_cdk\nfrom stacks.main import Stack\n",
             "stacks/__init__.py": "",
