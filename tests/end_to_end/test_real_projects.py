@@ -132,4 +132,4 @@ def test_second_run_is_the_same(
 
     second = bundle("--runtime", f"python{VERSION}", "-o", "function.zip", "--format", "json").report
 
-    assert second == {**first, "status": "unchanged"}
+    assert second == {**first, "status": "unchanged", "changed": False}
