@@ -13,6 +13,7 @@ from poetry_lambda_plugin.audit.sources import has_syntax_error
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
+from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.modules import module_names
 
 
@@ -50,8 +51,7 @@ def check_handler(
     `bundled` are the files of the bundle by path, `layers` are the files of its layers where Python
     would see them. `missing` says where else a module, a path without suffix, is. Raises HandlerError.
     """
-    name, _, function = handler.rpartition(".")
-    module = name.replace(".", "/")
+    module, function = handler_module(handler), handler.rpartition(".")[2]
     path = _found(module, bundled.keys())
     if path is None:
         if _found(module, layers) is None:
@@ -67,7 +67,7 @@ def check_handler(
 
 def has_module(handler: str, paths: Collection[str]) -> bool:
     """Tell whether the module of a handler is among some files."""
-    return _found(handler.rpartition(".")[0].replace(".", "/"), paths) is not None
+    return _found(handler_module(handler), paths) is not None
 
 
 def nearest_handler(handler: str, paths: Collection[str]) -> str:

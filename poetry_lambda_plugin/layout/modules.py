@@ -87,6 +87,14 @@ def only_chosen(distribution: Distribution, patterns: Sequence[str], others: Col
     )
 
 
+def handler_module(handler: str) -> str:
+    """Return the module of a handler as a path without suffix, as Lambda resolves it.
+
+    Folders may be apart by dots or slashes (AWS page "Define Lambda function handler in Python").
+    """
+    return handler.rpartition(".")[0].replace(".", "/")
+
+
 def is_module(path: str) -> bool:
     """Tell whether a file is Python's to import."""
     return path.endswith(".py") or EXTENSION_MODULE.search(path) is not None

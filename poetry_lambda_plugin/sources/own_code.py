@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from poetry_lambda_plugin.audit.sources import imports_in_text
 from poetry_lambda_plugin.layout.modules import UnknownModuleError
 from poetry_lambda_plugin.layout.modules import chosen_paths
+from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.modules import matches
 from poetry_lambda_plugin.layout.modules import module_names
 from poetry_lambda_plugin.sources.code_folders import TOOLS
@@ -154,14 +155,6 @@ def beside_build(root: Path, excluded: ExcludedPaths, wishes: Wishes) -> OwnCode
     own += [called] if called in modules and called not in own else []
     own += _imported(here, [element for element in modules if element not in own], own, [], wishes)
     return OwnCode(tuple(here.files(own)), notes=_beside_note("what is built", own, []))
-
-
-def handler_module(handler: str) -> str:
-    """Return the module of a handler as a path without suffix, as Lambda resolves it.
-
-    Folders may be apart by dots or slashes (AWS page "Define Lambda function handler in Python").
-    """
-    return handler.rpartition(".")[0].replace(".", "/")
 
 
 def _without_package(here: Folder, excluded: ExcludedPaths, wishes: Wishes) -> tuple[Folder, OwnCode]:
