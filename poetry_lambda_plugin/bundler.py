@@ -36,8 +36,16 @@ from poetry_lambda_plugin.audit.limits import excess
 from poetry_lambda_plugin.audit.limits import too_large
 from poetry_lambda_plugin.audit.limits import unzipped_limit
 from poetry_lambda_plugin.audit.limits import zipped_notes
-from poetry_lambda_plugin.audit.sources import service_use
-from poetry_lambda_plugin.config import AUTO
+from poetry_lambda_plugin.audit.savings import RUNTIME_PACKAGES_OPTION
+from poetry_lambda_plugin.audit.savings import SERVICES_OPTION
+from poetry_lambda_plugin.audit.savings import savings
+from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
+from poetry_lambda_plugin.bytecode.compiling import Compiler
+from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
+from poetry_lambda_plugin.bytecode.placing import bytecode_root
+from poetry_lambda_plugin.bytecode.placing import sources_of
+from poetry_lambda_plugin.bytecode.placing import with_bytecode
+from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.job import EmptyBundleError
 from poetry_lambda_plugin.job import check_outputs
 from poetry_lambda_plugin.job import enforce
@@ -47,14 +55,12 @@ from poetry_lambda_plugin.job import prepare
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.botocore import check_services
 from poetry_lambda_plugin.layout.botocore import known_services
-from poetry_lambda_plugin.layout.bytecode import BytecodeSettings
-from poetry_lambda_plugin.layout.bytecode import bytecode_root
-from poetry_lambda_plugin.layout.bytecode import sources_of
-from poetry_lambda_plugin.layout.bytecode import with_bytecode
+from poetry_lambda_plugin.layout.botocore import service_use
 from poetry_lambda_plugin.layout.distribution import module_sources
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.layer import layer_prefix
 from poetry_lambda_plugin.layout.modules import only_chosen
+from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.project import project_distribution
@@ -68,17 +74,11 @@ from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import difference
 from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.phases import Stopwatch
-from poetry_lambda_plugin.report.savings import RUNTIME_PACKAGES_OPTION
-from poetry_lambda_plugin.report.savings import SERVICES_OPTION
-from poetry_lambda_plugin.report.savings import savings
 from poetry_lambda_plugin.sources import known_files
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.code_places import places_to_include
-from poetry_lambda_plugin.sources.compiling import CompilationObserver
-from poetry_lambda_plugin.sources.compiling import Compiler
 from poetry_lambda_plugin.sources.fetching import Progress
-from poetry_lambda_plugin.sources.project import ProjectSource
 
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
-    from poetry_lambda_plugin.config import BundleConfig
+    from poetry_lambda_plugin.audit.savings import Savings
+    from poetry_lambda_plugin.bytecode.compiling import Bytecode
+    from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.job import BundleJob
     from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.plan import BundlePlan
@@ -102,10 +104,8 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.report.bundle_report import Status
     from poetry_lambda_plugin.report.difference import OldBundle
     from poetry_lambda_plugin.report.phases import Phase
-    from poetry_lambda_plugin.report.savings import Savings
+    from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
-    from poetry_lambda_plugin.sources.choice import Choice
-    from poetry_lambda_plugin.sources.compiling import Bytecode
 
 
 MAX_FILES = 10

@@ -13,24 +13,34 @@ from typing import TYPE_CHECKING
 from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import check_writable
-from poetry_lambda_plugin.audit.sources import imported_modules
-from poetry_lambda_plugin.config import misnamed_tables
-from poetry_lambda_plugin.config import output_path
+from poetry_lambda_plugin.configuration.reading import misnamed_tables
+from poetry_lambda_plugin.configuration.reading import output_path
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.layer import read_layer
+from poetry_lambda_plugin.layout.python_source import imported_modules
+from poetry_lambda_plugin.runtime.platform import Target
+from poetry_lambda_plugin.runtime.platform import UnsuitableRuntimeError
+from poetry_lambda_plugin.runtime.platform import allowed_runtimes
+from poetry_lambda_plugin.runtime.platform import runtime_warnings
+from poetry_lambda_plugin.runtime.platform import target_for
+from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
+from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
+from poetry_lambda_plugin.selection.choice import BinaryPolicy
+from poetry_lambda_plugin.selection.choice import Choice
+from poetry_lambda_plugin.selection.choice import choose
+from poetry_lambda_plugin.selection.choice import unserved
+from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
+from poetry_lambda_plugin.selection.exclusion import UnknownPackageError
+from poetry_lambda_plugin.selection.exclusion import exclude_layers
+from poetry_lambda_plugin.selection.exclusion import exclude_packages
+from poetry_lambda_plugin.selection.exclusion import imported_anyway
+from poetry_lambda_plugin.selection.exclusion import sdk_clashes
+from poetry_lambda_plugin.selection.exclusion import sdk_pins
+from poetry_lambda_plugin.selection.locked import LockedPackage
+from poetry_lambda_plugin.selection.runtime_choice import RuntimeChoice
+from poetry_lambda_plugin.selection.runtime_choice import choose_runtime
+from poetry_lambda_plugin.selection.runtime_choice import local_python
 from poetry_lambda_plugin.sources.building import missing_for_build
-from poetry_lambda_plugin.sources.choice import BinaryPolicy
-from poetry_lambda_plugin.sources.choice import Choice
-from poetry_lambda_plugin.sources.choice import choose
-from poetry_lambda_plugin.sources.choice import unserved
-from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
-from poetry_lambda_plugin.sources.exclusion import UnknownPackageError
-from poetry_lambda_plugin.sources.exclusion import exclude_layers
-from poetry_lambda_plugin.sources.exclusion import exclude_packages
-from poetry_lambda_plugin.sources.exclusion import imported_anyway
-from poetry_lambda_plugin.sources.exclusion import sdk_clashes
-from poetry_lambda_plugin.sources.exclusion import sdk_pins
-from poetry_lambda_plugin.sources.lockfile import LockedPackage
 from poetry_lambda_plugin.sources.lockfile import LockError
 from poetry_lambda_plugin.sources.lockfile import dependency_graph
 from poetry_lambda_plugin.sources.lockfile import locked_names
@@ -43,16 +53,6 @@ from poetry_lambda_plugin.sources.project import project_root
 from poetry_lambda_plugin.sources.project import python_constraint
 from poetry_lambda_plugin.sources.project import read_beside_build
 from poetry_lambda_plugin.sources.project import read_project
-from poetry_lambda_plugin.sources.runtime_choice import RuntimeChoice
-from poetry_lambda_plugin.sources.runtime_choice import choose_runtime
-from poetry_lambda_plugin.sources.runtime_choice import local_python
-from poetry_lambda_plugin.target.platform import Target
-from poetry_lambda_plugin.target.platform import UnsuitableRuntimeError
-from poetry_lambda_plugin.target.platform import allowed_runtimes
-from poetry_lambda_plugin.target.platform import runtime_warnings
-from poetry_lambda_plugin.target.platform import target_for
-from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
-from poetry_lambda_plugin.target.runtimes import RUNTIMES
 
 
 if TYPE_CHECKING:
@@ -65,15 +65,15 @@ if TYPE_CHECKING:
 
     from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.config import BundleConfig
-    from poetry_lambda_plugin.config import Include
+    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.configuration.values import Include
     from poetry_lambda_plugin.layout.layer import Layer
-    from poetry_lambda_plugin.sources.choice import BuildJudge
-    from poetry_lambda_plugin.sources.graph import DependencyGraph
-    from poetry_lambda_plugin.sources.project import ProjectSource
-    from poetry_lambda_plugin.sources.runtime_choice import ChosenBy
-    from poetry_lambda_plugin.target.runtimes import Architecture
-    from poetry_lambda_plugin.target.runtimes import Runtime
+    from poetry_lambda_plugin.layout.own_files import ProjectSource
+    from poetry_lambda_plugin.runtime.runtimes import Architecture
+    from poetry_lambda_plugin.runtime.runtimes import Runtime
+    from poetry_lambda_plugin.selection.choice import BuildJudge
+    from poetry_lambda_plugin.selection.graph import DependencyGraph
+    from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
 
 
 ON_RUNTIME = "on the runtime"

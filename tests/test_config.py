@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from poetry_lambda_plugin.config import BundleConfig
-from poetry_lambda_plugin.config import ConfigError
-from poetry_lambda_plugin.config import Include
-from poetry_lambda_plugin.config import Selection
-from poetry_lambda_plugin.config import bundle_configs
-from poetry_lambda_plugin.config import checked_options
-from poetry_lambda_plugin.config import output_path
-from poetry_lambda_plugin.config import parse_include
-from poetry_lambda_plugin.config import source_date_epoch
+from poetry_lambda_plugin.configuration.reading import ConfigError
+from poetry_lambda_plugin.configuration.reading import bundle_configs
+from poetry_lambda_plugin.configuration.reading import checked_options
+from poetry_lambda_plugin.configuration.reading import output_path
+from poetry_lambda_plugin.configuration.reading import parse_include
+from poetry_lambda_plugin.configuration.reading import source_date_epoch
+from poetry_lambda_plugin.configuration.values import BundleConfig
+from poetry_lambda_plugin.configuration.values import Include
+from poetry_lambda_plugin.configuration.values import Selection
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.target.platform import find_runtime
+from poetry_lambda_plugin.runtime.platform import find_runtime
 
 
 ROOT, CWD = Path("/root-of-project"), Path("/somewhere/else")

@@ -23,11 +23,11 @@ from poetry.core.masonry.builders.wheel import WheelBuilder
 from poetry.plugins.application_plugin import ApplicationPlugin
 
 from poetry_lambda_plugin.commands.bundle import BundleCommand
-from poetry_lambda_plugin.config import OPTION_NAMES
-from poetry_lambda_plugin.config import PLACEHOLDERS
-from poetry_lambda_plugin.config import READERS
+from poetry_lambda_plugin.configuration.reading import OPTION_NAMES
+from poetry_lambda_plugin.configuration.reading import PLACEHOLDERS
+from poetry_lambda_plugin.configuration.reading import READERS
 from poetry_lambda_plugin.layout.filters import SETS
-from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
+from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from tests.support.runner import bundle
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-from poetry_lambda_plugin.audit.sources import parsed
+from poetry_lambda_plugin.layout.python_source import parsed
 
 
 if TYPE_CHECKING:

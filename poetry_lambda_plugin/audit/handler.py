@@ -9,12 +9,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.bindings import module_bindings
-from poetry_lambda_plugin.audit.sources import has_syntax_error
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
 from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.modules import module_names
+from poetry_lambda_plugin.layout.python_source import has_syntax_error
 
 
 if TYPE_CHECKING:

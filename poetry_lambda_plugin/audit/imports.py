@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.archive.content import Entry
     from poetry_lambda_plugin.layout.plan import BundlePlan
-    from poetry_lambda_plugin.sources.graph import DependencyGraph
+    from poetry_lambda_plugin.selection.graph import DependencyGraph
 
 
 SDK = frozenset({"boto3", "botocore", "s3transfer"})

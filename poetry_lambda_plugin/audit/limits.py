@@ -7,13 +7,13 @@ import shlex
 
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.config import NO_LIMIT
+from poetry_lambda_plugin.audit.savings import SET_OPTIONS
+from poetry_lambda_plugin.configuration.values import NO_LIMIT
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.report.savings import SET_OPTIONS
-from poetry_lambda_plugin.report.text import round_size
-from poetry_lambda_plugin.report.text import size
-from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
-from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.runtime.runtimes import MAX_UNZIPPED_SIZE
+from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.wording import round_size
+from poetry_lambda_plugin.wording import size
 
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from poetry_lambda_plugin.archive.writer import Sizes
-    from poetry_lambda_plugin.config import BundleConfig
+    from poetry_lambda_plugin.audit.savings import Savings
+    from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.report.bundle_report import BundleReport
-    from poetry_lambda_plugin.report.savings import Savings
 
 
 WAYS_OUT = {

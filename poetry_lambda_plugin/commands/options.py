@@ -6,12 +6,12 @@ import re
 
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.config import BUNDLES
-from poetry_lambda_plugin.config import OPTION_NAMES
-from poetry_lambda_plugin.config import READERS
-from poetry_lambda_plugin.config import TABLE
+from poetry_lambda_plugin.configuration.reading import OPTION_NAMES
+from poetry_lambda_plugin.configuration.reading import READERS
+from poetry_lambda_plugin.configuration.values import BUNDLES
+from poetry_lambda_plugin.configuration.values import TABLE
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.nearest import nearest
+from poetry_lambda_plugin.wording import nearest
 
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from poetry_lambda_plugin.commands.live_line import is_terminal
 from poetry_lambda_plugin.report.text import DONE
 from poetry_lambda_plugin.report.text import build_line
 from poetry_lambda_plugin.report.text import compilation_line
-from poetry_lambda_plugin.report.text import counted
-from poetry_lambda_plugin.report.text import duration
 from poetry_lambda_plugin.report.text import heading
 from poetry_lambda_plugin.report.text import package_line
 from poetry_lambda_plugin.report.text import phases_line
-from poetry_lambda_plugin.report.text import size
+from poetry_lambda_plugin.wording import counted
+from poetry_lambda_plugin.wording import duration
+from poetry_lambda_plugin.wording import size
 
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.job import BundleJob
     from poetry_lambda_plugin.report.phases import Phase
-    from poetry_lambda_plugin.sources.choice import Choice
-    from poetry_lambda_plugin.sources.lockfile import LockedPackage
+    from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
 TICK = 1.0

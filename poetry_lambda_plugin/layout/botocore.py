@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.nearest import hint
-from poetry_lambda_plugin.nearest import listing
+from poetry_lambda_plugin.layout.python_source import parsed
+from poetry_lambda_plugin.wording import hint
+from poetry_lambda_plugin.wording import listing
 
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Iterable
+    from collections.abc import Iterator
 
 
 DATA_FOLDERS = ("botocore/data/", "boto3/data/")
@@ -60,3 +64,57 @@ def _service(path: str) -> str | None:
             service, slash, _ = path[len(folder) :].partition("/")
             return service if slash else None
     return None
+
+
+SERVICE_METHODS = frozenset({"client", "resource", "create_client"})
+"""Methods of boto3, its sessions and botocore's whose first argument is a service."""
+
+
+SESSION_WORDS = ("boto3", "session", "botocore")
+"""Words in an expression that is likely one of those objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUse:
+    """The AWS services that sources ask clients for."""
+
+    services: frozenset[str]
+    unclear: tuple[str, ...]
+    """Where a service is computed, as `path:line`."""
+
+
+def service_use(sources: Iterable[tuple[str, bytes]]) -> ServiceUse:
+    """Return the literal services in calls such as `boto3.client("s3")`, and the calls that have none."""
+    services: set[str] = set()
+    unclear: list[str] = []
+    for path, tree in _trees(sources):
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            function = call.func
+            if not isinstance(function, ast.Attribute) or function.attr not in SERVICE_METHODS:
+                continue
+            service = _first_argument(call)
+            if isinstance(service, ast.Constant) and isinstance(service.value, str):
+                services.add(service.value)
+            elif _is_session(function.value):
+                unclear.append(f"{path}:{call.lineno}")
+    return ServiceUse(frozenset(services), tuple(unclear))
+
+
+def _is_session(expression: ast.expr) -> bool:
+    """Tell whether an expression names what is likely a session or client."""
+    names = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(expression))
+    return any(word in name.lower() for name in names for word in SESSION_WORDS)
+
+
+def _first_argument(call: ast.Call) -> ast.expr | None:
+    if call.args:
+        return call.args[0]
+    return next((keyword.value for keyword in call.keywords if keyword.arg == "service_name"), None)
+
+
+def _trees(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, ast.Module]]:
+    """Parse what this Python can; sources for another one say nothing."""
+    for path, source in sources:
+        tree = parsed(source)
+        if tree is not None:
+            yield path, tree

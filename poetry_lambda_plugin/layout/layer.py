@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from poetry_lambda_plugin.target.runtimes import Runtime
+    from poetry_lambda_plugin.runtime.runtimes import Runtime
 
 
 LAYER_ROOT = "/opt/"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
-    from poetry_lambda_plugin.sources.files import ProjectFile
-    from poetry_lambda_plugin.sources.project import ProjectSource
+    from poetry_lambda_plugin.layout.own_files import ProjectFile
+    from poetry_lambda_plugin.layout.own_files import ProjectSource
 
 
 WHEEL = b"Wheel-Version: 1.0\nGenerator: poetry-lambda-plugin\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

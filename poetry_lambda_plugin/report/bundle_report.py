@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.archive.writer import Sizes
-    from poetry_lambda_plugin.layout.bytecode import BytecodeMode
+    from poetry_lambda_plugin.audit.savings import Savings
+    from poetry_lambda_plugin.configuration.values import BytecodeMode
     from poetry_lambda_plugin.layout.distribution import LeftOut
-    from poetry_lambda_plugin.report.savings import Savings
-    from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
-    from poetry_lambda_plugin.sources.runtime_choice import ChosenBy
-    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
+    from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
 
 
 Status = Literal["written", "unchanged", "planned"]

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING
 from typing import Any
 
-from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
-from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.runtime.runtimes import MAX_UNZIPPED_SIZE
+from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
 
 
 if TYPE_CHECKING:

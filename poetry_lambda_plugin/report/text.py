@@ -7,7 +7,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.wording import counted
+from poetry_lambda_plugin.wording import round_size
+from poetry_lambda_plugin.wording import share
+from poetry_lambda_plugin.wording import size
 
 
 if TYPE_CHECKING:
@@ -15,18 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
 
+    from poetry_lambda_plugin.audit.savings import Savings
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import PackageReport
     from poetry_lambda_plugin.report.phases import Phase
-    from poetry_lambda_plugin.report.savings import Savings
-    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.runtime.platform import Target
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters but tab and new line: names in archives may hold them."""
 
-MEGABYTE = 1 << 20
-"""As AWS counts it (AWS page "Lambda quotas")."""
 
 UNDER_WAY = "<fg=blue;options=bold>-</>"
 DONE = "<fg=green;options=bold>-</>"
@@ -212,34 +214,6 @@ def _package_table(report: BundleReport, heading: str, last: Callable[[PackageRe
             numbers = (size(sizes.zipped), size(sizes.unzipped), share(sizes.unzipped, total))
         rows.append((f"{package.name} {package.version}", *numbers, last(package)))
     yield from _table(rows)
-
-
-def share(count: int, total: int) -> str:
-    """Write a part of a total."""
-    return f"{100 * count / total:.1f} %" if total else ""
-
-
-def size(count: int) -> str:
-    """Write bytes in megabytes of 1,048,576 bytes, small ones in kilobytes; always with one decimal."""
-    if count < MEGABYTE // 10:
-        return f"{count / 1024:.1f} KB"
-    return f"{count / MEGABYTE:.1f} MB"
-
-
-def round_size(count: int) -> str:
-    """Write a size that somebody chose: without decimals where it has none."""
-    return size(count).replace(".0 ", " ")
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a number of things, one of them or several."""
-    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
-
-
-def duration(seconds: float) -> str:
-    """Write a time in whole seconds."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _release(name: str, version: str) -> str:

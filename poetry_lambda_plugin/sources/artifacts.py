@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
+from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import UnfitWheel
 from poetry_lambda_plugin.sources.building import UnfitWheelError
@@ -40,7 +41,6 @@ from poetry_lambda_plugin.sources.files import ProjectError
 from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.own_code import Wishes
-from poetry_lambda_plugin.sources.project import ProjectSource
 from poetry_lambda_plugin.sources.project import is_built_by_poetry_core
 from poetry_lambda_plugin.sources.project import read_project
 
@@ -54,10 +54,10 @@ if TYPE_CHECKING:
 
     from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.sources.choice import Choice
+    from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.selection.locked import LockedPackage
     from poetry_lambda_plugin.sources.fetching import Progress
-    from poetry_lambda_plugin.sources.lockfile import LockedPackage
-    from poetry_lambda_plugin.target.platform import Target
 
 
 BUILT_WHEELS = "_built_"

@@ -32,8 +32,8 @@ from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
 from poetry_lambda_plugin.sources import poetry_api
-from poetry_lambda_plugin.target.platform import WHEEL_ARCHITECTURES
 
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.archive.reader import Member
-    from poetry_lambda_plugin.sources.lockfile import LockedPackage
-    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
 LAST_LINES = 12
@@ -179,7 +179,7 @@ def build(
 def _problems(wheel: Path, target: Target) -> tuple[str, ...]:
     """Return why a wheel can't run on the target."""
     # reads ELF files with a library that is large, and needed here alone
-    from poetry_lambda_plugin.target.binaries import binary_problems
+    from poetry_lambda_plugin.audit.binaries import binary_problems
 
     if target.wheel_rank(wheel.name) is None:
         return (f"the build made {wheel.name}",)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
+    from poetry_lambda_plugin.layout.own_files import ProjectFile
     from poetry_lambda_plugin.sources.files import ExcludedPaths
-    from poetry_lambda_plugin.sources.files import ProjectFile
 
 
 TESTS = ("tests", "test", "test_*.py", "*_test.py", "conftest.py")

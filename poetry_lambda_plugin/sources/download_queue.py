@@ -15,7 +15,7 @@ from typing import TypeVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from poetry_lambda_plugin.sources.choice import Choice
+    from poetry_lambda_plugin.selection.choice import Choice
 
 
 Result = TypeVar("Result")

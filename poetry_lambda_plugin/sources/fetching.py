@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from poetry.repositories.repository import Repository
     from poetry.utils.authenticator import Authenticator
 
-    from poetry_lambda_plugin.sources.choice import Choice
-    from poetry_lambda_plugin.sources.lockfile import LockedFile
-    from poetry_lambda_plugin.sources.lockfile import LockedPackage
+    from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.selection.locked import LockedFile
+    from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
 INDEX_SOURCES = frozenset({"", "legacy"})

@@ -8,9 +8,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import NamedTuple
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.own_files import ProjectFile
 from poetry_lambda_plugin.sources import poetry_api
 
 
@@ -26,14 +26,6 @@ GIT = ".git"
 
 class ProjectError(LambdaBundleError):
     """A project whose own files can't be told or found."""
-
-
-class ProjectFile(NamedTuple):
-    """A file of the project and its place in the bundle."""
-
-    path: str
-    """With forward slashes, relative to the bundle's root."""
-    file: Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.nearest import hint
-from poetry_lambda_plugin.nearest import listing
+from poetry_lambda_plugin.selection.graph import DependencyGraph
+from poetry_lambda_plugin.selection.locked import LockedFile
+from poetry_lambda_plugin.selection.locked import LockedPackage
 from poetry_lambda_plugin.sources import poetry_api
-from poetry_lambda_plugin.sources.graph import DependencyGraph
+from poetry_lambda_plugin.wording import hint
+from poetry_lambda_plugin.wording import listing
 
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from poetry.core.packages.package import Package
     from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.config import Selection
-    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.configuration.values import Selection
+    from poetry_lambda_plugin.runtime.platform import Target
 
 
 MAIN_GROUP = "main"
@@ -78,38 +79,6 @@ class UnknownNameError(LambdaBundleError):
         super().__init__(
             f"The project has no {kind} {name!r}.{hint(meant, names)} {listing(meant, names, 'It')}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class LockedFile:
-    """A file that the lock allows for a package."""
-
-    name: str
-    hash: str
-    """Algorithm and hexadecimal digest, as in `sha256:…`."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockedPackage:
-    """A package that the lock selects for a target."""
-
-    name: str
-    """Normalised name."""
-    version: str
-    files: tuple[LockedFile, ...]
-    source_type: str
-    """Empty for the default index, else Poetry's word: legacy, directory, file, git or url."""
-    source_reference: str | None
-    """Name of the index, or what was asked of git."""
-    source_url: str | None
-    """An address, or the absolute path of a file or folder."""
-    source_revision: str | None = None
-    """What git's reference was resolved to when it was locked."""
-    source_subdirectory: str | None = None
-    """Folder of the project below the root of a repository."""
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.version})"
 
 
 def locked_packages(poetry: Poetry, target: Target, selection: Selection) -> tuple[LockedPackage, ...]:

@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from poetry_lambda_plugin.audit.sources import imports_in_text
 from poetry_lambda_plugin.layout.modules import UnknownModuleError
 from poetry_lambda_plugin.layout.modules import chosen_paths
 from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.modules import matches
 from poetry_lambda_plugin.layout.modules import module_names
+from poetry_lambda_plugin.layout.python_source import imports_in_text
 from poetry_lambda_plugin.sources.code_folders import TOOLS
 from poetry_lambda_plugin.sources.code_folders import Folder
 from poetry_lambda_plugin.sources.code_folders import is_file
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
+    from poetry_lambda_plugin.layout.own_files import ProjectFile
     from poetry_lambda_plugin.sources.code_folders import Element
     from poetry_lambda_plugin.sources.files import ExcludedPaths
-    from poetry_lambda_plugin.sources.files import ProjectFile
 
 
 HANDLER_MODULES = ("lambda_function.py", "handler.py", "app.py", "main.py")

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from poetry.utils.env import Env
     from requests import Session
 
-    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.runtime.platform import Target
 
 
 SUBMODULE_ERROR = re.compile(r"clone of '([^']+)' into submodule path")

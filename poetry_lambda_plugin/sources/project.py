@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -19,9 +18,10 @@ from poetry.core.exceptions import PoetryCoreError
 from poetry.core.pyproject.toml import PyProjectTOML
 
 from poetry_lambda_plugin.layout.modules import matches
+from poetry_lambda_plugin.layout.own_files import ProjectFile
+from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.sources.files import ExcludedPaths
 from poetry_lambda_plugin.sources.files import ProjectError
-from poetry_lambda_plugin.sources.files import ProjectFile
 from poetry_lambda_plugin.sources.files import files_below
 from poetry_lambda_plugin.sources.files import matching
 from poetry_lambda_plugin.sources.files import project_file
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from poetry.core.poetry import Poetry as CorePoetry
     from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.config import Include
+    from poetry_lambda_plugin.configuration.values import Include
     from poetry_lambda_plugin.sources.own_code import Wishes
 
 
@@ -61,31 +61,6 @@ class MissingPackageError(ProjectError):
         super().__init__(
             f"packages in pyproject.toml names {pattern!r}, but {base.resolve()} has no such file or folder."
         )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProjectSource:
-    """A project as it will be bundled."""
-
-    name: str
-    """Normalised name."""
-    pretty_name: str
-    """Name as the project writes it."""
-    version: str
-    summary: str
-    files: tuple[ProjectFile, ...]
-    """Sorted; where a path comes twice, the first file is meant."""
-    licences: tuple[ProjectFile, ...]
-    """With paths relative to the project's root."""
-    entry_points: Mapping[str, Mapping[str, str]]
-    """Object references by group and name."""
-    is_distribution: bool
-    """False where it has no metadata: `package-mode = false`."""
-    loose: tuple[str, ...] = ()
-    """What was taken although no package has it."""
-    missing_packages: tuple[str, ...] = ()
-    """What `packages` names, and nobody has."""
-    notes: tuple[str, ...] = ()
 
 
 def project_root(poetry: CorePoetry) -> Path:

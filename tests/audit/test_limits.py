@@ -10,10 +10,10 @@ from poetry_lambda_plugin.archive.writer import Sizes
 from poetry_lambda_plugin.audit.limits import excess
 from poetry_lambda_plugin.audit.limits import too_large
 from poetry_lambda_plugin.audit.limits import zipped_notes
-from poetry_lambda_plugin.config import BundleConfig
-from poetry_lambda_plugin.report.savings import Savings
-from poetry_lambda_plugin.target.runtimes import MAX_UNZIPPED_SIZE
-from poetry_lambda_plugin.target.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.audit.savings import Savings
+from poetry_lambda_plugin.configuration.values import BundleConfig
+from poetry_lambda_plugin.runtime.runtimes import MAX_UNZIPPED_SIZE
+from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
 
 
 MB = 1 << 20

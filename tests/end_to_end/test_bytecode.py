@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from poetry_lambda_plugin.sources import workers
+from poetry_lambda_plugin.bytecode import workers
 from tests.end_to_end.test_on_lambda import bundled
 from tests.support.projects import Locked
 from tests.support.runner import Outcome

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poetry_lambda_plugin.config import READERS
+from poetry_lambda_plugin.configuration.reading import READERS
+from poetry_lambda_plugin.runtime.platform import Target
+from poetry_lambda_plugin.runtime.platform import find_runtime
 from poetry_lambda_plugin.sources.building import missing_for_build
-from poetry_lambda_plugin.target.platform import Target
-from poetry_lambda_plugin.target.platform import find_runtime
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.wheels import MadeFile

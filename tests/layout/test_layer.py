@@ -9,7 +9,7 @@ import pytest
 from poetry_lambda_plugin.layout.layer import LayerError
 from poetry_lambda_plugin.layout.layer import layer_prefix
 from poetry_lambda_plugin.layout.layer import read_layer
-from poetry_lambda_plugin.target.platform import find_runtime
+from poetry_lambda_plugin.runtime.platform import find_runtime
 from tests.support.zips import Raw
 from tests.support.zips import zip_bytes
 

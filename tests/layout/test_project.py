@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from poetry_lambda_plugin.layout.distribution import chunks
+from poetry_lambda_plugin.layout.own_files import ProjectFile
+from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.project import UnreadableFileError
 from poetry_lambda_plugin.layout.project import project_distribution
-from poetry_lambda_plugin.sources.files import ProjectFile
-from poetry_lambda_plugin.sources.project import ProjectSource
 
 
 if TYPE_CHECKING:

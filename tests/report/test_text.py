@@ -9,9 +9,9 @@ from cleo.formatters.formatter import Formatter
 from poetry_lambda_plugin.report.text import escaped
 from poetry_lambda_plugin.report.text import heading
 from poetry_lambda_plugin.report.text import package_line
-from poetry_lambda_plugin.report.text import size
-from poetry_lambda_plugin.target.platform import Target
-from poetry_lambda_plugin.target.platform import find_runtime
+from poetry_lambda_plugin.runtime.platform import Target
+from poetry_lambda_plugin.runtime.platform import find_runtime
+from poetry_lambda_plugin.wording import size
 
 
 @pytest.mark.parametrize(

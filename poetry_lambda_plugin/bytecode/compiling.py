@@ -27,14 +27,14 @@ from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
+from poetry_lambda_plugin.bytecode.interpreters import Interpreters
+from poetry_lambda_plugin.bytecode.workers import Workers
 from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.sources.building import source_key
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
-from poetry_lambda_plugin.sources.interpreters import Interpreters
 from poetry_lambda_plugin.sources.known_files import FOLDER
 from poetry_lambda_plugin.sources.known_files import KnownFiles
 from poetry_lambda_plugin.sources.project import project_root
-from poetry_lambda_plugin.sources.workers import Workers
 
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
     from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.layout.bytecode import BytecodeSettings
-    from poetry_lambda_plugin.sources.interpreters import Interpreter
+    from poetry_lambda_plugin.bytecode.interpreters import Interpreter
+    from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
 
 
 FORMAT = "2"

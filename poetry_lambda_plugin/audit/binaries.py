@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
 
-    from poetry_lambda_plugin.target.platform import Target
+    from poetry_lambda_plugin.runtime.platform import Target
 
 
 MACHINES = {"x86_64": "x64", "arm64": "AArch64"}

@@ -39,3 +39,35 @@ def listing(name: str, known: Iterable[str], where: str) -> str:
         return f"{where} has {', '.join(names)}."
     closest = get_close_matches(name, names, n=MAX_LISTED, cutoff=0)
     return f"{where} has {', '.join(closest)} and {len(names) - MAX_LISTED} more."
+
+
+MEGABYTE = 1 << 20
+"""As AWS counts it (AWS page "Lambda quotas")."""
+
+
+def share(count: int, total: int) -> str:
+    """Write a part of a total."""
+    return f"{100 * count / total:.1f} %" if total else ""
+
+
+def size(count: int) -> str:
+    """Write bytes in megabytes of 1,048,576 bytes, small ones in kilobytes; always with one decimal."""
+    if count < MEGABYTE // 10:
+        return f"{count / 1024:.1f} KB"
+    return f"{count / MEGABYTE:.1f} MB"
+
+
+def round_size(count: int) -> str:
+    """Write a size that somebody chose: without decimals where it has none."""
+    return size(count).replace(".0 ", " ")
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number of things, one of them or several."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in whole seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
-from typing import Literal
-from typing import get_args
 
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
@@ -18,15 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poetry_lambda_plugin.archive.content import WheelContent
+    from poetry_lambda_plugin.configuration.values import BytecodeMode
     from poetry_lambda_plugin.layout.filters import PathFilter
     from poetry_lambda_plugin.layout.plan import BundlePlan
 
-
-BytecodeMode = Literal["checked-hash", "unchecked-hash"]
-MODES: tuple[BytecodeMode, ...] = get_args(BytecodeMode)
-
-OPTIMIZATIONS = (0, 1, 2)
-"""Levels of PYTHONOPTIMIZE, each with files of its own (PEP 488)."""
 
 OLDEST_PYTHON = (3, 7)
 """The first one with hash-based bytecode."""

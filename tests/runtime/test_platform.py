@@ -16,22 +16,22 @@ from packaging.markers import Marker
 from packaging.markers import default_environment
 from packaging.specifiers import SpecifierSet
 
-from poetry_lambda_plugin.target.platform import Target
-from poetry_lambda_plugin.target.platform import UnknownArchitectureError
-from poetry_lambda_plugin.target.platform import UnknownRuntimeError
-from poetry_lambda_plugin.target.platform import UnsuitableRuntimeError
-from poetry_lambda_plugin.target.platform import allowed_runtimes
-from poetry_lambda_plugin.target.platform import find_architecture
-from poetry_lambda_plugin.target.platform import find_runtime
-from poetry_lambda_plugin.target.platform import runtime_warnings
-from poetry_lambda_plugin.target.platform import target_for
-from poetry_lambda_plugin.target.runtimes import RUNTIMES
+from poetry_lambda_plugin.runtime.platform import Target
+from poetry_lambda_plugin.runtime.platform import UnknownArchitectureError
+from poetry_lambda_plugin.runtime.platform import UnknownRuntimeError
+from poetry_lambda_plugin.runtime.platform import UnsuitableRuntimeError
+from poetry_lambda_plugin.runtime.platform import allowed_runtimes
+from poetry_lambda_plugin.runtime.platform import find_architecture
+from poetry_lambda_plugin.runtime.platform import find_runtime
+from poetry_lambda_plugin.runtime.platform import runtime_warnings
+from poetry_lambda_plugin.runtime.platform import target_for
+from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from poetry_lambda_plugin.target.runtimes import Architecture
+    from poetry_lambda_plugin.runtime.runtimes import Architecture
 
 
 TODAY = date(2026, 11, 22)

@@ -17,10 +17,10 @@ from packaging.tags import cpython_tags
 from packaging.tags import parse_tag
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.target.runtimes import ARCHITECTURES
-from poetry_lambda_plugin.target.runtimes import RUNTIMES
-from poetry_lambda_plugin.target.runtimes import Architecture
-from poetry_lambda_plugin.target.runtimes import Runtime
+from poetry_lambda_plugin.runtime.runtimes import ARCHITECTURES
+from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
+from poetry_lambda_plugin.runtime.runtimes import Architecture
+from poetry_lambda_plugin.runtime.runtimes import Runtime
 
 
 if TYPE_CHECKING:

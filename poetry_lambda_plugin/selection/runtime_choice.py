@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from poetry_lambda_plugin.target.runtimes import Runtime
+    from poetry_lambda_plugin.runtime.runtimes import Runtime
 
 
 ChosenBy = Literal["configuration", "layers", "python-version", "newest", "lock", "build"]

@@ -10,9 +10,9 @@ from packaging.utils import canonicalize_name
 from packaging.utils import canonicalize_version
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.nearest import hint
-from poetry_lambda_plugin.nearest import listing
-from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
+from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
+from poetry_lambda_plugin.wording import hint
+from poetry_lambda_plugin.wording import listing
 
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.layout.layer import Layer
-    from poetry_lambda_plugin.sources.graph import DependencyGraph
-    from poetry_lambda_plugin.sources.lockfile import LockedPackage
-    from poetry_lambda_plugin.target.runtimes import Runtime
+    from poetry_lambda_plugin.runtime.runtimes import Runtime
+    from poetry_lambda_plugin.selection.graph import DependencyGraph
+    from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
 class UnknownPackageError(LambdaBundleError):

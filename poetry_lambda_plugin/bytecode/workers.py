@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from poetry_lambda_plugin.archive.content import Entry
-    from poetry_lambda_plugin.layout.bytecode import BytecodeMode
-    from poetry_lambda_plugin.layout.bytecode import BytecodeSettings
+    from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
+    from poetry_lambda_plugin.configuration.values import BytecodeMode
 
 
 FLAGS: Mapping[BytecodeMode, int] = {"checked-hash": 0b11, "unchecked-hash": 0b01}

@@ -12,7 +12,7 @@ from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.filters import SETS
 from poetry_lambda_plugin.layout.filters import PathFilter
-from poetry_lambda_plugin.target.runtimes import RUNTIME_PACKAGES
+from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.content import Entry
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.layout.plan import BundlePlan
-    from poetry_lambda_plugin.sources.graph import DependencyGraph
+    from poetry_lambda_plugin.selection.graph import DependencyGraph
 
 
 SET_OPTIONS = {f'exclude = ["@{name}"]': f"@{name}" for name in SETS}

@@ -21,10 +21,10 @@ from packaging.version import Version
 from poetry.config.config import PackageFilterPolicy
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.sources.lockfile import LockedFile
-from poetry_lambda_plugin.target.platform import WHEEL_ARCHITECTURES
-from poetry_lambda_plugin.target.platform import Target
-from poetry_lambda_plugin.target.runtimes import RUNTIMES
+from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
+from poetry_lambda_plugin.runtime.platform import Target
+from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
+from poetry_lambda_plugin.selection.locked import LockedFile
 
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.sources.lockfile import LockedPackage
+    from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
 BuildJudge: TypeAlias = "Callable[[Target, bool], str | None]"

@@ -14,11 +14,11 @@ from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import Member
-from poetry_lambda_plugin.layout.bytecode import BytecodeSettings
-from poetry_lambda_plugin.layout.bytecode import bytecode_path
-from poetry_lambda_plugin.layout.bytecode import bytecode_root
-from poetry_lambda_plugin.layout.bytecode import sources_of
-from poetry_lambda_plugin.layout.bytecode import with_bytecode
+from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
+from poetry_lambda_plugin.bytecode.placing import bytecode_path
+from poetry_lambda_plugin.bytecode.placing import bytecode_root
+from poetry_lambda_plugin.bytecode.placing import sources_of
+from poetry_lambda_plugin.bytecode.placing import with_bytecode
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.plan import BundlePlan
 

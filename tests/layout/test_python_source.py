@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_lambda_plugin.audit.sources import imported_modules
-from poetry_lambda_plugin.audit.sources import service_use
+from poetry_lambda_plugin.layout.botocore import service_use
+from poetry_lambda_plugin.layout.python_source import imported_modules
 
 
 @pytest.mark.parametrize(

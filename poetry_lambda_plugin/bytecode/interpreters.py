@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+from poetry_lambda_plugin.bytecode.placing import OLDEST_PYTHON
+from poetry_lambda_plugin.bytecode.workers import frames
+from poetry_lambda_plugin.bytecode.workers import started
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.layout.bytecode import OLDEST_PYTHON
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import source_key
-from poetry_lambda_plugin.sources.workers import frames
-from poetry_lambda_plugin.sources.workers import started
 
 
 if TYPE_CHECKING:

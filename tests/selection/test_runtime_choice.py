@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_lambda_plugin.sources.runtime_choice import choose_runtime
-from poetry_lambda_plugin.target.platform import find_runtime
+from poetry_lambda_plugin.runtime.platform import find_runtime
+from poetry_lambda_plugin.selection.runtime_choice import choose_runtime
 
 
 R12, R13, R14 = (find_runtime(f"python3.{minor}") for minor in (12, 13, 14))

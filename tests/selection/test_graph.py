@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from poetry_lambda_plugin.sources.exclusion import LeftOutPackage
-from poetry_lambda_plugin.sources.exclusion import exclude_layers
-from poetry_lambda_plugin.sources.exclusion import exclude_packages
-from poetry_lambda_plugin.sources.exclusion import imported_anyway
-from poetry_lambda_plugin.sources.exclusion import sdk_clashes
-from poetry_lambda_plugin.sources.graph import DependencyGraph
-from poetry_lambda_plugin.sources.lockfile import LockedPackage
-from poetry_lambda_plugin.target.platform import find_runtime
+from poetry_lambda_plugin.runtime.platform import find_runtime
+from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
+from poetry_lambda_plugin.selection.exclusion import exclude_layers
+from poetry_lambda_plugin.selection.exclusion import exclude_packages
+from poetry_lambda_plugin.selection.exclusion import imported_anyway
+from poetry_lambda_plugin.selection.exclusion import sdk_clashes
+from poetry_lambda_plugin.selection.graph import DependencyGraph
+from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
 def graph(direct: str, **needs: str) -> DependencyGraph:

@@ -1,0 +1,1 @@
+"""Compiled for the runtime, once it is known what the bundle holds."""

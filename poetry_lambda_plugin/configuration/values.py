@@ -1,0 +1,129 @@
+"""What a user wants of one bundle, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+from poetry_lambda_plugin.runtime.runtimes import DEFAULT_ARCHITECTURE
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from poetry_lambda_plugin.runtime.runtimes import Architecture
+    from poetry_lambda_plugin.runtime.runtimes import Runtime
+
+    Layer = Mapping[str, Any]
+    """Values of one origin (table, bundle, command line) by key, their types checked."""
+
+from typing import TYPE_CHECKING
+from typing import Literal
+from typing import get_args
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+BytecodeMode = Literal["checked-hash", "unchecked-hash"]
+
+
+MODES: tuple[BytecodeMode, ...] = get_args(BytecodeMode)
+
+
+OPTIMIZATIONS = (0, 1, 2)
+"""Levels of PYTHONOPTIMIZE, each with files of its own (PEP 488)."""
+
+
+LAYER_PATHS = ("python", "version-specific")
+
+
+ALL = "all"
+"""Stands for all of the project's own modules."""
+
+
+AUTO = "auto"
+"""Stands for the services that the project's sources ask clients for."""
+
+
+NONE = "none"
+
+
+NO_LIMIT = 1 << 63
+"""What NONE stands for as a size: more bytes than any file has."""
+
+
+TABLE = "tool.poetry-lambda-plugin"
+
+
+BUNDLES = "bundles"
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Files that a user wants in the bundle."""
+
+    path: str
+    """A file, a folder or a glob, relative to the project's root."""
+    to: str | None = None
+    """Where it goes in the bundle; None for its own relative path."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Which of the locked packages are wanted, in the words of `poetry install`."""
+
+    with_: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    all_extras: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BundleConfig:
+    """All that a user said about one bundle."""
+
+    bundle: str | None = None
+    """Name of its table below `bundles`; None without one."""
+    runtime: Runtime | None = None
+    """None for the newest that the project allows."""
+    runtime_set_by: str | None = None
+    """The option or the dotted key that names the runtime."""
+    architectures: tuple[Architecture, ...] = (DEFAULT_ARCHITECTURE,)
+    output: Path | None = None
+    """Absolute, with placeholders; None for the default."""
+    selection: Selection = Selection()
+    no_root: bool = False
+    only_root: bool = False
+    include: tuple[Include, ...] = ()
+    exclude: tuple[str, ...] = ()
+    exclude_packages: tuple[str, ...] = ()
+    """Normalised names; what only they need goes too."""
+    exclude_runtime_packages: bool = False
+    exclude_layers: tuple[Path, ...] = ()
+    """Layers whose distributions the function does without."""
+    botocore_services: tuple[str, ...] | None = None
+    """Services whose models are kept, or AUTO alone; None for all."""
+    layer: bool = False
+    layer_path: str = "python"
+    max_size: int | None = None
+    """Unzipped bytes that the bundle and its layers may have; None for less than Lambda's own limit."""
+    bytecode: BytecodeMode | None = None
+    bytecode_exclude: tuple[str, ...] = ()
+    """Patterns of sources that are not compiled."""
+    optimize: int = 0
+    """As PYTHONOPTIMIZE will be set."""
+    handler: str | None = None
+    modules: tuple[str, ...] | None = None
+    """The project's own modules, packages or patterns of them; None for all."""
+    scripts: bool = False
+    strict: bool = False
+
+    @property
+    def table(self) -> str:
+        """Name of the table in pyproject.toml that is this bundle's own."""
+        return f"{TABLE}.{BUNDLES}.{self.bundle}" if self.bundle else TABLE
