@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.savings import SET_OPTIONS
 from poetry_lambda_plugin.configuration.values import NO_LIMIT
-from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.runtime.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
 from poetry_lambda_plugin.wording import round_size
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.writer import Sizes
     from poetry_lambda_plugin.audit.savings import Savings
     from poetry_lambda_plugin.configuration.values import BundleConfig
-    from poetry_lambda_plugin.report.bundle_report import BundleReport
 
 
 WAYS_OUT = {
@@ -35,14 +33,6 @@ WAYS_OUT = {
 """What is left to do where no option helps, by whether the limit is Lambda's."""
 
 OTHER_SERVICES = "If it is for another service than Lambda, name that one's limit as `max-size`."
-
-
-class MaxSizeError(LambdaBundleError):
-    """Bundles that are larger than Lambda or the user allows."""
-
-    def __init__(self, message: str, reports: Sequence[BundleReport]) -> None:
-        self.reports = reports
-        super().__init__(message)
 
 
 def zipped_notes(total: Sizes, output: Path, *, layer: bool) -> Iterator[str]:

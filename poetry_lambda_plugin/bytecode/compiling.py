@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.bytecode.interpreters import Interpreter
-    from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
+    from poetry_lambda_plugin.bytecode.placing import Compilation
 
 
 FORMAT = "2"
@@ -120,41 +120,37 @@ class Compiler:
         """Return what would compile; raises NoInterpreterError and NoHashBasedBytecodeError."""
         return self._interpreters.find(python)
 
-    def compiled(
-        self,
-        sources: Mapping[str, Entry],
-        settings: BytecodeSettings,
-        python: tuple[int, int],
-        root: str,
-        *,
-        only_at_hand: bool = False,
-    ) -> Bytecode | None:
-        """Return the bytecode of sources, which are mapped by its path.
+    def at_hand(self, compilation: Compilation) -> Bytecode | None:
+        """Return bytecode that has been compiled before; None where some has not. Nothing is compiled."""
+        archives = self._wanted(compilation, self.interpreter(compilation.python))
+        return None if any(map(self._is_missing, archives)) else self._bytecode(compilation, archives)
 
-        `root` is the folder that the bundle is unpacked to. With `only_at_hand` nothing is compiled, and
-        the result is None where that would be needed. Raises NoInterpreterError and CrashError.
-        """
-        interpreter = self.interpreter(python)
-        groups = self._groups(sources)
-        keys = [_key(group, interpreter, settings, root) for group in groups]
-        missing = {k: g for k, g in zip(keys, groups, strict=True) if self._archive(k) is None}
-        if missing and only_at_hand:
-            return None
+    def compiled(self, compilation: Compilation) -> Bytecode:
+        """Return bytecode, compiled where need be; raises NoInterpreterError and CrashError."""
+        interpreter = self.interpreter(compilation.python)
+        archives = self._wanted(compilation, interpreter)
+        missing = {key: group for key, group in archives.items() if self._is_missing(key)}
+        if missing and self._interpreters.answering(compilation.python) != interpreter:
+            # replaced by another one that looks the same from outside
+            return self.compiled(compilation)
         if missing:
-            if self._interpreters.answering(python) != interpreter:
-                # replaced by another one that looks the same from outside
-                return self.compiled(sources, settings, python, root)
             count = sum(len(group.sources) for group in missing.values())
             self._observer.compiling(count, interpreter.version)
-            self._compile(missing, interpreter, settings, root)
+            self._compile(missing, interpreter, compilation)
             self._observer.compiled()
-        members = {
-            member.name: WheelContent(self._made[key], member)
-            for key in keys
-            for member in read_members(self._made[key])
-        }
-        found = {path: members[path] for path in sources if path in members}
-        return Bytecode(found, len(sources) - len(found), interpreter.version)
+        return self._bytecode(compilation, archives)
+
+    def _wanted(self, compilation: Compilation, interpreter: Interpreter) -> Mapping[str, SourceGroup]:
+        """Return the archives that a bundle's bytecode is in, by key."""
+        groups = self._groups(compilation.sources)
+        return {_key(group, interpreter, compilation): group for group in groups}
+
+    def _bytecode(self, compilation: Compilation, archives: Iterable[str]) -> Bytecode:
+        made = [self._made[key] for key in archives]
+        members = {m.name: WheelContent(path, m) for path in made for m in read_members(path)}
+        found = {path: members[path] for path in compilation.sources if path in members}
+        version = self.interpreter(compilation.python).version
+        return Bytecode(found, len(compilation.sources) - len(found), version)
 
     def _groups(self, sources: Mapping[str, Entry]) -> tuple[SourceGroup, ...]:
         """Sort sources by what they are taken from."""
@@ -169,8 +165,8 @@ class Compiler:
             for key, group in groups.items()
         )
 
-    def _archive(self, key: str) -> Path | None:
-        """Return the archive with a group's bytecode, if there is a sound one."""
+    def _is_missing(self, key: str) -> bool:
+        """Tell whether there is no sound archive with a group's bytecode."""
         if key not in self._made and not self._poetry.disable_cache:
             known = self._known.find(key)
             if known is not None and known.path.stem == key:
@@ -178,14 +174,10 @@ class Compiler:
                 # younger than what is swept away as unused
                 with suppress(OSError):
                     os.utime(known.path)
-        return self._made.get(key)
+        return key not in self._made
 
     def _compile(
-        self,
-        groups: Mapping[str, SourceGroup],
-        interpreter: Interpreter,
-        settings: BytecodeSettings,
-        root: str,
+        self, groups: Mapping[str, SourceGroup], interpreter: Interpreter, compilation: Compilation
     ) -> None:
         """Compile groups, the largest pieces first, and write the archive of each when it is complete."""
         pieces = [(key, piece) for key, group in groups.items() for piece in _pieces(group.sources)]
@@ -195,7 +187,7 @@ class Compiler:
         with Workers(interpreter.path, self._temporary) as workers:
             futures: dict[Future[Mapping[str, bytes]], str] = {}
             for key, piece in pieces:
-                futures[workers.submit(piece, settings, root)] = key
+                futures[workers.submit(piece, compilation.settings, compilation.root)] = key
                 waited_for[key] += 1
             for future in as_completed(futures):
                 key = futures[future]
@@ -239,12 +231,13 @@ def _sources_hash(sources: Iterable[Entry]) -> str:
     return state.hexdigest()
 
 
-def _key(group: SourceGroup, interpreter: Interpreter, settings: BytecodeSettings, root: str) -> str:
+def _key(group: SourceGroup, interpreter: Interpreter, compilation: Compilation) -> str:
     """Return a key that changes with all that a group's archive depends on."""
     names = [
         (e.content.member.name if isinstance(e.content, WheelContent) else "", e.path)
         for e in group.sources.values()
     ]
+    settings, root = compilation.settings, compilation.root
     kind = (FORMAT, deflate.__version__, interpreter.build, settings.mode, str(settings.optimize), root)
     return source_key("bytecode", *kind, group.origin, repr(names))
 

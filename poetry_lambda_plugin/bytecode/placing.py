@@ -38,9 +38,24 @@ class BytecodeSettings:
     optimize: int
 
 
-def bytecode_root(plan: BundlePlan) -> str:
-    """Return the folder that Lambda unpacks a bundle to, which tracebacks show."""
-    return LAYER_ROOT if plan.prefix else FUNCTION_ROOT
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compilation:
+    """All that a bundle's bytecode is made of."""
+
+    sources: Mapping[str, Entry]
+    """What is compiled, by the path of its bytecode and sorted by it."""
+    settings: BytecodeSettings
+    python: tuple[int, int]
+    root: str
+    """The folder that Lambda unpacks the bundle to, which tracebacks show."""
+
+
+def compilation(plan: BundlePlan, settings: BytecodeSettings, python: tuple[int, int]) -> Compilation:
+    """Decide what of a bundle is compiled."""
+    root = LAYER_ROOT if plan.prefix else FUNCTION_ROOT
+    return Compilation(
+        sources=sources_of(plan, settings, python), settings=settings, python=python, root=root
+    )
 
 
 def bytecode_path(source: str, python: tuple[int, int], optimize: int) -> str:

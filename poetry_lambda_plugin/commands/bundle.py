@@ -27,9 +27,8 @@ from poetry.console.commands.group_command import GroupCommand
 from poetry.console.exceptions import PoetryRuntimeError
 from poetry.exceptions import PoetryError
 
-from poetry_lambda_plugin.audit.limits import MaxSizeError
-from poetry_lambda_plugin.bundler import Circumstances
-from poetry_lambda_plugin.bundler import make_bundles
+from poetry_lambda_plugin.bundling import Circumstances
+from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.commands.options import UnknownOptionError
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
@@ -44,8 +43,9 @@ from poetry_lambda_plugin.configuration.reading import hint_below_poetry
 from poetry_lambda_plugin.configuration.reading import misnamed_tables
 from poetry_lambda_plugin.configuration.reading import source_date_epoch
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.job import StrictError
+from poetry_lambda_plugin.findings import StrictError
 from poetry_lambda_plugin.report import text
+from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.json import json_document
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import BuildFailedError
@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from cleo.io.io import IO
     from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.bundler import Observer
+    from poetry_lambda_plugin.bundling import Observer
+    from poetry_lambda_plugin.findings import Finding
     from poetry_lambda_plugin.report.bundle_report import BundleReport
 
 
@@ -141,7 +142,7 @@ class BundleCommand(GroupCommand):
     ]
     loggers: ClassVar[list[str]] = []
 
-    _ignored: tuple[str, ...] = ()
+    _ignored: tuple[Finding, ...] = ()
     """Warnings of tables that are not read, to be told before an error that they may explain."""
 
     def run(self, io: IO) -> int:
@@ -233,15 +234,15 @@ class BundleCommand(GroupCommand):
             if not self._is_json:
                 self._report_text(report)
             # two architectures of one bundle mostly have the same ones
-            told = {warning for other in done for warning in other.warnings}
-            self._warn(warning for warning in report.warnings if warning not in told)
+            told = {finding for other in done for finding in other.findings}
+            self._warn(finding for finding in report.findings if finding not in told)
             done.append(report)
         if self._is_json:
             self.io.output.write_line(json_document(done), verbosity=Verbosity.QUIET)
 
-    def _warn(self, warnings: Iterable[str]) -> None:
-        for warning in warnings:
-            self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
+    def _warn(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self.line_error(f"<warning>Warning: {text.escaped(finding.message)}</warning>")
 
     def _report_error(self, error: LambdaBundleError) -> None:
         if isinstance(error, MaxSizeError):

@@ -31,6 +31,7 @@ from poetry_lambda_plugin.configuration.values import BytecodeMode
 from poetry_lambda_plugin.configuration.values import Include
 from poetry_lambda_plugin.configuration.values import Selection
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.filters import check_patterns
 from poetry_lambda_plugin.runtime.platform import find_architecture
 from poetry_lambda_plugin.runtime.platform import find_runtime
@@ -133,12 +134,13 @@ def bundle_configs(
     return tuple(_config(name, _merged(common, layers[name], spoken)) for name in chosen)
 
 
-def misnamed_tables(document: Mapping[str, Any]) -> Iterator[str]:
+def misnamed_tables(document: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield a warning for each table of pyproject.toml that was likely meant to be this plugin's."""
     for where, tables in (("", document), ("tool.", document.get("tool", {}))):
         for name, value in tables.items():
             if f"{where}{name}" != TABLE and isinstance(value, Mapping) and _resembles_ours(name, value):
-                yield f"[{where}{name}] in pyproject.toml is ignored: the table's name is [{TABLE}]."
+                words = f"[{where}{name}] in pyproject.toml is ignored: the table's name is [{TABLE}]."
+                yield Finding("table-ignored", words, f"{where}{name}")
 
 
 def hint_below_poetry(words: str) -> str:

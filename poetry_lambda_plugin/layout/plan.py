@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.distribution import LeftOut
 from poetry_lambda_plugin.layout.distribution import content_digest
 from poetry_lambda_plugin.layout.distribution import record_content
@@ -59,7 +60,7 @@ class BundlePlan:
     """Sorted by path, each path once."""
     distributions: tuple[PlannedDistribution, ...]
     """The project first, then by name."""
-    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     prefix: str = ""
     """Folder that all paths begin with: a layer's."""
@@ -91,15 +92,16 @@ def plan_bundle(
     """
     places: dict[str, Entry] = {}
     planned: list[PlannedDistribution] = []
-    warnings: list[str] = []
+    findings: list[Finding] = []
     for distribution in sorted(distributions, key=lambda d: (not d.is_project, d.name)):
         kept, left_out, conflicts = _place(distribution, places, exclusions)
-        warnings += conflicts
+        findings += conflicts
         lost = len(kept) < len(distribution.entries)
         record = distribution.record_path
         if record is not None and record in places:
             left_out.append(LeftOut(record, f"{places[record].owner} has it too"))
-            warnings.append(f"{record} is in {places[record].owner} and in {distribution.name}.")
+            words = f"{record} is in {places[record].owner} and in {distribution.name}."
+            findings.append(Finding("path-conflict", words, record))
         elif record is not None and exclusions.reason(record) is None:
             content = record_content(distribution, kept, changed=distribution.changed or lost)
             kept.append(Entry(record, content, owner=distribution.name))
@@ -116,20 +118,20 @@ def plan_bundle(
             )
         )
     _check_folders(places)
-    warnings += _unused_patterns(exclusions.paths, places, planned)
+    findings += _unused_patterns(exclusions.paths, places, planned)
     entries = tuple(sorted(places.values(), key=attrgetter("path")))
     if prefix:
         entries = tuple(entry._replace(path=prefix + entry.path) for entry in entries)
-    return BundlePlan(entries=entries, distributions=tuple(planned), warnings=tuple(warnings), prefix=prefix)
+    return BundlePlan(entries=entries, distributions=tuple(planned), findings=tuple(findings), prefix=prefix)
 
 
 def _place(
     distribution: Distribution, places: dict[str, Entry], exclusions: Exclusions
-) -> tuple[list[Entry], list[LeftOut], list[str]]:
+) -> tuple[list[Entry], list[LeftOut], list[Finding]]:
     """Return the files that stay, those left out, and a warning for each path that another one has."""
     own: dict[str, Entry] = {}
     left_out: list[LeftOut] = []
-    warnings: list[str] = []
+    findings: list[Finding] = []
     for entry in distribution.entries:
         if _escapes(entry.path):
             raise EscapingPathError(entry.path, distribution.name)
@@ -143,13 +145,14 @@ def _place(
             continue
         left_out.append(LeftOut(entry.path, f"{other.owner} has it too"))
         if entry.path in own:
-            warnings.append(f"{entry.path} is in {distribution.name} twice: the first one is bundled.")
+            words = f"{entry.path} is in {distribution.name} twice: the first one is bundled."
         else:
-            warnings.append(
+            words = (
                 f"{entry.path} is in {other.owner} and in {distribution.name} with other bytes: "
                 f"the one of {other.owner} is bundled."
             )
-    return list(own.values()), left_out, warnings
+        findings.append(Finding("path-conflict", words, entry.path))
+    return list(own.values()), left_out, findings
 
 
 def _escapes(path: str) -> bool:
@@ -160,12 +163,15 @@ def _escapes(path: str) -> bool:
 
 def _unused_patterns(
     path_filter: PathFilter, places: Iterable[str], planned: Iterable[PlannedDistribution]
-) -> list[str]:
+) -> list[Finding]:
     """Warn of patterns that leave nothing out, for they are likely misspelt."""
     if not path_filter.patterns:
         return []
     paths = [*places, *(left.path for distribution in planned for left in distribution.left_out)]
-    return [f"exclude: {pattern!r} matches nothing in the bundle." for pattern in path_filter.unused(paths)]
+    return [
+        Finding("pattern-unused", f"exclude: {pattern!r} matches nothing in the bundle.", pattern)
+        for pattern in path_filter.unused(paths)
+    ]
 
 
 def _same_bytes(one: Content, other: Content) -> bool:

@@ -23,11 +23,12 @@ from poetry_lambda_plugin.report.bundle_report import Difference
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from pathlib import Path
 
-    from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import PackageReport
 
 
 OTHER_FILES = "(other files)"
@@ -90,18 +91,20 @@ def read_bundle(path: Path) -> OldBundle:
     return OldBundle(sizes, listings)
 
 
-def difference(old: OldBundle, report: BundleReport, owners: Mapping[str, str]) -> tuple[Difference, ...]:
-    """Return what has changed, what grew most first.
+def differences(
+    old: OldBundle, project: str, packages: Iterable[PackageReport], owners: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    """Return what has changed since an old bundle, what grew most first.
 
-    `owners` are those of the new bundle's files, by path: an old file that no RECORD lists, such as one of
-    a project without a package, is taken for the same one's.
+    `packages` are those of the new bundle, `owners` those of its files, by path: an old file that no RECORD
+    lists, such as one of a project without a package, is taken for the same one's.
     """
     new = {
         package.name: PackageSize(package.version, package.sizes.zipped, package.sizes.unzipped)
-        for package in report.packages
+        for package in packages
         if package.sizes and package.sizes.files
     }
-    before = _packages(old, report.project, owners, {name: size.version for name, size in new.items()})
+    before = _packages(old, project, owners, {name: size.version for name, size in new.items()})
     changes = [_difference(name, before.get(name), new.get(name)) for name in before.keys() | new.keys()]
     return tuple(
         sorted(

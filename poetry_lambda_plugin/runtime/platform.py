@@ -17,6 +17,7 @@ from packaging.tags import cpython_tags
 from packaging.tags import parse_tag
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.runtime.runtimes import ARCHITECTURES
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
 from poetry_lambda_plugin.runtime.runtimes import Architecture
@@ -26,7 +27,6 @@ from poetry_lambda_plugin.runtime.runtimes import Runtime
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Collection
-    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from datetime import date
@@ -214,24 +214,31 @@ def target_for(
 
 def runtime_warnings(
     runtime: Runtime, allows: Callable[[str], bool], constraint: str, today: date
-) -> Iterable[str]:
+) -> Iterator[Finding]:
     """Yield what a user should know about a runtime before deploying to it."""
     if not runtime.known:
-        yield (
+        yield Finding(
+            "runtime-unknown",
             f"{runtime.name} is not known to this version of the plugin: "
-            f"the facts of {RUNTIMES[-1].name} are assumed (glibc {runtime.glibc_version})."
+            f"the facts of {RUNTIMES[-1].name} are assumed (glibc {runtime.glibc_version}).",
+            runtime.name,
         )
     elif runtime.preview:
-        yield f"{runtime.name} is a preview on Lambda, not meant for production."
+        preview = f"{runtime.name} is a preview on Lambda, not meant for production."
+        yield Finding("runtime-preview", preview, runtime.name)
     if runtime.deprecation and runtime.deprecation <= today:
-        yield (
+        yield Finding(
+            "runtime-deprecated",
             f"{runtime.name} is deprecated by AWS since {runtime.deprecation.isoformat()}: "
-            "it gets no security patches, and AWS will block new functions and updates."
+            "it gets no security patches, and AWS will block new functions and updates.",
+            runtime.name,
         )
     if not allows(runtime.python_full_version):
-        yield (
+        yield Finding(
+            "runtime-outdated",
             f"The project's Python constraint {constraint!r} asks for a newer Python than "
-            f"{runtime.python_full_version}, the newest one known on Lambda's {runtime.name}."
+            f"{runtime.python_full_version}, the newest one known on Lambda's {runtime.name}.",
+            runtime.name,
         )
 
 

@@ -16,7 +16,7 @@ from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import Member
 from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
 from poetry_lambda_plugin.bytecode.placing import bytecode_path
-from poetry_lambda_plugin.bytecode.placing import bytecode_root
+from poetry_lambda_plugin.bytecode.placing import compilation
 from poetry_lambda_plugin.bytecode.placing import sources_of
 from poetry_lambda_plugin.bytecode.placing import with_bytecode
 from poetry_lambda_plugin.layout.filters import PathFilter
@@ -28,7 +28,7 @@ SETTINGS = BytecodeSettings(mode="checked-hash", exclude=PathFilter(), optimize=
 
 def plan(*paths: str, prefix: str = "") -> BundlePlan:
     entries = tuple(Entry(prefix + path, FileContent(Path(path), 1), owner="a") for path in sorted(paths))
-    return BundlePlan(entries=entries, distributions=(), warnings=(), prefix=prefix)
+    return BundlePlan(entries=entries, distributions=(), findings=(), prefix=prefix)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_only_modules_are_compiled() -> None:
     """Sources are; scripts that we write, stubs, data and what is compiled already are not."""
     given = plan("a.py", "a.pyi", "b.pyc", "c.so", "data.txt")
     script = Entry("bin/run.py", BytesContent(b"#!/var/lang/bin/python3.12\n"))
-    given = BundlePlan(entries=(*given.entries, script), distributions=(), warnings=())
+    given = BundlePlan(entries=(*given.entries, script), distributions=(), findings=())
 
     assert list(sources_of(given, SETTINGS, (3, 12))) == ["__pycache__/a.cpython-312.pyc"]
 
@@ -110,4 +110,4 @@ def test_bytecode_is_sorted_in_and_belongs_to_its_source() -> None:
 )
 def test_root_is_lambdas(prefix: str, root: str) -> None:
     """Bytecode names the place where Lambda unpacks the bundle."""
-    assert bytecode_root(plan(prefix=prefix)) == root
+    assert compilation(plan(prefix=prefix), SETTINGS, (3, 12)).root == root

@@ -27,6 +27,7 @@ from poetry_lambda_plugin.layout.plan import PathConflictError
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
+from tests.support.findings import messages
 from tests.support.wheels import make_wheel
 from tests.support.zips import Raw
 from tests.support.zips import zip_bytes
@@ -104,7 +105,7 @@ def test_equal_bytes_are_one_file(tmp_path: Path) -> None:
 
     plan = plan_bundle(parts, ALL)
 
-    assert plan.warnings == ()
+    assert plan.findings == ()
     assert [entry.owner for entry in plan.entries if entry.path == "ns/__init__.py"] == ["a"]
     assert all(part.left_out == () for part in plan.distributions)
     assert {"ns/a.py", "ns/b.py"} <= set(contents(plan))
@@ -117,7 +118,7 @@ def test_first_name_wins() -> None:
     plan = plan_bundle([distribution("b", {"x.py": "b"}), distribution("a", {"x.py": "a"})], ALL)
 
     assert contents(plan) == {"x.py": b"a"}
-    assert plan.warnings == ("x.py is in a and in b with other bytes: the one of a is bundled.",)
+    assert messages(plan.findings) == ["x.py is in a and in b with other bytes: the one of a is bundled."]
     assert [part.left_out for part in plan.distributions] == [(), (("x.py", "a has it too"),)]
 
 
@@ -128,7 +129,7 @@ def test_project_wins() -> None:
     )
 
     assert contents(plan) == {"x.py": b"z"}
-    assert plan.warnings == ("x.py is in z and in a with other bytes: the one of z is bundled.",)
+    assert messages(plan.findings) == ["x.py is in z and in a with other bytes: the one of z is bundled."]
     assert [part.name for part in plan.distributions] == ["z", "a"]
 
 
@@ -136,10 +137,10 @@ def test_each_loser_is_warned_of() -> None:
     """Three distributions with one path give two warnings."""
     plan = plan_bundle([distribution(name, {"x.py": name}) for name in "abc"], ALL)
 
-    assert plan.warnings == (
+    assert messages(plan.findings) == [
         "x.py is in a and in b with other bytes: the one of a is bundled.",
         "x.py is in a and in c with other bytes: the one of a is bundled.",
-    )
+    ]
 
 
 def test_compares_bytes_not_checksums(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_compares_bytes_not_checksums(tmp_path: Path) -> None:
     plan = plan_bundle([wheel(tmp_path, "a", {"x": one}), wheel(tmp_path, "b", {"x": other})], ALL)
 
     assert contents(plan)["x"] == one
-    assert len(plan.warnings) == 1
+    assert len(plan.findings) == 1
 
 
 def test_path_twice_in_one_distribution(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_path_twice_in_one_distribution(tmp_path: Path) -> None:
     plan = plan_bundle([part], ALL)
 
     assert contents(plan)["x.py"] == b"1"
-    assert plan.warnings == ("x.py is in a twice: the first one is bundled.",)
+    assert messages(plan.findings) == ["x.py is in a twice: the first one is bundled."]
     check_record(contents(plan), "a-1.0.dist-info/RECORD", set(contents(plan)))
 
 
@@ -171,7 +172,7 @@ def test_same_file_twice_in_one_distribution(tmp_path: Path) -> None:
 
     plan = plan_bundle([part], ALL)
 
-    assert plan.warnings == ()
+    assert plan.findings == ()
     check_record(contents(plan), "a-1.0.dist-info/RECORD", set(contents(plan)))
 
 
@@ -287,7 +288,7 @@ def test_compares_files_of_all_kinds(tmp_path: Path) -> None:
 
     plan = plan_bundle([wheel(tmp_path, "a", {"x.py": "same"}), project], ALL)
 
-    assert plan.warnings == ()
+    assert plan.findings == ()
     assert next(entry for entry in plan.entries if entry.path == "x.py").content == FileContent(file, 4)
 
 
@@ -319,10 +320,10 @@ def test_warns_of_patterns_that_match_nothing() -> None:
         [distribution("a", {"a.py": "", "b.md": ""})], excluding("*.md", "*.rst", "!c.py", "# x", "@tests")
     )
 
-    assert plan.warnings == (
+    assert messages(plan.findings) == [
         "exclude: '*.rst' matches nothing in the bundle.",
         "exclude: '@tests' matches nothing in the bundle.",
-    )
+    ]
 
 
 def test_services_are_left_out_with_their_reason() -> None:

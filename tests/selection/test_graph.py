@@ -12,6 +12,7 @@ from poetry_lambda_plugin.selection.exclusion import imported_anyway
 from poetry_lambda_plugin.selection.exclusion import sdk_clashes
 from poetry_lambda_plugin.selection.graph import DependencyGraph
 from poetry_lambda_plugin.selection.locked import LockedPackage
+from tests.support.findings import messages
 
 
 def graph(direct: str, **needs: str) -> DependencyGraph:
@@ -101,7 +102,7 @@ def clashes(
     made_up: DependencyGraph, kept: LockedPackage, gone: str, runtime: str = "python3.9"
 ) -> list[str]:
     left_out = [LeftOutPackage(name, "1.0", "excluded") for name in gone.split()]
-    return list(sdk_clashes([kept], left_out, made_up, find_runtime(runtime)))
+    return messages(sdk_clashes([kept], left_out, made_up, find_runtime(runtime)))
 
 
 def test_clash_names_both_sides() -> None:
@@ -156,7 +157,7 @@ def test_excluded_but_imported(excluded: str, module: str, warned: bool) -> None
         "That works only where a layer or the runtime has it."
     )
 
-    assert list(imported_anyway([excluded], [module])) == ([message] if warned else [])
+    assert messages(imported_anyway([excluded], [module])) == ([message] if warned else [])
 
 
 def test_no_layers_leave_everything() -> None:
