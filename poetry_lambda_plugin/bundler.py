@@ -17,7 +17,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Protocol
 
-from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.archive.writer import EARLIEST
@@ -399,7 +398,7 @@ def _explanation(job: BundleJob, plan: BundlePlan, digest: ArchiveDigest) -> Exp
     """Work out why each package is there, what takes the room and what could be saved."""
     graph = job.graph()
     sized = [
-        FileReport(entry.path, packed, content_size(entry.content))
+        FileReport(entry.path, packed, entry.content.size)
         for entry, packed in zip(plan.entries, digest.packed_sizes, strict=True)
     ]
     return Explanation(

@@ -19,8 +19,8 @@ from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import Member
-from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_members
+from poetry_lambda_plugin.archive.reader import read_whole
 from poetry_lambda_plugin.layout.distribution import Distribution
 from poetry_lambda_plugin.layout.distribution import LeftOut
 
@@ -59,12 +59,7 @@ class Wheel:
 
     def read(self, member: Member) -> bytes:
         """Return the uncompressed bytes of a metadata file or a script; refuses what is too large for one."""
-        if member.size > MAX_METADATA:
-            raise InvalidArchiveError(
-                self.path.name, f"it has {member.size:,} bytes, too many for its kind", member.name
-            )
-        with self.path.open("rb") as file:
-            return b"".join(read_data(file, member, self.path.name))
+        return read_whole(self.path, member, MAX_METADATA)
 
 
 def read_wheel(path: Path, name: str, version: str) -> Wheel:
@@ -130,7 +125,7 @@ def wheel_distribution(
         left_out=tuple(left_out),
         record_path=record,
         record=WheelContent(wheel.path, next(m for m in wheel.members if m.name == record)),
-        changed=moved or bool(left_out) or any(isinstance(e.content, BytesContent) for e in entries),
+        changed=moved or bool(left_out) or any(e.content.source is None for e in entries),
         is_project=is_project,
     )
 

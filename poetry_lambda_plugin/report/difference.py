@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from poetry_lambda_plugin.archive.reader import CENTRAL_HEADER
-from poetry_lambda_plugin.archive.reader import LOCAL_HEADER
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import Member
 from poetry_lambda_plugin.archive.reader import read_data
@@ -86,7 +84,7 @@ def read_bundle(path: Path) -> OldBundle:
         raise OldBundleError(f"--diff: {path} can't be compared with: a RECORD in it is broken.") from error
     except OSError as error:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
-    sizes = {name: FileSize(_packed_size(member), member.size) for name, member in members.items()}
+    sizes = {name: FileSize(member.packed_size, member.size) for name, member in members.items()}
     return OldBundle(sizes, listings)
 
 
@@ -162,7 +160,3 @@ def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
             rows = csv.reader(io.StringIO(text, newline=""))
             paths = tuple(f"{site}/{row[0]}" if site else row[0] for row in rows if row)
             yield Listing(canonicalize_name(project), version, paths)
-
-
-def _packed_size(member: Member) -> int:
-    return member.compressed_size + LOCAL_HEADER.size + CENTRAL_HEADER.size + 2 * len(member.raw_name)

@@ -8,7 +8,6 @@ import pytest
 
 from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from tests.support.wheels import make_wheel
@@ -46,7 +45,7 @@ def lay_out_files(
 
 def contents(distribution: Distribution) -> dict[str, bytes]:
     """Return the files without the metadata that every wheel has."""
-    return {e.path: b"".join(chunks(e.content)) for e in distribution.entries if e.path not in METADATA}
+    return {e.path: e.read() for e in distribution.entries if e.path not in METADATA}
 
 
 def refusal(folder: Path, wheel: MadeFile, interpreter: str | None = None) -> tuple[str | None, str]:
