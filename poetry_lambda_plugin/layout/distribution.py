@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import read_whole
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
 
 MAX_RECORD = 64 << 20
 """Bytes that a RECORD may have; one of 65,534 files has about 8 MB."""
+
+
+class Release(NamedTuple):
+    """What a `.dist-info` folder says it is of."""
+
+    name: str
+    """Normalised."""
+    version: str
 
 
 class LeftOut(NamedTuple):
@@ -55,6 +65,14 @@ class Distribution:
     changed: bool = True
     """Whether the wheel's RECORD is no longer true."""
     is_project: bool = False
+
+
+def release_of(folder: str) -> Release | None:
+    """Return whose `.dist-info` a folder's name says it is; None for other folders."""
+    stem = folder.removesuffix(".dist-info")
+    # old wheels have dashes in names; in no version there is one
+    name, dash, version = stem.rpartition("-")
+    return Release(canonicalize_name(name), version) if dash and stem != folder else None
 
 
 def record_content(distribution: Distribution, entries: Iterable[Entry], *, changed: bool) -> Content:
