@@ -1,8 +1,7 @@
 """Raw, distrustful access to the members of a ZIP archive.
 
-Field names and offsets follow PKWARE's APPNOTE.TXT 6.3.10, whose section numbers the comments give.
 Everything that one record says is held against what the others say, since two readers that believe
-different records would see different files (CVE-2025-54368 and its kin).
+different records would see different files (CVE-2025-54368 and its kin). Section numbers are APPNOTE.TXT's.
 """
 
 from __future__ import annotations
@@ -20,6 +19,33 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 from typing import Protocol
 
+from poetry_lambda_plugin.archive.format import BZIP2
+from poetry_lambda_plugin.archive.format import CENTRAL_HEADER
+from poetry_lambda_plugin.archive.format import CENTRAL_SIGNATURE
+from poetry_lambda_plugin.archive.format import DATA_DESCRIPTOR
+from poetry_lambda_plugin.archive.format import DEFLATED
+from poetry_lambda_plugin.archive.format import ENCRYPTED
+from poetry_lambda_plugin.archive.format import END_RECORD
+from poetry_lambda_plugin.archive.format import END_SIGNATURE
+from poetry_lambda_plugin.archive.format import LOCAL_HEADER
+from poetry_lambda_plugin.archive.format import LOCAL_SIGNATURE
+from poetry_lambda_plugin.archive.format import LZMA
+from poetry_lambda_plugin.archive.format import LZMA_END_MARKER
+from poetry_lambda_plugin.archive.format import MAX_COMMENT
+from poetry_lambda_plugin.archive.format import MAX_DESCRIPTOR
+from poetry_lambda_plugin.archive.format import METHODS
+from poetry_lambda_plugin.archive.format import SENTINEL_16
+from poetry_lambda_plugin.archive.format import SENTINEL_32
+from poetry_lambda_plugin.archive.format import SENTINELS
+from poetry_lambda_plugin.archive.format import STORED
+from poetry_lambda_plugin.archive.format import UNICODE_PATH_EXTRA
+from poetry_lambda_plugin.archive.format import UTF8_NAME
+from poetry_lambda_plugin.archive.format import ZIP64_END_RECORD
+from poetry_lambda_plugin.archive.format import ZIP64_END_SIGNATURE
+from poetry_lambda_plugin.archive.format import ZIP64_EXTRA
+from poetry_lambda_plugin.archive.format import ZIP64_LOCATOR
+from poetry_lambda_plugin.archive.format import ZIP64_LOCATOR_SIGNATURE
+from poetry_lambda_plugin.archive.format import ZSTANDARD
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
@@ -31,45 +57,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
-STORED = 0
-DEFLATED = 8
-BZIP2 = 12
-LZMA = 14
-ZSTANDARD = 93
-METHODS = frozenset({STORED, DEFLATED, BZIP2, LZMA, ZSTANDARD})
-
-ENCRYPTED = 0x1 | 0x40 | 0x2000
-"""General purpose bits of traditional, strong and central directory encryption (4.4.4)."""
-LZMA_END_MARKER = 0x2
-DATA_DESCRIPTOR = 0x8
-UTF8_NAME = 0x800
-
-LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-CENTRAL_HEADER = struct.Struct("<4s6H3L5H2L")
-END_RECORD = struct.Struct("<4s4H2LH")
-ZIP64_LOCATOR = struct.Struct("<4sLQL")
-ZIP64_END_RECORD = struct.Struct("<4sQ2H2L4Q")
-LOCAL_SIGNATURE = b"PK\3\4"
-CENTRAL_SIGNATURE = b"PK\1\2"
-END_SIGNATURE = b"PK\5\6"
-ZIP64_LOCATOR_SIGNATURE = b"PK\6\7"
-ZIP64_END_SIGNATURE = b"PK\6\6"
-
 LZMA_HEADER = struct.Struct("<2xHBL")
 """Before LZMA data: version, length of the settings, lc, lp and pb in one, dictionary size (5.8.8)."""
 LZMA_SETTINGS = 5
 LZMA_LEAST_DICTIONARY = 4096
-
-ZIP64_EXTRA = 0x0001
-UNICODE_PATH_EXTRA = 0x7075
-"""Info-ZIP's second name (APPNOTE 4.6.9): version, CRC-32 of the first name, then UTF-8."""
-MAX_COMMENT = 0xFFFF
-MAX_DESCRIPTOR = 24
-"""Bytes of a data descriptor with its signature and ZIP64 sizes (4.3.9)."""
-SENTINEL_16 = 0xFFFF
-SENTINEL_32 = 0xFFFFFFFF
-SENTINELS = (*[SENTINEL_16] * 4, *[SENTINEL_32] * 2)
-"""Values of the end record's fields that leave them to the ZIP64 end record (4.4.1.4)."""
 
 CHUNK = 1 << 18
 """Bytes read at once."""
@@ -129,6 +120,11 @@ class Member(NamedTuple):
     def executable(self) -> bool:
         """Tell whether it is a regular file with an executable bit, as `installer` does."""
         return stat.S_ISREG(self.mode) and bool(self.mode & 0o111)
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes that it takes in an archive written here: compressed ones and both headers."""
+        return LOCAL_HEADER.size + CENTRAL_HEADER.size + 2 * len(self.raw_name) + self.compressed_size
 
 
 def read_members(path: Path) -> tuple[Member, ...]:
@@ -213,6 +209,16 @@ def read_data(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
         raise InvalidArchiveError(archive, f"it is {left} bytes smaller than stated", member.name)
     if crc != member.crc:
         raise InvalidArchiveError(archive, "its checksum (CRC-32) is wrong", member.name)
+
+
+def read_whole(path: Path, member: Member, most: int) -> bytes:
+    """Return a member's uncompressed bytes; raises InvalidArchiveError where they are more than `most`."""
+    if member.size > most:
+        raise InvalidArchiveError(
+            path.name, f"it has {member.size:,} bytes, too many for its kind", member.name
+        )
+    with path.open("rb") as file:
+        return b"".join(read_data(file, member, path.name))
 
 
 def verify(path: Path, members: Sequence[Member]) -> None:

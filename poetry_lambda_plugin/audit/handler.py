@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from poetry_lambda_plugin.audit.bindings import module_bindings
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
 from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.python_source import has_syntax_error
@@ -96,8 +95,8 @@ def _function_warnings(
     bundled: Mapping[str, Entry],
     python: tuple[int, int],
 ) -> Iterator[Finding]:
-    bindings = module_bindings(_source(bundled[path]))
-    if bindings is None and has_syntax_error(_source(bundled[path])):
+    bindings = module_bindings(bundled[path].read())
+    if bindings is None and has_syntax_error(bundled[path].read()):
         if sys.version_info[:2] >= python:
             raise HandlerError(f"The handler {handler!r} can't be imported: {path} has a syntax error.")
         # it may use what only the runtime's newer Python understands
@@ -142,7 +141,7 @@ def _exports(
     source = _found(module, bundled.keys())
     if source in above:
         return frozenset()
-    bindings = module_bindings(_source(bundled[source])) if source and source.endswith(".py") else None
+    bindings = module_bindings(bundled[source].read()) if source and source.endswith(".py") else None
     if bindings is None or bindings.dynamic or len(above) == MAX_DEPTH:
         return None
     if bindings.exported is not None:
@@ -152,7 +151,3 @@ def _exports(
         return None
     public = frozenset(name for name in bindings.names if not name.startswith("_"))
     return public.union(*filter(None, inner))
-
-
-def _source(entry: Entry) -> bytes:
-    return b"".join(chunks(entry.content))

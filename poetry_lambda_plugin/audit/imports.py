@@ -6,8 +6,6 @@ import re
 
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.archive.content import content_size
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.filters import PathFilter
 
 
@@ -50,7 +48,7 @@ def aws_callers(plan: BundlePlan, project: str) -> frozenset[str]:
     for entry in _modules(plan):
         if entry.owner in callers or entry.owner in SDK or entry.owner == project:
             continue
-        text = _text(entry)
+        text = entry.read()
         if b"boto" in text and SDK_IMPORT.search(text):
             callers.add(entry.owner)
     return frozenset(callers)
@@ -78,12 +76,12 @@ def unimported(
     """
     own = [entry for entry in plan.entries if entry.owner == project and ".dist-info/" not in entry.path]
     names = _import_names(plan, _undemanded(plan, graph, project)) if own else {}
-    mentions = (_text(entry) for entry in own if content_size(entry.content) <= MAX_OWN_SIZE)
+    mentions = (entry.read() for entry in own if entry.content.size <= MAX_OWN_SIZE)
     for text in ((handler or "").encode(), *mentions):
         names = {name: words for name, words in names.items() if not _says(text, words, rb"\b")}
     independent = {name: graph.reachable({name}) for name in names}
     for entry in _modules(plan) if names else ():
-        text = _text(entry)
+        text = entry.read()
         named = (name for name, words in names.items() if _says(text, words, LOADED))
         for name in [name for name in named if entry.owner in independent[name]]:
             del names[name]
@@ -106,7 +104,7 @@ def _undemanded(plan: BundlePlan, graph: DependencyGraph, project: str) -> froze
 def _is_plugin(entry: Entry) -> bool:
     if not entry.path.endswith(".dist-info/entry_points.txt"):
         return False
-    groups = re.findall(r"^\s*\[\s*(.+?)\s*\]", _text(entry).decode("utf-8", "replace"), re.MULTILINE)
+    groups = re.findall(r"^\s*\[\s*(.+?)\s*\]", entry.read().decode("utf-8", "replace"), re.MULTILINE)
     return not SCRIPT_GROUPS.issuperset(groups)
 
 
@@ -131,7 +129,3 @@ def _files(plan: BundlePlan) -> Iterator[tuple[str, Entry]]:
         path = entry.path[start:]
         if not TESTS.excludes(path):
             yield path, entry
-
-
-def _text(entry: Entry) -> bytes:
-    return b"".join(chunks(entry.content))

@@ -20,7 +20,6 @@ import deflate
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.archive.reader import read_members
@@ -29,7 +28,6 @@ from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.bytecode.interpreters import Interpreters
 from poetry_lambda_plugin.bytecode.workers import Workers
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.sources.building import source_key
 from poetry_lambda_plugin.sources.fetching import NO_INDEX
 from poetry_lambda_plugin.sources.known_files import FOLDER
@@ -156,8 +154,8 @@ class Compiler:
         """Sort sources by what they are taken from."""
         groups: dict[Path | str, dict[str, Entry]] = defaultdict(dict)
         for path, entry in sources.items():
-            content = entry.content
-            groups[content.wheel if isinstance(content, WheelContent) else entry.owner][path] = entry
+            wheel = entry.content.member_name and entry.content.source
+            groups[wheel or entry.owner][path] = entry
         return tuple(
             SourceGroup(group, self._wheel_hash(key), is_wheel=True)
             if isinstance(key, Path)
@@ -181,7 +179,7 @@ class Compiler:
     ) -> None:
         """Compile groups, the largest pieces first, and write the archive of each when it is complete."""
         pieces = [(key, piece) for key, group in groups.items() for piece in _pieces(group.sources)]
-        pieces.sort(key=lambda keyed: -sum(content_size(entry.content) for entry in keyed[1].values()))
+        pieces.sort(key=lambda keyed: -sum(entry.content.size for entry in keyed[1].values()))
         waited_for: dict[str, int] = defaultdict(int)
         bytecode: dict[str, dict[str, bytes]] = defaultdict(dict)
         with Workers(interpreter.path, self._temporary) as workers:
@@ -226,18 +224,15 @@ class Compiler:
 def _sources_hash(sources: Iterable[Entry]) -> str:
     state = hashlib.sha256()
     for entry in sources:
-        for chunk in chunks(entry.content):
+        for chunk in entry.content.chunks():
             state.update(hashlib.sha256(chunk).digest())
     return state.hexdigest()
 
 
 def _key(group: SourceGroup, interpreter: Interpreter, compilation: Compilation) -> str:
     """Return a key that changes with all that a group's archive depends on."""
-    names = [
-        (e.content.member.name if isinstance(e.content, WheelContent) else "", e.path)
-        for e in group.sources.values()
-    ]
     settings, root = compilation.settings, compilation.root
+    names = [(entry.content.member_name, entry.path) for entry in group.sources.values()]
     kind = (FORMAT, deflate.__version__, interpreter.build, settings.mode, str(settings.optimize), root)
     return source_key("bytecode", *kind, group.origin, repr(names))
 
@@ -247,11 +242,11 @@ def _pieces(sources: Mapping[str, Entry]) -> Iterator[Mapping[str, Entry]]:
     piece: dict[str, Entry] = {}
     size = 0
     for path, entry in sources.items():
-        if piece and size + content_size(entry.content) > SOURCE_AT_ONCE:
+        if piece and size + entry.content.size > SOURCE_AT_ONCE:
             yield piece
             piece, size = {}, 0
         piece[path] = entry
-        size += content_size(entry.content)
+        size += entry.content.size
     yield piece
 
 

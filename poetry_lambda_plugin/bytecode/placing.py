@@ -7,7 +7,6 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.layout.layer import LAYER_ROOT
 
@@ -95,4 +94,4 @@ def with_bytecode(
 
 def _is_module(entry: Entry) -> bool:
     """Tell sources of modules from scripts in `bin/`, which are written by us and never imported."""
-    return entry.path.endswith(".py") and not isinstance(entry.content, BytesContent)
+    return entry.path.endswith(".py") and entry.content.source is not None

@@ -7,11 +7,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import Entry
-from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.distribution import LeftOut
-from poetry_lambda_plugin.layout.distribution import content_digest
 from poetry_lambda_plugin.layout.distribution import record_content
 
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
-    from poetry_lambda_plugin.archive.content import Content
     from poetry_lambda_plugin.layout.botocore import ServiceFilter
     from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.filters import PathFilter
@@ -140,7 +137,7 @@ def _place(
             left_out.append(LeftOut(entry.path, reason))
             continue
         other = own.get(entry.path) or places.get(entry.path)
-        if other is None or _same_bytes(other.content, entry.content):
+        if other is None or _same_bytes(other, entry):
             own[entry.path] = other or entry
             continue
         left_out.append(LeftOut(entry.path, f"{other.owner} has it too"))
@@ -174,9 +171,9 @@ def _unused_patterns(
     ]
 
 
-def _same_bytes(one: Content, other: Content) -> bool:
+def _same_bytes(one: Entry, other: Entry) -> bool:
     """Compare two files, in pieces, and only where their sizes agree."""
-    return content_size(one) == content_size(other) and content_digest(one) == content_digest(other)
+    return one.content.size == other.content.size and one.digest() == other.digest()
 
 
 def _check_folders(places: Iterable[str]) -> None:

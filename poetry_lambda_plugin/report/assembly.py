@@ -9,7 +9,6 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.archive.writer import Sizes
 from poetry_lambda_plugin.audit.imports import aws_callers
 from poetry_lambda_plugin.audit.imports import service_notes
@@ -186,7 +185,7 @@ def _explanation(bundle: Written) -> Explanation:
     selected, plan = bundle.selected, bundle.plan
     graph = selected.graph()
     sized = [
-        FileReport(entry.path, packed, content_size(entry.content))
+        FileReport(entry.path, packed, entry.content.size)
         for entry, packed in zip(plan.entries, bundle.digest.packed_sizes, strict=True)
     ]
     return Explanation(

@@ -10,15 +10,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_name
-
-from poetry_lambda_plugin.archive.reader import CENTRAL_HEADER
-from poetry_lambda_plugin.archive.reader import LOCAL_HEADER
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import Member
 from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import release_of
 from poetry_lambda_plugin.report.bundle_report import Difference
 
 
@@ -87,7 +84,7 @@ def read_bundle(path: Path) -> OldBundle:
         raise OldBundleError(f"--diff: {path} can't be compared with: a RECORD in it is broken.") from error
     except OSError as error:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
-    sizes = {name: FileSize(_packed_size(member), member.size) for name, member in members.items()}
+    sizes = {name: FileSize(member.packed_size, member.size) for name, member in members.items()}
     return OldBundle(sizes, listings)
 
 
@@ -154,18 +151,12 @@ def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
     with path.open("rb") as file:
         for name, member in members.items():
             folder, _, base = name.rpartition("/")
-            if base != "RECORD" or not folder.endswith(".dist-info"):
-                continue
             site, _, info = folder.rpartition("/")
-            if not SITE.fullmatch(site):
-                # such as what setuptools brings along for itself
+            release = release_of(info)
+            # elsewhere there is what setuptools brings along for itself, and its like
+            if base != "RECORD" or release is None or not SITE.fullmatch(site):
                 continue
-            project, _, version = info.removesuffix(".dist-info").partition("-")
             text = b"".join(read_data(file, member, path.name)).decode("utf-8", "replace")
             rows = csv.reader(io.StringIO(text, newline=""))
             paths = tuple(f"{site}/{row[0]}" if site else row[0] for row in rows if row)
-            yield Listing(canonicalize_name(project), version, paths)
-
-
-def _packed_size(member: Member) -> int:
-    return member.compressed_size + LOCAL_HEADER.size + CENTRAL_HEADER.size + 2 * len(member.raw_name)
+            yield Listing(release.name, release.version, paths)

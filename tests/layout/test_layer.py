@@ -41,6 +41,10 @@ def layer(folder: Path, *paths: str) -> Path:
             ["python/typing_extensions-4.0.dist-info/METADATA"], {"typing-extensions": "4.0"}, id="underscore"
         ),
         pytest.param(
+            ["python/Zope-Interface-5.0.dist-info/METADATA"], {"zope-interface": "5.0"}, id="dash-in-name"
+        ),
+        pytest.param(["python/six.dist-info/METADATA"], {}, id="no-version"),
+        pytest.param(
             [f"{SPECIFIC}/six-2.dist-info/METADATA", "python/six-1.dist-info/METADATA"],
             {"six": "2"},
             id="specific-is-searched-first",

@@ -20,7 +20,6 @@ from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.distribution import Distribution
 from poetry_lambda_plugin.layout.distribution import LeftOut
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import PathConflictError
@@ -68,7 +67,7 @@ def wheel(folder: Path, name: str, files: Mapping[str, str | bytes]) -> Distribu
 
 
 def contents(plan: BundlePlan) -> dict[str, bytes]:
-    return {entry.path: b"".join(chunks(entry.content)) for entry in plan.entries}
+    return {entry.path: entry.read() for entry in plan.entries}
 
 
 def check_record(files: Mapping[str, bytes], record: str, paths: set[str]) -> None:
