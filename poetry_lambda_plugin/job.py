@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import check_writable
-from poetry_lambda_plugin.configuration.reading import misnamed_tables
-from poetry_lambda_plugin.configuration.reading import output_path
+from poetry_lambda_plugin.configuration.bundles import output_path
+from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.layout.python_source import imported_modules

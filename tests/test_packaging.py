@@ -23,9 +23,8 @@ from poetry.core.masonry.builders.wheel import WheelBuilder
 from poetry.plugins.application_plugin import ApplicationPlugin
 
 from poetry_lambda_plugin.commands.bundle import BundleCommand
-from poetry_lambda_plugin.configuration.reading import OPTION_NAMES
-from poetry_lambda_plugin.configuration.reading import PLACEHOLDERS
-from poetry_lambda_plugin.configuration.reading import READERS
+from poetry_lambda_plugin.configuration.bundles import PLACEHOLDERS
+from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.layout.filters import SETS
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from tests.support.runner import bundle
@@ -123,14 +122,14 @@ def test_readme_lists_every_key() -> None:
     """The configuration table has each key that is read, and no other."""
     named = [row[0].strip("`") for row in readme_table("Configuration")]
 
-    assert sorted(named) == sorted(READERS)
+    assert sorted(named) == sorted(KEYS)
 
 
 def test_readme_says_as_option_only_of_options() -> None:
     """A key that is said to be like an option is like the option of its name."""
     options = {option.name for option in BundleCommand.options}
     same = {row[0].strip("`"): re.match(r"As `--([a-z-]+)`", row[2]) for row in readme_table("Configuration")}
-    names = {key: OPTION_NAMES.get(key, key) for key in READERS}
+    names = {key.name: key.option or key.name for key in KEYS.values()}
 
     assert {key: name if name in options else None for key, name in names.items()} == {
         key: match and match[1] for key, match in same.items()
