@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.bindings import module_bindings
@@ -13,6 +12,7 @@ from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
 from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.python_source import has_syntax_error
+from poetry_lambda_plugin.wording import similar
 
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ def _hint(function: str, path: str, names: Collection[str], paths: Collection[st
     if _found(f"{module.replace('.', '/')}/{function}", paths) is not None:
         return f" {function!r} is a module: name the function in it, as in '{module}.{function}.handler'."
     public = sorted(name for name in names if not name.startswith("__"))
-    usual = [name for name in ("lambda_handler", "handler", "main") if name in public]
-    nearest = get_close_matches(function, public, n=1) or usual
-    return f" Did you mean '{module}.{nearest[0]}'?" if nearest else ""
+    usual = (name for name in ("lambda_handler", "handler", "main") if name in public)
+    nearest = similar(function, public) or next(usual, None)
+    return f" Did you mean '{module}.{nearest}'?" if nearest else ""
 
 
 def _exports(

@@ -11,6 +11,7 @@ from poetry_lambda_plugin.audit.savings import SET_OPTIONS
 from poetry_lambda_plugin.configuration.values import NO_LIMIT
 from poetry_lambda_plugin.runtime.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.wording import joined
 from poetry_lambda_plugin.wording import round_size
 from poetry_lambda_plugin.wording import size
 
@@ -85,9 +86,8 @@ def _remedy(unzipped: int, config: BundleConfig, savings: Savings) -> str:
     options, saved = savings.enough(excess(unzipped, config))
     if options:
         lines = _lines(options, config.exclude)
-        named = " and ".join(filter(None, [", ".join(lines[:-1]), lines[-1]]))
         verb = "makes" if len(lines) == 1 else "together make"
-        remedy = f"In [{config.table}], {named} {verb} it fit: {size(unzipped - saved)}."
+        remedy = f"In [{config.table}], {joined(lines)} {verb} it fit: {size(unzipped - saved)}."
     else:
         left = size(unzipped - savings.together.unzipped)
         remedy = f"No option makes it fit: all together leave {left}. {WAYS_OUT[lambdas_own]}"

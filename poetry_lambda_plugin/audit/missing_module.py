@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.layout.modules import module_names
 from poetry_lambda_plugin.sources.code_places import places_to_include
+from poetry_lambda_plugin.wording import similar
 
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def _nearest_handler(handler: str, paths: Collection[str]) -> str:
     name, _, function = handler.replace("/", ".").rpartition(".")
     known = sorted(module_names(paths))
     last = name.rpartition(".")[2]
-    same_end = [module for module in known if module.rpartition(".")[2] == last]
-    nearest = same_end or get_close_matches(name, known, n=1)
-    return f"Did you mean '{nearest[0]}.{function}'?" if nearest else ""
+    same_end = (module for module in known if module.rpartition(".")[2] == last)
+    nearest = next(same_end, None) or similar(name, known)
+    return f"Did you mean '{nearest}.{function}'?" if nearest else ""
 
 
 def _include_lines(values: Sequence[str], present: Sequence[str], table: str) -> str:

@@ -16,12 +16,10 @@ from datetime import timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import Any
 from typing import ClassVar
 
 from cleo.exceptions import CleoNoSuchOptionError
 from cleo.helpers import argument
-from cleo.helpers import option
 from cleo.io.outputs.output import Verbosity
 from poetry.console.commands.group_command import GroupCommand
 from poetry.console.exceptions import PoetryRuntimeError
@@ -30,18 +28,18 @@ from poetry.exceptions import PoetryError
 from poetry_lambda_plugin.bundling import Circumstances
 from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.commands.options import UnknownOptionError
+from poetry_lambda_plugin.commands.options import bundle_options
+from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.commands.redaction import mask_logged_credentials
 from poetry_lambda_plugin.commands.redaction import without_credentials
-from poetry_lambda_plugin.configuration.reading import OPTION_NAMES
-from poetry_lambda_plugin.configuration.reading import READERS
-from poetry_lambda_plugin.configuration.reading import ConfigError
-from poetry_lambda_plugin.configuration.reading import bundle_configs
-from poetry_lambda_plugin.configuration.reading import checked_options
-from poetry_lambda_plugin.configuration.reading import hint_below_poetry
-from poetry_lambda_plugin.configuration.reading import misnamed_tables
-from poetry_lambda_plugin.configuration.reading import source_date_epoch
+from poetry_lambda_plugin.configuration.bundles import bundle_configs
+from poetry_lambda_plugin.configuration.bundles import checked_options
+from poetry_lambda_plugin.configuration.misnamed import hint_below_poetry
+from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
+from poetry_lambda_plugin.configuration.readers import ConfigError
+from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import StrictError
 from poetry_lambda_plugin.report import text
@@ -70,9 +68,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code of a command that the user stopped, as shells have it (128 + SIGINT)."""
 
-LISTS_WITH_COMMAS = ("with", "without", "only", "extras")
-"""Options of which `poetry install` takes several values in one, with commas or spaces between."""
-
 
 class UnexpectedError(LambdaBundleError):
     """A failure of this machine, such as a full disk or a file that has gone."""
@@ -95,51 +90,7 @@ class BundleCommand(GroupCommand):
     arguments: ClassVar[list[Argument]] = [
         argument("bundles", "Bundles from the project's configuration.", optional=True, multiple=True),
     ]
-    options: ClassVar[list[Option]] = [
-        option(
-            "runtime",
-            None,
-            "Lambda runtime, as in python3.13; default: the newest allowed.",
-            flag=False,
-        ),
-        option("architecture", None, "x86_64 or arm64; may be given twice.", flag=False, multiple=True),
-        option("output", "o", "Path of the ZIP; may hold {name}, {version}, {runtime} …", flag=False),
-        *GroupCommand._group_dependency_options(),
-        option("extras", "E", "Extra sets of dependencies to include.", flag=False, multiple=True),
-        option("all-extras", None, "Include all extra dependencies."),
-        option("no-root", None, "Bundle the dependencies without the project."),
-        option("only-root", None, "Bundle the project without its dependencies."),
-        option("include", None, "More files, as PATH or PATH:TO.", flag=False, multiple=True),
-        option(
-            "exclude",
-            None,
-            "Fewer files: a gitignore pattern on bundle paths.",
-            flag=False,
-            multiple=True,
-        ),
-        option(
-            "exclude-package", None, "Leave out a package and what only it needs.", flag=False, multiple=True
-        ),
-        option("exclude-runtime-packages", None, "Leave out what the runtime has: boto3 and its kind."),
-        option("layer", None, "Lay the bundle out as a Lambda layer."),
-        option(
-            "max-size",
-            None,
-            "Fail above this unzipped size, as in 200MB; none for any; default: Lambda's 250 MB.",
-            flag=False,
-        ),
-        option("explain", None, "Say why each package is there, and what could be saved."),
-        option("diff", None, "Say what has grown since another bundle.", flag=False),
-        option(
-            "bytecode",
-            None,
-            "Ship bytecode for the runtime: checked-hash or unchecked-hash.",
-            flag=False,
-        ),
-        option("format", None, "Report as text or json.", flag=False, default="text"),
-        option("strict", None, "Turn every warning into an error."),
-        option("dry-run", None, "Plan everything, write nothing, ask no network."),
-    ]
+    options: ClassVar[list[Option]] = list(bundle_options())
     loggers: ClassVar[list[str]] = []
 
     _ignored: tuple[Finding, ...] = ()
@@ -179,7 +130,7 @@ class BundleCommand(GroupCommand):
     def _make(self, observer: Observer) -> Iterator[BundleReport]:
         if self.option("format") not in ("text", "json"):
             raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
-        options = checked_options(self._given_options())
+        options = checked_options(typed_values(self.option))
         epoch = source_date_epoch(os.environ)
         poetry = self._read_project()
         self._ignored = tuple(misnamed_tables(poetry.pyproject.data))
@@ -199,16 +150,6 @@ class BundleCommand(GroupCommand):
         )
         configs = configs_of(self.argument("bundles"))
         return make_bundles(poetry, configs, configs_of(()), circumstances, observer)
-
-    def _given_options(self) -> dict[str, Any]:
-        """Return the options that were typed, by the key that they share with the configuration."""
-        names = {key: OPTION_NAMES.get(key, key) for key in READERS}
-        given = {key: self.option(name) for key, name in names.items() if self.definition.has_option(name)}
-        given = {key: value for key, value in given.items() if value not in (None, False, [])}
-        for key in LISTS_WITH_COMMAS:
-            if key in given:
-                given[key] = [name for value in given[key] for name in value.replace(",", " ").split()]
-        return given
 
     def _read_project(self) -> Poetry:
         try:

@@ -6,7 +6,6 @@ import re
 
 from dataclasses import dataclass
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from poetry_lambda_plugin.runtime.runtimes import ARCHITECTURES
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
 from poetry_lambda_plugin.runtime.runtimes import Architecture
 from poetry_lambda_plugin.runtime.runtimes import Runtime
+from poetry_lambda_plugin.wording import similar
 
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class UnknownRuntimeError(LambdaBundleError):
     def __init__(self, name: str) -> None:
         self.name = name
         names = [runtime.name for runtime in RUNTIMES]
-        nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        nearest = similar(name, names, cutoff=0.5)
+        hint = f" Did you mean {nearest}?" if nearest else ""
         super().__init__(
             f"{name!r} is not a Lambda Python runtime.{hint} Known runtimes: {', '.join(names)}."
         )

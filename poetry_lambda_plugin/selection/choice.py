@@ -25,6 +25,7 @@ from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
 from poetry_lambda_plugin.selection.locked import LockedFile
+from poetry_lambda_plugin.wording import listed
 
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ BuildJudge: TypeAlias = "Callable[[Target, bool], str | None]"
 """Says what keeps compiled code for a target, maybe one that wants a newer glibc, from being made here."""
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
-MAX_LISTED = 5
-"""Files named in a message before it says how many more there are."""
 
 
 class NoUsableFileError(LambdaBundleError):
@@ -297,7 +296,4 @@ def _listing(package: LockedPackage, target: Target) -> str:
         wheels or names,
         key=lambda n: ("linux" not in n or machine not in n, f"cp{python}-" not in n, "musl" in n, n),
     )
-    if not ordered:
-        return "no files"
-    more = f" and {len(ordered) - MAX_LISTED} more" if len(ordered) > MAX_LISTED else ""
-    return ", ".join(ordered[:MAX_LISTED]) + more
+    return listed(ordered) or "no files"

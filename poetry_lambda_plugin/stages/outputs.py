@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.configuration.reading import output_path
+from poetry_lambda_plugin.configuration.bundles import output_path
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import check_writable
-from poetry_lambda_plugin.configuration.reading import misnamed_tables
+from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.findings import enforce
