@@ -91,8 +91,6 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from poetry.poetry import Poetry
-
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.audit.savings import Savings
     from poetry_lambda_plugin.bytecode.compiling import Bytecode
@@ -101,9 +99,11 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.layout.wheel import Wheel
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import Status
     from poetry_lambda_plugin.report.difference import OldBundle
     from poetry_lambda_plugin.report.phases import Phase
+    from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
 
@@ -145,7 +145,7 @@ class Circumstances:
 
 
 def make_bundles(
-    poetry: Poetry,
+    project: OpenProject,
     configs: Sequence[BundleConfig],
     family: Sequence[BundleConfig],
     circumstances: Circumstances,
@@ -157,15 +157,15 @@ def make_bundles(
     complete.
     """
     stopwatch = Stopwatch()
-    jobs = prepare(poetry, configs, family, circumstances.today)
+    jobs = prepare(project, configs, family, circumstances.today)
     check_outputs(jobs)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with (
         temporary_folder() as temporary,
         ExitStack() as outputs,
     ):
-        supplier = Supplier(poetry, observer, temporary)
-        compiler = Compiler(poetry, observer, temporary, supplier.wheel_hash)
+        supplier = Supplier(project, observer, temporary, _wheel_problems)
+        compiler = Compiler(project, observer, temporary, supplier.wheel_hash)
         for job in jobs:
             if job.config.bytecode is not None:
                 compiler.interpreter(job.target.runtime.python)
@@ -208,40 +208,43 @@ def _parts(
     """Make ready and read what all bundles are made of, each part once; in a dry run what is at hand."""
 
     def read(choice: Choice, artifact: Artifact) -> Wheel | ProjectSource:
-        part = _read(artifact)
+        part = _read(choice, artifact)
         observer.ready(choice, part.version)
         return part
 
-    choices = [choice for job in jobs for choice in (*job.choices, *filter(None, [job.build]))]
-    choices = list(dict.fromkeys(choices))
+    choices = list(dict.fromkeys(choice for job in jobs for choice in job.parts))
     if not circumstances.dry_run:
         return supplier.supply(choices, read)
     at_hand = {choice: supplier.at_hand(choice) for choice in choices}
     return {choice: read(choice, artifact) for choice, artifact in at_hand.items() if artifact is not None}
 
 
-def _read(artifact: Artifact) -> Wheel | ProjectSource:
+def _read(choice: Choice, artifact: Artifact) -> Wheel | ProjectSource:
     """Read a wheel's directory, and every byte of it the first time that it is seen."""
     if isinstance(artifact, ProjectSource):
         return artifact
-    package = artifact.choice.package
-    # what is built here may have another version than the one locked, as folders do
-    version = package.version if artifact.choice.target is None else ""
-    wheel = read_wheel(artifact.path, package.name, version)
+    wheel = read_wheel(artifact.path, choice.package.name, choice.version)
     if not artifact.verified:
         verify(artifact.path, wheel.members)
     return wheel
+
+
+def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
+    """Yield what keeps the compiled code in a wheel that was built here from running on a target."""
+    # reads ELF files with a library that is large, and needed here alone
+    from poetry_lambda_plugin.audit.binaries import wheel_problems
+
+    return wheel_problems(wheel, target)
 
 
 def _plan(
     job: BundleJob, parts: Collection[Choice], lay_out: Callable[..., Distribution]
 ) -> BundlePlan | None:
     """Plan a bundle; None where a dry run lacks some of its parts."""
-    choices = (*job.choices, *filter(None, [job.build]))
-    if not all(choice in parts for choice in choices):
+    if not all(choice in parts for choice in job.parts):
         return None
     interpreter = f"/var/lang/bin/{job.target.runtime.name}" if job.config.scripts else None
-    distributions = [lay_out(choice, interpreter, is_project=choice is job.build) for choice in choices]
+    distributions = [lay_out(choice, interpreter, is_project=choice is job.build) for choice in job.parts]
     if job.project is not None and job.project.files:
         distributions.append(project_distribution(job.project, interpreter, is_project=True))
     if job.build is not None and job.config.modules is not None:
@@ -515,8 +518,7 @@ def _package_reports(
     if plan is None or digest is None:
         for choice in job.choices:
             package = choice.package
-            file = choice.file.name if choice.file else package.source_type
-            yield PackageReport(name=package.name, version=package.version, file=file, sizes=None)
+            yield PackageReport(name=package.name, version=package.version, file=choice.source, sizes=None)
         if job.build is not None or job.project is not None:
             yield PackageReport(name=job.name, version=job.version, file=".", sizes=None)
         return

@@ -18,6 +18,7 @@ from poetry_lambda_plugin.configuration.reading import output_path
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.layout.python_source import imported_modules
+from poetry_lambda_plugin.poetry_api.lock import LockError
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.platform import UnsuitableRuntimeError
 from poetry_lambda_plugin.runtime.platform import allowed_runtimes
@@ -25,8 +26,7 @@ from poetry_lambda_plugin.runtime.platform import runtime_warnings
 from poetry_lambda_plugin.runtime.platform import target_for
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
-from poetry_lambda_plugin.selection.choice import BinaryPolicy
-from poetry_lambda_plugin.selection.choice import Choice
+from poetry_lambda_plugin.selection.choice import WheelBuild
 from poetry_lambda_plugin.selection.choice import choose
 from poetry_lambda_plugin.selection.choice import unserved
 from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
@@ -41,16 +41,7 @@ from poetry_lambda_plugin.selection.runtime_choice import RuntimeChoice
 from poetry_lambda_plugin.selection.runtime_choice import choose_runtime
 from poetry_lambda_plugin.selection.runtime_choice import local_python
 from poetry_lambda_plugin.sources.building import missing_for_build
-from poetry_lambda_plugin.sources.lockfile import LockError
-from poetry_lambda_plugin.sources.lockfile import dependency_graph
-from poetry_lambda_plugin.sources.lockfile import locked_names
-from poetry_lambda_plugin.sources.lockfile import locked_packages
-from poetry_lambda_plugin.sources.lockfile import names_in_lock
 from poetry_lambda_plugin.sources.own_code import Wishes
-from poetry_lambda_plugin.sources.project import needs_build
-from poetry_lambda_plugin.sources.project import project_identity
-from poetry_lambda_plugin.sources.project import project_root
-from poetry_lambda_plugin.sources.project import python_constraint
 from poetry_lambda_plugin.sources.project import read_beside_build
 from poetry_lambda_plugin.sources.project import read_project
 
@@ -63,15 +54,17 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from poetry.poetry import Poetry
-
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.configuration.values import Include
     from poetry_lambda_plugin.layout.layer import Layer
     from poetry_lambda_plugin.layout.own_files import ProjectSource
+    from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
+    from poetry_lambda_plugin.poetry_api.lock import Lock
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.runtime.runtimes import Architecture
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.choice import BuildJudge
+    from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.selection.graph import DependencyGraph
     from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
 
@@ -117,6 +110,11 @@ class BundleJob:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def parts(self) -> tuple[Choice, ...]:
+        """All that has to be made ready."""
+        return self.choices if self.build is None else (*self.choices, self.build)
+
 
 @dataclass(frozen=True, slots=True)
 class PackageSelection:
@@ -133,24 +131,24 @@ Selector: TypeAlias = "Callable[[BundleConfig, Target], PackageSelection]"
 
 
 def prepare(
-    poetry: Poetry, configs: Sequence[BundleConfig], family: Sequence[BundleConfig], today: date
+    project: OpenProject, configs: Sequence[BundleConfig], family: Sequence[BundleConfig], today: date
 ) -> list[BundleJob]:
     """Decide all that needs no network, for each bundle and architecture; raises LambdaBundleError.
 
     `family` are all bundles of the project, those that are not to be made included.
     """
-    read = cache(partial(read_project, poetry))
-    select = cache(partial(_selection, poetry))
+    read = cache(partial(read_project, project.facts))
+    select = cache(partial(_selection, project.lock))
     return [
-        _prepared(poetry, config, architecture, runtime, today, read, select)
+        _prepared(project, config, architecture, runtime, today, read, select)
         for config in configs
-        for runtime in [_runtime(poetry, config, family, select)]
+        for runtime in [_runtime(project, config, family, select)]
         for architecture in config.architectures
     ]
 
 
 def _prepared(
-    poetry: Poetry,
+    opened: OpenProject,
     config: BundleConfig,
     architecture: Architecture,
     runtime: RuntimeChoice,
@@ -158,28 +156,27 @@ def _prepared(
     read: ProjectReader,
     select: Selector,
 ) -> BundleJob:
-    target, warnings = _target(poetry, config, runtime.runtime, architecture, today)
-    warnings = (*misnamed_tables(poetry.pyproject.data), *warnings)
-    name, version = project_identity(poetry)
-    output = _output(poetry, config, target)
+    facts = opened.facts
+    target, warnings = _target(facts, config, runtime.runtime, architecture, today)
+    warnings = (*misnamed_tables(facts.document), *warnings)
+    output = _output(facts, config, target)
     layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
     selection = _without_layers(select(config, target), layers, target)
-    allows, _ = python_constraint(poetry)
     choices = choose(
         selection.packages,
         target,
-        BinaryPolicy.of(poetry),
+        opened.settings.binary_policy,
         missing_for_build,
-        suits=lambda other: allows(other.runtime.python_full_version),
+        suits=lambda other: facts.allows(other.runtime.python_full_version),
     )
-    project, build = _project(poetry, config, target, output, read)
+    project, build = _project(opened, config, target, output, read)
     if not choices and build is None and (project is None or not project.files):
         raise EmptyBundleError(
             "There is nothing to bundle: no dependency is selected, and "
-            f"{project_root(poetry)} has no module, package or included file. "
+            f"{facts.root} has no module, package or included file. "
             "Add a dependency, a module beside pyproject.toml, or files with --include."
         )
-    warnings += (*selection.warnings, *_own_code_warnings(poetry, project, build))
+    warnings += (*selection.warnings, *_own_code_warnings(facts.root, project, build))
     if build is None:
         warnings += import_warnings(config, _modules(project))
     enforce(config, warnings)
@@ -187,9 +184,9 @@ def _prepared(
         config=config,
         target=target,
         runtime_chosen_by=runtime.chosen_by,
-        name=name,
-        version=version,
-        root=project_root(poetry),
+        name=facts.name,
+        version=facts.version,
+        root=facts.root,
         output=output,
         project=project,
         build=build,
@@ -251,12 +248,13 @@ def import_warnings(config: BundleConfig, modules: Iterable[tuple[str, bytes]]) 
 
 
 def _runtime(
-    poetry: Poetry, config: BundleConfig, family: Sequence[BundleConfig], select: Selector
+    project: OpenProject, config: BundleConfig, family: Sequence[BundleConfig], select: Selector
 ) -> RuntimeChoice:
     """Return a bundle's runtime: the one that was asked for, else one for it and its layers together."""
     if config.runtime is not None:
         return RuntimeChoice(config.runtime, "configuration")
-    together = _with_its_layers(poetry, config, family)
+    facts = project.facts
+    together = _with_its_layers(facts, config, family)
     named = {other.runtime: other for other in together if other.runtime is not None}
     if len(named) > 1:
         told = " and ".join(f"{other.bundle} has {runtime.name}" for runtime, other in named.items())
@@ -268,12 +266,11 @@ def _runtime(
         ((runtime, other),) = named.items()
         note = f"{runtime.name} is the runtime of {other.bundle}, with which it shares a layer."
         return RuntimeChoice(runtime, "layers", note)
-    allows, constraint = python_constraint(poetry)
     architectures = {architecture for other in together for architecture in other.architectures}
-    candidates = allowed_runtimes(allows, constraint, architectures)
-    python = local_python(project_root(poetry))
+    candidates = allowed_runtimes(facts.allows, facts.python_versions, architectures)
+    python = local_python(facts.root)
     local = next((runtime for runtime in RUNTIMES if runtime.python == python), None)
-    policy = BinaryPolicy.of(poetry)
+    policy = project.settings.binary_policy
     bundles = [(other, a) for other in together for a in other.architectures]
 
     def missing(runtime: Runtime, judge: BuildJudge = lambda *_: "not asked yet") -> tuple[str, ...] | None:
@@ -289,14 +286,14 @@ def _runtime(
 
 
 def _with_its_layers(
-    poetry: Poetry, config: BundleConfig, family: Sequence[BundleConfig]
+    facts: ProjectFacts, config: BundleConfig, family: Sequence[BundleConfig]
 ) -> Sequence[BundleConfig]:
     """Return a bundle and all others that are its layers or have it as one, directly or not."""
     together = [config]
     if not any(other.exclude_layers for other in family):
         return together
-    outputs = {other: _possible_outputs(poetry, other) for other in family}
-    outputs.setdefault(config, _possible_outputs(poetry, config))
+    outputs = {other: _possible_outputs(facts, other) for other in family}
+    outputs.setdefault(config, _possible_outputs(facts, config))
     for one in together:
         for other in family:
             linked = outputs[other] & {*one.exclude_layers} or outputs[one] & {*other.exclude_layers}
@@ -305,9 +302,9 @@ def _with_its_layers(
     return together
 
 
-def _possible_outputs(poetry: Poetry, config: BundleConfig) -> frozenset[Path]:
+def _possible_outputs(facts: ProjectFacts, config: BundleConfig) -> frozenset[Path]:
     targets = (Target(runtime, a) for runtime in RUNTIMES for a in config.architectures)
-    return frozenset(_output_path(poetry, config, target) for target in targets)
+    return frozenset(_output_path(facts, config, target) for target in targets)
 
 
 def _with_dependencies(config: BundleConfig) -> BundleConfig:
@@ -316,36 +313,34 @@ def _with_dependencies(config: BundleConfig) -> BundleConfig:
 
 
 def _target(
-    poetry: Poetry, config: BundleConfig, runtime: Runtime, architecture: Architecture, today: date
+    facts: ProjectFacts, config: BundleConfig, runtime: Runtime, architecture: Architecture, today: date
 ) -> tuple[Target, tuple[str, ...]]:
-    allows, constraint = python_constraint(poetry)
-    target = target_for(runtime, architecture, allows, constraint, config.runtime_set_by)
-    return target, tuple(runtime_warnings(runtime, allows, constraint, today))
+    target = target_for(runtime, architecture, facts.allows, facts.python_versions, config.runtime_set_by)
+    return target, tuple(runtime_warnings(runtime, facts.allows, facts.python_versions, today))
 
 
-def _output(poetry: Poetry, config: BundleConfig, target: Target) -> Path:
-    output = _output_path(poetry, config, target)
+def _output(facts: ProjectFacts, config: BundleConfig, target: Target) -> Path:
+    output = _output_path(facts, config, target)
     check_writable(output)
     return output
 
 
-def _output_path(poetry: Poetry, config: BundleConfig, target: Target) -> Path:
-    name, version = project_identity(poetry)
+def _output_path(facts: ProjectFacts, config: BundleConfig, target: Target) -> Path:
     placeholders = {
-        "name": name,
-        "version": version,
+        "name": facts.name,
+        "version": facts.version,
         "runtime": target.runtime.name,
         "architecture": target.architecture,
-        "bundle": config.bundle or name,
+        "bundle": config.bundle or facts.name,
     }
-    return output_path(config, project_root(poetry) / "dist", placeholders)
+    return output_path(config, facts.root / "dist", placeholders)
 
 
-def _selection(poetry: Poetry, config: BundleConfig, target: Target) -> PackageSelection:
+def _selection(lock: Lock, config: BundleConfig, target: Target) -> PackageSelection:
     """Select from the lock, then leave out what the user or the runtime makes unnecessary."""
-    packages = () if config.only_root else locked_packages(poetry, target, config.selection)
-    graph = cache(lambda: dependency_graph(poetry, target, config.selection, packages))
-    named = _named_exclusions(poetry, config)
+    packages = () if config.only_root else lock.packages(target, config.selection)
+    graph = cache(lambda: lock.graph(target, config.selection, packages))
+    named = _named_exclusions(lock, config)
     if not named or not packages:
         return PackageSelection(packages, (), graph, ())
     kept, left_out = exclude_packages(packages, graph(), named)
@@ -377,12 +372,12 @@ def _sdk_warnings(
     yield from sdk_pins(kept, on_runtime, graph, layers)
 
 
-def _named_exclusions(poetry: Poetry, config: BundleConfig) -> dict[str, str]:
+def _named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:
     """Return the reason by name for every package to leave out."""
     named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME) if config.exclude_runtime_packages else {}
     if config.only_root or not config.exclude_packages:
         return named
-    locked = locked_names(poetry)
+    locked = lock.names
     for name in config.exclude_packages:
         if name not in locked:
             raise UnknownPackageError(name, locked)
@@ -397,24 +392,25 @@ def _modules(project: ProjectSource | None) -> Iterator[tuple[str, bytes]]:
 
 
 def _project(
-    poetry: Poetry, config: BundleConfig, target: Target, output: Path, read: ProjectReader
+    opened: OpenProject, config: BundleConfig, target: Target, output: Path, read: ProjectReader
 ) -> tuple[ProjectSource | None, Choice | None]:
     """Return the project's files, or what has to be built of it."""
+    facts = opened.facts
     if config.no_root:
         return None, None
-    wishes = Wishes(config.handler, config.modules, names_in_lock(poetry))
-    if not needs_build(poetry):
+    wishes = Wishes(config.handler, config.modules, opened.lock.readable_names)
+    if not facts.needs_build:
         return _without(output, read(config.include, wishes)), None
-    name, version = project_identity(poetry)
     root = LockedPackage(
-        name=name,
-        version=version,
+        name=facts.name,
+        version=facts.version,
         files=(),
         source_type="directory",
         source_reference=None,
-        source_url=str(project_root(poetry)),
+        source_url=str(facts.root),
     )
-    return _without(output, read_beside_build(poetry, config.include, wishes)), Choice(root, None, target)
+    build = WheelBuild(root, target, None)
+    return _without(output, read_beside_build(facts, config.include, wishes)), build
 
 
 def _without(output: Path, project: ProjectSource) -> ProjectSource:
@@ -422,13 +418,13 @@ def _without(output: Path, project: ProjectSource) -> ProjectSource:
     return replace(project, files=tuple(file for file in project.files if file.file != output))
 
 
-def _own_code_warnings(poetry: Poetry, project: ProjectSource | None, build: Choice | None) -> Iterator[str]:
+def _own_code_warnings(root: Path, project: ProjectSource | None, build: Choice | None) -> Iterator[str]:
     """Warn of a project whose own code was not found where it should be, which is seldom meant."""
     if project is None or build is not None:
         return
     if not project.files:
         yield (
-            f"The project itself adds no file to the bundle: {project_root(poetry)} has no package of its "
+            f"The project itself adds no file to the bundle: {root} has no package of its "
             "name and no modules beside pyproject.toml. Name its folders in `packages`, or say --no-root."
         )
     elif project.missing_packages:
