@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.phases import Phase
+    from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.stages.selected import Selected
@@ -115,7 +116,7 @@ def make_bundles(
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:
-        supplier = Supplier(project, observer, temporary)
+        supplier = Supplier(project, observer, temporary, _wheel_problems)
         run = _Run(
             circumstances=circumstances,
             questions=Questions(explain=circumstances.explain, old=old),
@@ -204,11 +205,19 @@ def _read(observer: Observer, choice: Choice, artifact: Artifact) -> Wheel | Pro
         part = artifact
     else:
         # what is built here may have another version than the one locked, as folders do
-        part = read_wheel(artifact.path, choice.package.name, choice.wheel_version)
+        part = read_wheel(artifact.path, choice.package.name, choice.version)
         if not artifact.verified:
             verify(artifact.path, part.members)
     observer.ready(choice, part.version)
     return part
+
+
+def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
+    """Yield what keeps the compiled code in a wheel that was built here from running on a target."""
+    # reads ELF files with a library that is large, and needed here alone
+    from poetry_lambda_plugin.audit.binaries import wheel_problems
+
+    return wheel_problems(wheel, target)
 
 
 class _Nowhere:

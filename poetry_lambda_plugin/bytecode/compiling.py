@@ -28,11 +28,9 @@ from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.bytecode.interpreters import Interpreters
 from poetry_lambda_plugin.bytecode.workers import Workers
-from poetry_lambda_plugin.sources.building import source_key
-from poetry_lambda_plugin.sources.fetching import NO_INDEX
-from poetry_lambda_plugin.sources.known_files import FOLDER
+from poetry_lambda_plugin.sources.known_files import CheckedFile
 from poetry_lambda_plugin.sources.known_files import KnownFiles
-from poetry_lambda_plugin.sources.project import project_root
+from poetry_lambda_plugin.sources.known_files import source_key
 
 
 if TYPE_CHECKING:
@@ -43,10 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from poetry.poetry import Poetry
-
     from poetry_lambda_plugin.bytecode.interpreters import Interpreter
     from poetry_lambda_plugin.bytecode.placing import Compilation
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
 
 
 FORMAT = "2"
@@ -98,21 +95,20 @@ class Compiler:
 
     def __init__(
         self,
-        poetry: Poetry,
+        project: OpenProject,
         observer: CompilationObserver,
         temporary: Path,
         wheel_hash: Callable[[Path], str],
     ) -> None:
-        self._poetry = poetry
+        self._root = project.facts.root
+        self._disable_cache = project.settings.disable_cache
         self._observer = observer
         self._wheel_hash = wheel_hash
         self._temporary = temporary
-        config = poetry.config
-        notes = config.repository_cache_directory / NO_INDEX
-        self._archives = notes / ARCHIVES
-        self._known = KnownFiles(notes, config.artifacts_cache_directory)
+        self._archives = project.settings.own_cache / ARCHIVES
+        self._known = KnownFiles(project.settings.own_cache, project.settings.artifacts)
         self._made: dict[str, Path] = {}
-        self._interpreters = Interpreters(poetry, notes / FOLDER / "interpreters")
+        self._interpreters = Interpreters(project)
 
     def interpreter(self, python: tuple[int, int]) -> Interpreter:
         """Return what would compile; raises NoInterpreterError and NoHashBasedBytecodeError."""
@@ -165,7 +161,7 @@ class Compiler:
 
     def _is_missing(self, key: str) -> bool:
         """Tell whether there is no sound archive with a group's bytecode."""
-        if key not in self._made and not self._poetry.disable_cache:
+        if key not in self._made and not self._disable_cache:
             known = self._known.find(key)
             if known is not None and known.path.stem == key:
                 self._made[key] = known.path
@@ -197,13 +193,13 @@ class Compiler:
     def _keep(self, key: str, group: SourceGroup, bytecode: Mapping[str, bytes]) -> None:
         entries = [Entry(path, BytesContent(bytecode[path])) for path in sorted(bytecode)]
         name = f"{key}.zip"
-        if not self._poetry.disable_cache:
+        if not self._disable_cache:
             # a cache that can't be written to costs time, nothing else
             with suppress(UnwritableOutputError):
                 path = self._folder(group, name) / name
                 file_hash = _written(entries, path)
                 self._made[key] = path
-                self._known.remember(key, path, file_hash, verified=True)
+                self._known.remember(key, CheckedFile(path, file_hash, verified=True))
                 return
         self._made[key] = self._temporary / name
         _written(entries, self._made[key])
@@ -213,7 +209,7 @@ class Compiler:
         if group.is_wheel:
             return self._archives / name[:2]
         owner = next(iter(group.sources.values())).owner
-        folder = self._archives / source_key(str(project_root(self._poetry)), owner)
+        folder = self._archives / source_key(str(self._root), owner)
         for old in folder.glob("*.zip"):
             with suppress(OSError):
                 if old.stat().st_mtime < time.time() - STALE:

@@ -22,8 +22,6 @@ from cleo.exceptions import CleoNoSuchOptionError
 from cleo.helpers import argument
 from cleo.io.outputs.output import Verbosity
 from poetry.console.commands.group_command import GroupCommand
-from poetry.console.exceptions import PoetryRuntimeError
-from poetry.exceptions import PoetryError
 
 from poetry_lambda_plugin.bundling import Circumstances
 from poetry_lambda_plugin.bundling import make_bundles
@@ -36,18 +34,17 @@ from poetry_lambda_plugin.commands.redaction import mask_logged_credentials
 from poetry_lambda_plugin.commands.redaction import without_credentials
 from poetry_lambda_plugin.configuration.bundles import bundle_configs
 from poetry_lambda_plugin.configuration.bundles import checked_options
-from poetry_lambda_plugin.configuration.misnamed import hint_below_poetry
 from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import StrictError
+from poetry_lambda_plugin.poetry_api.project import open_project
+from poetry_lambda_plugin.poetry_api.project import silence_path_warnings
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.json import json_document
-from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import BuildFailedError
-from poetry_lambda_plugin.sources.project import project_root
 
 
 if TYPE_CHECKING:
@@ -58,7 +55,6 @@ if TYPE_CHECKING:
     from cleo.io.inputs.argument import Argument
     from cleo.io.inputs.option import Option
     from cleo.io.io import IO
-    from poetry.poetry import Poetry
 
     from poetry_lambda_plugin.bundling import Observer
     from poetry_lambda_plugin.findings import Finding
@@ -71,10 +67,6 @@ INTERRUPTED = 130
 
 class UnexpectedError(LambdaBundleError):
     """A failure of this machine, such as a full disk or a file that has gone."""
-
-
-class ProjectFileError(LambdaBundleError):
-    """A pyproject.toml that is missing or that Poetry refuses."""
 
 
 class BundleCommand(GroupCommand):
@@ -108,7 +100,7 @@ class BundleCommand(GroupCommand):
     def handle(self) -> int:
         """Run the command; every error that a user can cause is one paragraph."""
         mask_logged_credentials()
-        poetry_api.silence_path_warnings()
+        silence_path_warnings()
         try:
             with _termination_as_interrupt(), _garbage_left_alone(), closing(self._observer()) as observer:
                 self._report(self._make(observer))
@@ -132,13 +124,13 @@ class BundleCommand(GroupCommand):
             raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
         options = checked_options(typed_values(self.option))
         epoch = source_date_epoch(os.environ)
-        poetry = self._read_project()
-        self._ignored = tuple(misnamed_tables(poetry.pyproject.data))
+        project = open_project(self.get_application(), self._poetry)
+        self._ignored = tuple(misnamed_tables(project.facts.document))
         configs_of = partial(
             bundle_configs,
-            poetry.pyproject.data.get("tool", {}).get("poetry-lambda-plugin", {}),
+            project.facts.document.get("tool", {}).get("poetry-lambda-plugin", {}),
             options,
-            root=project_root(poetry),
+            root=project.facts.root,
             cwd=Path.cwd(),
         )
         circumstances = Circumstances(
@@ -149,21 +141,7 @@ class BundleCommand(GroupCommand):
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
         configs = configs_of(self.argument("bundles"))
-        return make_bundles(poetry, configs, configs_of(()), circumstances, observer)
-
-    def _read_project(self) -> Poetry:
-        try:
-            return self._poetry or poetry_api.create_poetry(self.get_application())
-        except (
-            PoetryError,
-            PoetryRuntimeError,
-            RuntimeError,
-            ValueError,
-            OSError,
-            KeyError,
-        ) as error:
-            words = "\n".join(line for line in str(error).splitlines() if line.strip())
-            raise ProjectFileError(f"{words}{hint_below_poetry(words)}") from error
+        return make_bundles(project, configs, configs_of(()), circumstances, observer)
 
     @property
     def _is_json(self) -> bool:

@@ -163,8 +163,7 @@ def _packages(bundle: Written) -> Iterator[PackageReport]:
 def _expected_packages(selected: Selected) -> Iterator[PackageReport]:
     for choice in selected.choices:
         package = choice.package
-        file = choice.file.name if choice.file else package.source_type
-        yield PackageReport(name=package.name, version=package.version, file=file, sizes=None)
+        yield PackageReport(name=package.name, version=package.version, file=choice.source, sizes=None)
     if selected.build is not None or selected.project is not None:
         yield PackageReport(name=selected.name, version=selected.version, file=".", sizes=None)
 

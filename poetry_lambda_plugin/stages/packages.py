@@ -90,7 +90,7 @@ def _named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:
     named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME) if config.exclude_runtime_packages else {}
     if config.only_root or not config.exclude_packages:
         return named
-    locked = lock.names()
+    locked = lock.names
     for name in config.exclude_packages:
         if name not in locked:
             raise UnknownPackageError(name, locked)

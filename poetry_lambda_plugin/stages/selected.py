@@ -21,8 +21,8 @@ from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.layout.python_source import imported_modules
 from poetry_lambda_plugin.runtime.platform import runtime_warnings
 from poetry_lambda_plugin.runtime.platform import target_for
-from poetry_lambda_plugin.selection.choice import Build
 from poetry_lambda_plugin.selection.choice import Choice
+from poetry_lambda_plugin.selection.choice import WheelBuild
 from poetry_lambda_plugin.selection.choice import choose
 from poetry_lambda_plugin.selection.exclusion import imported_anyway
 from poetry_lambda_plugin.selection.locked import LockedPackage
@@ -95,7 +95,7 @@ class Selected:
     @property
     def parts(self) -> tuple[Choice, ...]:
         """All that has to be made ready."""
-        return (*self.choices, *filter(None, [self.build]))
+        return self.choices if self.build is None else (*self.choices, self.build)
 
     @property
     def layers_size(self) -> int:
@@ -144,7 +144,7 @@ def _selected(
         suits=lambda other: facts.allows(other.runtime.python_full_version),
     )
     own = None if config.no_root else _own_files(project, config, output, read)
-    build = Build(_root_package(facts), target) if own is not None and facts.needs_build else None
+    build = WheelBuild(_root_package(facts), target, None) if own is not None and facts.needs_build else None
     if not choices and build is None and (own is None or not own.files):
         raise EmptyBundleError(
             "There is nothing to bundle: no dependency is selected, and "
@@ -195,7 +195,7 @@ def _own_files(
     project: OpenProject, config: BundleConfig, output: Path, read: ProjectReader
 ) -> ProjectSource:
     """Find the project's files, or what it adds to its build, but for its last bundle among them."""
-    wishes = Wishes(config.handler, config.modules, project.lock.names_if_readable())
+    wishes = Wishes(config.handler, config.modules, project.lock.readable_names)
     if project.facts.needs_build:
         found = read_beside_build(project.facts, config.include, wishes)
     else:
