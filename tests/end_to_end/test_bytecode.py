@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
-from poetry_lambda_plugin.bytecode import workers
 from tests.end_to_end.test_on_lambda import bundled
 from tests.support.projects import Locked
 from tests.support.runner import Outcome
 from tests.support.runner import bundle
 from tests.support.runner import contents
 from tests.support.runner import run
+from tests.support.runner import run_apart
+from tests.support.runner import start_apart
 from tests.support.runtime_api import Reply
 from tests.support.runtime_api import invoke
 from tests.support.wheels import make_wheel
@@ -56,6 +57,12 @@ def compiled(mode: str = "checked-hash", *arguments: str, output: str = "functio
     outcome = bundle("--runtime", RUNTIME, "--bytecode", mode, "-o", output, *arguments)
     assert outcome.exit_code == 0, outcome.error
     return outcome
+
+
+COMPILED = ("lambda-bundle", "--runtime", RUNTIME, "--bytecode", "checked-hash")
+
+NO_FORK = "import os\nvars(os).pop('fork', None)\n"
+"""Makes a process like one of a system that can't fork."""
 
 
 def pycs(path: Path) -> dict[str, bytes]:
@@ -194,20 +201,18 @@ def test_same_bytes_everywhere(
     files: dict[str, str | bytes] = {f"library/m{i}.py": f"{module}# {'x' * 500_000}\n" for i in range(6)}
     depend_on(project, index, {**files, "library/__init__.py": ""})
     made = []
-    for turn, (processors, can_fork, cache) in enumerate(
-        [(1, True, ("--no-cache",)), (2, True, ()), (8, False, ("--no-cache",)), (8, True, ("--no-cache",))]
-    ):
+    for turn, (processors, cache) in enumerate([(1, ("--no-cache",)), (2, ()), (8, ("--no-cache",))]):
         monkeypatch.setattr(os, "cpu_count", lambda processors=processors: processors)
-        monkeypatch.setattr(workers, "CAN_FORK", can_fork and workers.CAN_FORK)
         monkeypatch.setenv("PYTHONHASHSEED", str(turn))
         folder = tmp_path / f"folder-{turn}"
         shutil.copytree(project.folder, folder)
         monkeypatch.chdir(folder)
         compiled("checked-hash", *cache)
         made.append((folder / "function.zip").read_bytes())
+    forkless = run_apart(tmp_path / "hook", *COMPILED, "--no-cache", "-o", "forkless.zip", hook=NO_FORK)
 
-    assert len(set(made)) == 1
-    assert made[0]
+    assert forkless.exit_code == 0, forkless.error
+    assert {*made, (folder / "forkless.zip").read_bytes()} == {made[0]}
 
 
 def test_second_run_starts_no_interpreter(locked_project: Project, started: list[str]) -> None:
@@ -570,6 +575,9 @@ def test_wrong_interpreter(only_path: Path, make: Callable[[Path], None], reason
     assert f"- {only_path / ABSENT} {reason} Get one with" in outcome.message
 
 
+LAST_WORDS = "os.write(2, b'first\\nlast words\\n'); os._exit(7)"
+
+
 def dying(death: str) -> Callable[[Path], None]:
     """Return what makes an interpreter that calls itself 3.15, and ends while it compiles `my_fn.py`."""
     return script(
@@ -590,29 +598,15 @@ def dying(death: str) -> Callable[[Path], None]:
 
 @posix
 @without_absent
-@pytest.mark.parametrize("can_fork", [pytest.param(True, id="fork"), pytest.param(False, id="once")])
 @pytest.mark.parametrize(
     ("death", "how"),
     [
         pytest.param("os.kill(os.getpid(), 11)", "ended with exit code -11", id="signal"),
-        pytest.param(
-            "os.write(2, b'first\\nlast words\\n'); os._exit(7)",
-            "ended with exit code 7 (last words)",
-            id="exit",
-        ),
+        pytest.param(LAST_WORDS, "ended with exit code 7 (last words)", id="exit"),
     ],
 )
-def test_interpreter_that_crashes(
-    locked_project: Project,
-    only_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    death: str,
-    how: str,
-    *,
-    can_fork: bool,
-) -> None:
+def test_interpreter_that_crashes(locked_project: Project, only_path: Path, death: str, how: str) -> None:
     """A source that ends the interpreter is named, and no bundle is left."""
-    monkeypatch.setattr(workers, "CAN_FORK", can_fork)
     dying(death)(only_path / ABSENT)
 
     outcome = bundle("--runtime", ABSENT, "--bytecode", "checked-hash")
@@ -621,6 +615,21 @@ def test_interpreter_that_crashes(
     assert f"{only_path / ABSENT} {how} while it compiled my_fn.py of my-fn." in outcome.message
     assert "bytecode-exclude" in outcome.message
     assert not (locked_project.folder / "dist").exists()
+
+
+@posix
+@without_absent
+@pytest.mark.usefixtures("locked_project")
+def test_interpreter_that_crashes_without_a_fork(only_path: Path, tmp_path: Path) -> None:
+    """A system that can't fork names the source just so."""
+    dying(LAST_WORDS)(only_path / ABSENT)
+
+    arguments = ("lambda-bundle", "--runtime", ABSENT, "--bytecode", "checked-hash")
+    outcome = run_apart(tmp_path / "hook", *arguments, hook=NO_FORK)
+
+    assert outcome.exit_code == 1
+    words = "ended with exit code 7 (last words) while it compiled my_fn.py of my-fn."
+    assert f"{only_path / ABSENT} {words}" in outcome.message
 
 
 def bundled_for(minor: int | None, *arguments: str) -> None:
@@ -719,24 +728,22 @@ def test_interrupt_ends_the_processes(locked_project: Project, only_path: Path, 
         "    time.sleep(600)\n"
     )(only_path / ABSENT)
     (tmp_path / "tmp").mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "poetry", "lambda-bundle", "--runtime", ABSENT, "--bytecode", "checked-hash"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path / "tmp")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    arguments = ("lambda-bundle", "--runtime", ABSENT, "--bytecode", "checked-hash")
+    process = start_apart(tmp_path / "hook", *arguments, TMPDIR=str(tmp_path / "tmp"))
+    # one for each of the two distributions, each with a child
     processes = 2 * min(os.cpu_count() or 1, 2)
     for _ in range(3000):
         if process.poll() is not None or len(list(tmp_path.glob("*.lock"))) >= processes:
             break
         time.sleep(0.01)
+    locks = list(tmp_path.glob("*.lock"))
 
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=30)
 
+    assert len(locks) == processes, "the processes that are to be ended never started"
     assert process.returncode == 130, error
     assert "Interrupted" in error
-    assert not any(is_held(lock) for lock in tmp_path.glob("*.lock"))
+    assert not any(is_held(lock) for lock in locks)
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not (locked_project.folder / "dist").exists()

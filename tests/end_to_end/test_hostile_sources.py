@@ -9,6 +9,7 @@ import pytest
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
+from tests.support.runner import run_apart
 from tests.support.sources import commit_all
 from tests.support.sources import poetry_project
 from tests.support.sources import write_tree
@@ -115,27 +116,37 @@ def test_packages_to_outside_the_bundle(project: Project, tmp_path: Path, to: st
     assert not (project.folder / "dist").exists()
 
 
-def test_wheel_changed_between_check_and_copy(
-    locked_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A cached wheel that is replaced after its hash was checked is noticed before the bundle appears."""
-    from poetry_lambda_plugin import bundler
-    from poetry_lambda_plugin.layout.plan import plan_bundle
+CHANGE_WHEN_WRITING = """
+import os
+import sys
 
+
+def change(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".tmp") and "second.zip" in str(arguments[0]):
+        wheel = os.environ["WHEEL"]
+        with open(wheel, "r+b") as file:
+            # a byte of the first member, behind its header
+            file.seek(30 + len("greeting/__init__.py") + 3)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+
+
+sys.addaudithook(change)
+"""
+"""Changes a wheel as soon as the output's temporary file is opened, which Python tells (PEP 578)."""
+
+
+def test_wheel_changed_between_check_and_copy(locked_project: Project, tmp_path: Path) -> None:
+    """A cached wheel that is replaced after its hash was checked is noticed before the bundle appears."""
     bundle("-o", "first.zip")
     (wheel,) = (tmp_path / "cache/artifacts").rglob("*.whl")
-    planned = plan_bundle
+    sound = wheel.read_bytes()
 
-    def replace_then_plan(*arguments: object, **keywords: object) -> object:
-        data = bytearray(wheel.read_bytes())
-        # a byte of the first member, behind its header
-        data[30 + len("greeting/__init__.py") + 3] ^= 1
-        wheel.write_bytes(data)
-        return planned(*arguments, **keywords)  # type: ignore[arg-type]
+    arguments = ("lambda-bundle", "-o", "second.zip")
+    outcome = run_apart(tmp_path / "hook", *arguments, hook=CHANGE_WHEN_WRITING, WHEEL=str(wheel))
 
-    monkeypatch.setattr(bundler, "plan_bundle", replace_then_plan)
-    outcome = bundle("-o", "second.zip")
-
+    assert wheel.read_bytes() != sound
     assert outcome.exit_code == 1
     assert f"{wheel} changed while it was bundled" in outcome.message
     assert not (locked_project.folder / "second.zip").exists()

@@ -238,6 +238,7 @@ def test_shows_and_checks_certificates(
     expected: int,
 ) -> None:
     """`certificates.NAME.cert` and `client-cert` hold for pages and files; without them nothing is taken."""
+    monkeypatch.setattr("poetry.utils.authenticator.time.sleep", lambda _: None)
     secured, trusted, client = certificates
     wheel = make_wheel("private", files={"private.py": "X = 1\n"})
     secured.add(wheel)

@@ -12,8 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import run
+from tests.support.runner import run_apart
+from tests.support.wheels import make_wheel
+from tests.support.zips import Raw
+from tests.support.zips import raw_wheel
 
 
 if TYPE_CHECKING:
@@ -60,17 +65,10 @@ def python(code: str) -> Any:
 def warm_events(locked_project: Project, tmp_path: Path) -> list[list[str]]:
     """What a process opens, starts and connects to in a warm run."""
     assert bundle("-o", "first.zip").exit_code == 0
-    hook = tmp_path / "hook"
-    hook.mkdir()
-    (hook / "sitecustomize.py").write_text(OPENED)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(hook), *sys.path]),
-        "EVENTS": str(tmp_path / "events.json"),
-    }
-    command = [sys.executable, "-m", "poetry", "lambda-bundle", "-o", "second.zip"]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    events = json.loads((tmp_path / "events.json").read_text())
+    written = tmp_path / "events.json"
+    warm = run_apart(tmp_path / "hook", "lambda-bundle", "-o", "second.zip", hook=OPENED, EVENTS=str(written))
+    assert warm.exit_code == 0, warm.error
+    events = json.loads(written.read_text())
     assert isinstance(events, list)
     return events
 
@@ -134,16 +132,25 @@ def test_warm_run_makes_no_environment(warm_events: list[list[str]], tmp_path: P
     assert not (tmp_path / "cache/virtualenvs").exists()
 
 
-def test_members_are_checked_once(locked_project: Project, tmp_path: Path) -> None:
-    """A second run believes the note that every member of a wheel has been decompressed."""
-    bundle()
-    (note,) = [
-        path
-        for path in (tmp_path / "cache").rglob("sha256-*")
-        if path.is_file() and "_lambda_bundle_" in path.parts
-    ]
+def test_members_are_checked_once(project: Project, index: Index, tmp_path: Path) -> None:
+    """A run notes that all members of a wheel were decompressed, and a second run believes the note.
 
-    assert json.loads(note.read_text())["verified"] is True
+    That it does not look again shows in a wheel with a false checksum, for which the note is forged.
+    """
+    sound, lying = make_wheel("sound"), raw_wheel("lying", [Raw("lying.py", b"1", stated={"crc": 7})])
+    index.add(sound, lying)
+    project.pyproject(dependencies=["sound", "lying"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sound), Locked.of(lying)], source=index.url)
+
+    assert bundle("--exclude-package", "lying").exit_code == 0
+    assert "its checksum (CRC-32) is wrong" in bundle().message
+    (honest,), (forged,) = ((tmp_path / "cache").rglob(f"sha256-{file.sha256}") for file in (sound, lying))
+    notes = [json.loads(note.read_text()) for note in (honest, forged)]
+    forged.write_text(json.dumps({**notes[1], "verified": True}))
+
+    assert [note["verified"] for note in notes] == [True, False]
+    assert bundle().exit_code == 0
 
 
 def test_unchanged_output_is_not_touched(locked_project: Project) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
 
 from dataclasses import dataclass
@@ -54,6 +57,30 @@ def run(*arguments: str, decorated: bool = False) -> Outcome:
 def bundle(*arguments: str) -> Outcome:
     """Run `poetry lambda-bundle ARGUMENTS`."""
     return run("lambda-bundle", *arguments)
+
+
+def start_apart(folder: Path, *arguments: str, hook: str = "", **environment: str) -> subprocess.Popen[str]:
+    """Start `poetry ARGUMENTS` in a process of its own; `hook` is Python that it runs before anything else.
+
+    The hook is written to a folder that there may be already.
+    """
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(hook, encoding="utf-8")
+    path = os.pathsep.join([str(folder), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-m", "poetry", *arguments],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_apart(folder: Path, *arguments: str, hook: str = "", **environment: str) -> Outcome:
+    """Run `poetry ARGUMENTS` in a process of its own, as `start_apart` starts it."""
+    process = start_apart(folder, *arguments, hook=hook, **environment)
+    output, error = process.communicate(timeout=60)
+    return Outcome(process.returncode, output, error)
 
 
 def contents(path: Path) -> dict[str, bytes]:

@@ -25,6 +25,13 @@ SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """An escape sequence (ECMA-48, CSI)."""
 
 
+POETRY = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('poetry', run_name='__main__', alter_sys=True)"
+)
+"""Poetry as it takes Ctrl-C on a terminal, which what a shell has started in the background would ignore."""
+
+
 @dataclass
 class Session:
     """A command on a terminal of its own."""
@@ -78,7 +85,7 @@ def start(*arguments: str, columns: int = 60, lines: int = 15, **environment: st
     resize(master, columns, lines)
     own = {"PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm-256color", **environment}
     process = subprocess.Popen(
-        [sys.executable, "-m", "poetry", *arguments],
+        [sys.executable, "-c", POETRY, *arguments],
         env={key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")} | own,
         stdin=slave,
         stdout=slave,
