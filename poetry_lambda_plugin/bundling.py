@@ -29,9 +29,9 @@ from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
 from poetry_lambda_plugin.sources.known_files import has_hash
+from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
-from poetry_lambda_plugin.stages.outputs import check_outputs
 from poetry_lambda_plugin.stages.planned import lay_out
 from poetry_lambda_plugin.stages.planned import planned
 from poetry_lambda_plugin.stages.selected import select_bundles
