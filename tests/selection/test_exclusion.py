@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,7 +161,10 @@ def test_layer_without_distributions_is_warned_of() -> None:
     assert messages(warnings) == ["The layer one.zip holds no distribution where the runtime looks for one."]
 
 
-PINNED = graph("aio", {"aio": {"botocore": ">=1.34.70,<1.34.132", "boto3": "1.34.131"}}, aio="botocore boto3")
+PINNED = replace(
+    graph("aio", aio="botocore boto3"),
+    pins={"aio": {"botocore": ">=1.34.70,<1.34.132", "boto3": "1.34.131"}},
+)
 ON_RUNTIME = [LeftOutPackage("botocore", "1.34.131", "on the runtime")]
 
 

@@ -49,12 +49,10 @@ def package(
     )
 
 
-def graph(direct: str, pins: Mapping[str, Mapping[str, str]] | None = None, **needs: str) -> DependencyGraph:
+def graph(direct: str, **needs: str) -> DependencyGraph:
     """Make a graph of words: `graph("a b", a="c d")`."""
     return DependencyGraph(
-        frozenset(direct.split()),
-        {name: frozenset(words.split()) for name, words in needs.items()},
-        pins or {},
+        frozenset(direct.split()), {name: frozenset(words.split()) for name, words in needs.items()}
     )
 
 
