@@ -59,7 +59,7 @@ def matching(root: Path, pattern: str) -> Sequence[Path]:
     path = Path(pattern)
     try:
         return sorted((root / path.anchor).glob(os.fspath(path.relative_to(path.anchor))))
-    except (ValueError, NotImplementedError, OSError):
+    except (ValueError, NotImplementedError, OSError, IndexError):  # the last for ".", until Python 3.12
         return ()
 
 

@@ -1,34 +1,33 @@
-"""How numbers and foreign words are written for a person."""
+"""The report that a person reads."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from cleo.formatters.formatter import Formatter
 
+from poetry_lambda_plugin.archive.writer import Sizes
+from poetry_lambda_plugin.audit.savings import Savings
+from poetry_lambda_plugin.layout.distribution import LeftOut
+from poetry_lambda_plugin.report.bundle_report import Difference
+from poetry_lambda_plugin.report.bundle_report import Explanation
+from poetry_lambda_plugin.report.bundle_report import FileReport
+from poetry_lambda_plugin.report.bundle_report import PackageReport
+from poetry_lambda_plugin.report.text import details
+from poetry_lambda_plugin.report.text import differences
 from poetry_lambda_plugin.report.text import escaped
+from poetry_lambda_plugin.report.text import explanation
 from poetry_lambda_plugin.report.text import heading
 from poetry_lambda_plugin.report.text import package_line
+from poetry_lambda_plugin.report.text import summary
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.platform import find_runtime
-from poetry_lambda_plugin.wording import size
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        pytest.param(0, "0.0 KB", id="nothing"),
-        pytest.param(1536, "1.5 KB", id="kilobytes"),
-        pytest.param(104_857, "0.1 MB", id="first-megabytes"),
-        pytest.param(104_856, "102.4 KB", id="last-kilobytes"),
-        pytest.param(1_572_864, "1.5 MB", id="megabytes"),
-        pytest.param(52_428_800, "50.0 MB", id="zipped-limit"),
-        pytest.param(262_144_000, "250.0 MB", id="unzipped-limit"),
-    ],
-)
-def test_size(count: int, expected: str) -> None:
-    """Megabytes are AWS's: 1,048,576 bytes; what stands in one table has the same precision."""
-    assert size(count) == expected
+from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
+from tests.support.values import bundle_report
+from tests.support.values import digest
+from tests.support.values import package_report
 
 
 @pytest.mark.parametrize(
@@ -59,3 +58,145 @@ def test_heading_names_the_bundle() -> None:
         "Bundling my-fn (1.0) as api for python3.13 on arm64"
     )
     assert formatter.format(package_line("greeting", "2.0")) == "  - Bundling greeting (2.0)"
+
+
+MB = 1 << 20
+
+
+def lines(*packages: PackageReport, **fields: Any) -> list[str]:
+    return list(summary(bundle_report(*packages, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("status", "changed", "words"),
+    [
+        pytest.param("written", True, "is written", id="written"),
+        pytest.param("unchanged", False, "is unchanged", id="unchanged"),
+        pytest.param("planned", True, "would be written", id="dry-run"),
+        pytest.param("planned", False, "would be unchanged", id="dry-run-of-the-same"),
+        pytest.param("planned", None, "would be written", id="dry-run-that-can-not-know"),
+    ],
+)
+def test_summary_says_what_became_of_the_output(status: str, changed: bool | None, words: str) -> None:
+    """Or what would."""
+    assert lines(status=status, changed=changed) == [f"dist/my-fn.zip {words}"]
+
+
+def test_summary_has_sizes_and_digest() -> None:
+    """With Lambda's limits, which must be undercut."""
+    total = Sizes(2 * MB, 5 * MB, 1234)
+
+    assert lines(digest=digest(total), unzipped_limit=250 * MB, handler="my_fn.handler")[1:] == [
+        "  Zipped      2.0 MB of 50 MB",
+        "  Unzipped    5.0 MB of 250 MB",
+        "  Files       1,234",
+        "  CodeSha256  AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "  Handler     my_fn.handler",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unzipped", "layers", "limit", "line"),
+    [
+        pytest.param(5 * MB, 0, None, "5.0 MB", id="no-limit"),
+        pytest.param(5 * MB - 1, 0, 5 * MB, "5.0 MB of 5 MB", id="below"),
+        pytest.param(5 * MB, 0, 5 * MB, "<warning>5.0 MB of 5 MB</warning>", id="reached"),
+        pytest.param(4 * MB, MB, 6 * MB, "4.0 MB of 6 MB, and 1.0 MB in layers", id="layers"),
+        pytest.param(
+            4 * MB, MB, 5 * MB, "<warning>4.0 MB of 5 MB</warning>, and 1.0 MB in layers", id="layers-count"
+        ),
+    ],
+)
+def test_summary_colours_what_is_over_the_limit(
+    unzipped: int, layers: int, limit: int | None, line: str
+) -> None:
+    """Layers count, too."""
+    made = lines(digest=digest(Sizes(1, unzipped, 1)), layers_unzipped=layers, unzipped_limit=limit)
+
+    assert made[2] == f"  Unzipped    {line}"
+
+
+def test_summary_names_the_three_largest() -> None:
+    """By what they take unzipped; of fewer there is nothing to choose from."""
+    packages = [package_report(name, (0, size * MB, 1)) for name, size in (("a", 1), ("b", 3), ("c", 2))]
+
+    assert "  Largest     b 3.0 MB, c 2.0 MB, a 1.0 MB" in lines(*packages, digest=digest(Sizes()))
+    assert not [line for line in lines(*packages[:2], digest=digest(Sizes())) if "Largest" in line]
+
+
+def test_summary_counts_what_is_left_out() -> None:
+    """Files by reason, packages by name."""
+    left = (LeftOut("a.h", "excluded"), LeftOut("b.h", "excluded"), LeftOut("bin/a", "scripts"))
+    package = PackageReport(name="a", version="1.0", file="a.whl", sizes=None, left_out=left)
+    gone = [LeftOutPackage(name, "1.0", "on the runtime") for name in ("boto3", "six")]
+
+    assert lines(package, left_out=gone)[1:] == [
+        "  Left out    2 files (excluded), 1 file (scripts)",
+        "  Left out    boto3, six (on the runtime)",
+    ]
+
+
+def test_details_are_a_table_with_the_largest_first() -> None:
+    """Numbers to the right; what is not known is a question mark."""
+    packages = [package_report("a", None), package_report("long-name", (MB, 3 * MB, 1), "2.0")]
+
+    report = bundle_report(*packages, digest=digest(Sizes(0, 4 * MB, 1)), loose_files=("x.py",))
+
+    assert list(details(report)) == [
+        "",
+        "<options=bold>  Package        Zipped  Unzipped   Share  From</>",
+        "  long-name 2.0  1.0 MB    3.0 MB  75.0 %  long-name.whl",
+        "  a 1.0               ?         ?       ?  a.whl",
+        "  taken from the project's root: x.py",
+    ]
+
+
+def test_nothing_is_told_that_nobody_asked_for() -> None:
+    """Neither an explanation nor differences."""
+    assert [*explanation(bundle_report()), *differences(bundle_report())] == []
+
+
+def test_explanation_says_why_and_what_could_be_saved() -> None:
+    """One saving alone has no sum below it; a package without a way is the project."""
+    explained = Explanation(
+        paths={"b": ("a", "b")},
+        savings=Savings({frozenset({"exclude = …"}): (MB, 2 * MB)}),
+        largest_files=(FileReport("b.py", MB, 2 * MB),),
+        unimported=("a", "c"),
+    )
+    packages = [package_report("b", (MB, 2 * MB, 1)), package_report("my-fn", (0, 0, 0))]
+
+    made = list(explanation(bundle_report(*packages, digest=digest(Sizes()), explanation=explained)))
+
+    assert [line.rpartition("  ")[2].strip() for line in made[2:4]] == ["a → b", "the project"]
+    assert made[5:] == [
+        "<options=bold>  Largest files  Zipped  Unzipped</>",
+        "  b.py           1.0 MB    2.0 MB",
+        "",
+        "<options=bold>  Not used yet            Zipped  Unzipped</>",
+        "  exclude = … would save  1.0 MB    2.0 MB",
+        "",
+        made[-1],
+    ]
+    assert made[-1].startswith("  Nothing else in the bundle imports a, c: is it needed?")
+
+
+def test_differences_are_a_table_with_signs() -> None:
+    """With both versions where they differ, else the one."""
+    changes = (
+        Difference("a", "1.0", "2.0", 2 * MB, 3 * MB),
+        Difference("b", None, "1.0", 1024, 2048),
+        Difference("c", "1.0", None, -1024, -2048),
+        Difference("d", "1.0", "1.0", 0, -1024),
+    )
+
+    assert list(differences(bundle_report(differences=changes)))[2:] == [
+        "  a 1.0 → 2.0   +2.0 MB   +3.0 MB",
+        "  b new → 1.0   +1.0 KB   +2.0 KB",
+        "  c 1.0 → gone  -1.0 KB   -2.0 KB",
+        "  d 1.0         +0.0 KB   -1.0 KB",
+    ]
+    assert list(differences(bundle_report(differences=()))) == [
+        "",
+        "No package differs in version or size.",
+    ]
