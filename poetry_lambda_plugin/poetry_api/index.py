@@ -23,6 +23,8 @@ from poetry.repositories.http_repository import HTTPRepository
 from requests.exceptions import RequestException
 
 from poetry_lambda_plugin.archive.replacing import replacing
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.poetry_api.facts import NO_INDEX
 from poetry_lambda_plugin.poetry_api.repositories import FolderRepository
 from poetry_lambda_plugin.poetry_api.repositories import QuickAuthenticator
 
@@ -30,7 +32,6 @@ from poetry_lambda_plugin.poetry_api.repositories import QuickAuthenticator
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
-    from collections.abc import Mapping
     from pathlib import Path
 
     from poetry.poetry import Poetry
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     from poetry.utils.authenticator import Authenticator
     from poetry.utils.download import Downloader
 
+    from poetry_lambda_plugin.selection.locked import LockedFile
+    from poetry_lambda_plugin.selection.locked import LockedPackage
+
+
+INDEX_SOURCES = frozenset({"", "legacy"})
 
 DENIED = (401, 403)
 
@@ -48,86 +54,37 @@ Listener: TypeAlias = "Callable[[int, int], None]"
 """Is told the bytes fetched so far and those expected, 0 where the server did not say; may end it all."""
 
 
-class UnknownIndexError(Exception):
-    """An index that pyproject.toml does not name any more."""
+class HashMismatchError(LambdaBundleError):
+    """A file whose bytes are not those that were locked."""
+
+    def __init__(self, package: LockedPackage, file: str, expected: str, found: str) -> None:
+        self.file = file
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{file} of {package} is not the file that was locked: expected {expected}, found {found}. "
+            "It was not kept. If the source is right, run `poetry lock`; if not, the file has been changed."
+        )
 
 
-class RequestError(Exception):
-    """A request that failed."""
-
-    def __init__(self, status: int | None) -> None:
-        self.status = status
-        """What the server answered; None where it did not."""
-        super().__init__(status)
-
-    @property
-    def is_denied(self) -> bool:
-        """Tell whether it wants credentials, or other ones."""
-        return self.status in DENIED
+class UnavailableFileError(LambdaBundleError):
+    """A locked file that can't be had."""
 
 
-class NotOfferedError(Exception):
-    """A file that an index does not offer."""
-
-    def __init__(self, offered: tuple[str, ...]) -> None:
-        self.offered = offered
-        """The other files of that version, sorted."""
-        super().__init__(offered)
+class IndexUnreachableError(LambdaBundleError):
+    """An index that does not answer, or not without credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedFile:
     """A file that can be fetched."""
 
-    hashes: Mapping[str, str]
-    """Hexadecimal digests by algorithm."""
     size: int
-    """Bytes; 0 where the index does not say them."""
+    """Bytes; 0 where nobody says them."""
     may_be_local: bool
     """Whether its address may be that of a file of this machine."""
     link: Link
     """For Poetry alone."""
-
-
-class Index:
-    """One of the project's indexes."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self.name = repository.name
-
-    @property
-    def host(self) -> str | None:
-        """Where it is; the rest of its address may hold credentials."""
-        return urlsplit(getattr(self._repository, "url", "")).hostname
-
-    def find(self, name: str, version: str, filename: str) -> OfferedFile:
-        """Look up a file of a release.
-
-        Raises NotOfferedError, RequestError, and OSError and ValueError of Poetry's cache.
-        """
-        with _failures_told():
-            links = self._repository.find_links_for_package(Package(name, version))
-            for link in links:
-                if link.filename == filename:
-                    return self._offered(link)
-            status = None if links else self._status_of_page(name)
-        if status in DENIED:
-            raise RequestError(status)
-        raise NotOfferedError(tuple(sorted(link.filename for link in links)))
-
-    def _offered(self, link: Link) -> OfferedFile:
-        # not all releases have it
-        size = getattr(link, "size", None) or 0
-        return OfferedFile(link.hashes, size, isinstance(self._repository, FolderRepository), link)
-
-    def _status_of_page(self, name: str) -> int | None:
-        """Return the HTTP status of a project's page; Poetry itself takes "denied" for "not there"."""
-        repository = self._repository
-        if not isinstance(repository, HTTPRepository) or isinstance(repository, FolderRepository):
-            return None
-        url = f"{repository.url.rstrip('/')}/{name}/"
-        return repository.session.get(url, raise_for_status=False).status_code
 
 
 class Indexes:
@@ -138,27 +95,41 @@ class Indexes:
         self._workers = workers
         self._making = threading.Lock()
 
-    def index(self, reference: str | None) -> Index:
-        """Return the index that a locked package came from, as Poetry's Chooser picks it.
+    def cache_name(self, package: LockedPackage) -> str:
+        """Return the name of the repository cache that a package belongs to; raises UnavailableFileError."""
+        return self._repository(package).name if package.source_type in INDEX_SOURCES else NO_INDEX
 
-        Raises UnknownIndexError.
+    def find(self, package: LockedPackage, file: LockedFile) -> OfferedFile:
+        """Find a locked file among those that its index offers, by its name.
+
+        Raises HashMismatchError, UnavailableFileError and what `failures_told` is for.
         """
-        pool = self._poetry.pool
-        try:
-            if reference or pool.has_repository("pypi"):
-                return Index(pool.repository(reference or "pypi"))
-            return Index(pool.repositories[0])
-        except IndexError:
-            raise UnknownIndexError(reference) from None
-
-    def file_at(self, url: str) -> OfferedFile:
-        """Return the file that a URL dependency names."""
-        return OfferedFile({}, 0, may_be_local=True, link=Link(url))
+        if package.source_type not in INDEX_SOURCES:
+            return OfferedFile(0, may_be_local=True, link=Link(str(package.source_url)))
+        repository = self._repository(package)
+        links = repository.find_links_for_package(Package(package.name, package.version))
+        for link in links:
+            if link.filename == file.name:
+                algorithm, _, expected = file.hash.partition(":")
+                offered = link.hashes.get(algorithm, expected)
+                if offered != expected:
+                    raise HashMismatchError(package, file.name, file.hash, f"{algorithm}:{offered}")
+                # not all releases of Poetry know sizes
+                size = getattr(link, "size", None) or 0
+                return OfferedFile(size, isinstance(repository, FolderRepository), link)
+        status = None if links else _status_of_page(repository, package.name)
+        if status in DENIED:
+            raise self._unreachable(package, status)
+        offers = ", ".join(sorted(link.filename for link in links)) or "no file of that version"
+        raise UnavailableFileError(
+            f"{file.name} of {package} is locked, but the index {repository.name!r} does not offer it "
+            f"any more; it offers {offers}. Run `poetry lock` to lock what is there."
+        )
 
     def bring(self, file: OfferedFile, tell: Listener) -> Path:
         """Bring a file to the artifact cache, where it is not there already.
 
-        Raises RequestError, and OSError and ValueError of Poetry's cache.
+        Raises what `failures_told` is for.
         """
 
         def download(url: str, path: Path) -> None:
@@ -171,10 +142,52 @@ class Indexes:
             else:
                 raise ValueError("its index names a file of this machine")
 
-        with _failures_told():
-            return self._poetry.pool.artifact_cache.get_cached_archive_for_link(
-                file.link, strict=True, download_func=download
+        return self._poetry.pool.artifact_cache.get_cached_archive_for_link(
+            file.link, strict=True, download_func=download
+        )
+
+    @contextmanager
+    def failures_told(self, package: LockedPackage) -> Iterator[None]:
+        """Describe failed requests, and caches that can't be read or written.
+
+        Raises UnavailableFileError and IndexUnreachableError.
+        """
+        try:
+            yield
+        except (PoetryRuntimeError, RequestException, RepositoryError) as error:
+            raise self._unreachable(package, _status(error)) from None
+        except (OSError, ValueError) as error:
+            raise UnavailableFileError(f"The file of {package} can't be had: {error}.") from None
+
+    def _repository(self, package: LockedPackage) -> Repository:
+        """Return the index that a locked package came from, as Poetry's Chooser picks it."""
+        pool, reference = self._poetry.pool, package.source_reference
+        try:
+            if reference or pool.has_repository("pypi"):
+                return pool.repository(reference or "pypi")
+            return pool.repositories[0]
+        except IndexError:
+            raise UnavailableFileError(
+                f"{package} is locked from the source {reference!r}, which pyproject.toml "
+                "does not define. Add it under [[tool.poetry.source]], or run `poetry lock`."
+            ) from None
+
+    def _unreachable(self, package: LockedPackage, status: int | None) -> IndexUnreachableError:
+        """Name no more of the address than the host, for the rest may hold credentials."""
+        if package.source_type == "url":
+            where = str(urlsplit(str(package.source_url)).hostname)
+        else:
+            repository = self._repository(package)
+            host = urlsplit(getattr(repository, "url", "")).hostname
+            where = f"the index {repository.name!r} ({host})"
+        reason = f"it answered with status {status}" if status else "it does not answer"
+        hint = "Check your connection and the source's URL, then run the command again."
+        if status in DENIED:
+            hint = (
+                "It wants credentials: see `poetry config http-basic`, or set the variables "
+                "POETRY_HTTP_BASIC_<SOURCE>_USERNAME and _PASSWORD."
             )
+        return IndexUnreachableError(f"The file of {package} can't be fetched from {where}: {reason}. {hint}")
 
     def _download(self, url: str, path: Path, tell: Listener) -> None:
         retries = self._poetry.config.get("requests.max-retries", 0)
@@ -207,13 +220,12 @@ def _downloader_class() -> type[Downloader]:
     return Downloader
 
 
-@contextmanager
-def _failures_told() -> Iterator[None]:
-    """Turn what Poetry's sessions raise into a RequestError."""
-    try:
-        yield
-    except (PoetryRuntimeError, RequestException, RepositoryError) as error:
-        raise RequestError(_status(error)) from error
+def _status_of_page(repository: Repository, name: str) -> int | None:
+    """Return the HTTP status of a project's page; Poetry itself takes "denied" for "not there"."""
+    if not isinstance(repository, HTTPRepository) or isinstance(repository, FolderRepository):
+        return None
+    url = f"{repository.url.rstrip('/')}/{name}/"
+    return repository.session.get(url, raise_for_status=False).status_code
 
 
 def _status(error: BaseException) -> int | None:

@@ -23,6 +23,7 @@ from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.poetry_api.building import quiet_reproducible_builds
 from poetry_lambda_plugin.poetry_api.facts import is_built_by_poetry_core
+from poetry_lambda_plugin.poetry_api.index import UnavailableFileError
 from poetry_lambda_plugin.poetry_api.project import read_document
 from poetry_lambda_plugin.selection.choice import LockedWheel
 from poetry_lambda_plugin.sources.building import UnfitWheel
@@ -31,7 +32,6 @@ from poetry_lambda_plugin.sources.building import build
 from poetry_lambda_plugin.sources.download_queue import DownloadQueue
 from poetry_lambda_plugin.sources.fetching import Fetcher
 from poetry_lambda_plugin.sources.fetching import StoppedError
-from poetry_lambda_plugin.sources.fetching import UnavailableFileError
 from poetry_lambda_plugin.sources.git import Checkouts
 from poetry_lambda_plugin.sources.known_files import CheckedFile
 from poetry_lambda_plugin.sources.known_files import digest

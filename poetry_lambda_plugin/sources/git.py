@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from poetry_lambda_plugin.poetry_api.git import CloneError
 from poetry_lambda_plugin.poetry_api.git import clone
 from poetry_lambda_plugin.poetry_api.git import remove_folder
-from poetry_lambda_plugin.sources.fetching import UnavailableFileError
+from poetry_lambda_plugin.poetry_api.index import UnavailableFileError
 from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import source_key
 
