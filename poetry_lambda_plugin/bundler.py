@@ -370,7 +370,10 @@ def _write(
     epoch = circumstances.source_date_epoch
     timestamp = Timestamp.from_epoch(EARLIEST if epoch is None else epoch)
     output = None if circumstances.dry_run else outputs.enter_context(OutputFile(job.output))
-    return write_archive(plan.entries, output or _Nowhere(), timestamp), output
+    digest = write_archive(plan.entries, output or _Nowhere(), timestamp)
+    if output is not None:
+        output.finish()
+    return digest, output
 
 
 def _check_sizes(
