@@ -14,15 +14,21 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
+from poetry_lambda_plugin.archive.writer import EARLIEST
+from poetry_lambda_plugin.archive.writer import Timestamp
+from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import BinaryIO
 
     from typing_extensions import Self
+
+    from poetry_lambda_plugin.archive.content import Entry
 
 
 class UnwritableOutputError(LambdaBundleError):
@@ -31,6 +37,15 @@ class UnwritableOutputError(LambdaBundleError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"The bundle can't be written to {path}: {reason}. Choose another --output.")
+
+
+class NoRoomError(LambdaBundleError):
+    """A temporary folder that takes nothing."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"There is no place for temporary files: {error}. Set TMPDIR to a folder that can be written to."
+        )
 
 
 def check_writable(path: Path) -> None:
@@ -85,6 +100,38 @@ def _stamp(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is written to, or replaced."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[BinaryIO]:
+    """Lend a file that takes the place of whatever is at `path`, which is never followed if it is a link.
+
+    Raises OSError, and leaves nothing behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(path)
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[Path, str]:
+    """Write an archive to the first place that takes it; return which, and the archive's hash.
+
+    A cache that is full or can't be written to costs time, nothing else. Raises NoRoomError for the last one.
+    """
+    try:
+        with replacement(place) as file:
+            written = write_archive(entries, file, Timestamp.from_epoch(EARLIEST))
+    except OSError as error:
+        if not others:
+            raise NoRoomError(error) from error
+        return keep_archive(entries, *others)
+    return place, f"sha256:{written.sha256.hex()}"
 
 
 class OutputFile:

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
+from poetry_lambda_plugin.archive.output import NoRoomError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import UnfitWheel
@@ -84,13 +85,11 @@ Result = TypeVar("Result")
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for what one run alone needs; raises UnavailableFileError."""
+    """Lend a folder for what one run alone needs; raises NoRoomError."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
     except OSError as error:
-        raise UnavailableFileError(
-            f"There is no place for temporary files: {error}. Set TMPDIR to a folder that can be written to."
-        ) from error
+        raise NoRoomError(error) from error
     try:
         yield folder
     finally:
@@ -271,12 +270,12 @@ class Supplier:
     def _built(self, choice: Choice, source: Path, target: Target, *, keep: bool) -> Artifact | UnfitWheel:
         """Build a wheel, to be found again by the next run where the source can't change."""
         keep = keep and not self._poetry.disable_cache
-        root = self._cache / BUILT_WHEELS if keep else self._temporary
-        folder = root / _built_key(choice, target)
+        roots = (self._cache / BUILT_WHEELS, self._temporary) if keep else (self._temporary,)
+        folders = [root / _built_key(choice, target) for root in roots]
         # backends build inside the source's own folder, so never two at once there
         with self._locks[source]:
             self._progress.building(choice.package)
-            wheel = build(self._poetry, choice.package, source, target, folder)
+            wheel = build(self._poetry, choice.package, source, target, folders)
         if isinstance(wheel, UnfitWheel):
             return wheel
         if keep:

@@ -25,12 +25,10 @@ from poetry.utils.isolated_build import IsolatedBuildBackendError
 
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.output import OutputFile
+from poetry_lambda_plugin.archive.output import keep_archive
 from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.archive.writer import EARLIEST
-from poetry_lambda_plugin.archive.writer import Timestamp
-from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
 from poetry_lambda_plugin.sources import poetry_api
@@ -155,9 +153,9 @@ def quiet_reproducible_builds() -> Iterator[None]:
 
 
 def build(
-    poetry: Poetry, package: LockedPackage, source: Path, target: Target, folder: Path
+    poetry: Poetry, package: LockedPackage, source: Path, target: Target, folders: Sequence[Path]
 ) -> Path | UnfitWheel:
-    """Build a wheel from an sdist or a folder and put it, recompressed, into `folder`.
+    """Build a wheel from an sdist or a folder and put it, recompressed, into the first folder that takes it.
 
     Raises BuildFailedError.
     """
@@ -173,7 +171,7 @@ def build(
             wheel, problems = repaired, _problems(repaired, target)
         if problems:
             return UnfitWheel(package, target, problems)
-        return _recompressed(wheel, folder)
+        return _recompressed(wheel, folders)
 
 
 def _problems(wheel: Path, target: Target) -> tuple[str, ...]:
@@ -224,16 +222,14 @@ def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
     return next(iter(sorted(repaired.glob("*.whl"))), None)
 
 
-def _recompressed(wheel: Path, folder: Path) -> Path:
+def _recompressed(wheel: Path, folders: Sequence[Path]) -> Path:
     """Write a wheel anew with libdeflate, so that no byte depends on the zlib of this host."""
     entries = [
         Entry(member.name, WheelContent(wheel, member, recompress=True), member.executable)
         for member in sorted(read_members(wheel), key=lambda member: member.name)
     ]
-    with OutputFile(folder / wheel.name) as output:
-        write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
-        output.commit()
-    return folder / wheel.name
+    path, _ = keep_archive(entries, *(folder / wheel.name for folder in folders))
+    return path
 
 
 def source_key(*parts: str | None) -> str:
