@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.layout.layer import LAYER_ROOT
+from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
 
 if TYPE_CHECKING:
@@ -79,4 +80,5 @@ def with_bytecode(
 
 def _is_module(entry: Entry) -> bool:
     """Tell sources of modules from scripts in `bin/`, which are written by us and never imported."""
-    return entry.path.endswith(".py") and entry.content.source is not None
+    is_module = entry.path.endswith(".py") and entry.content.source is not None
+    return is_module and entry.content.size <= MAX_SOURCE

@@ -263,6 +263,31 @@ def test_excluded_record_is_left_out(tmp_path: Path) -> None:
     assert plan.distributions[0].left_out == (("a-1.0.dist-info/RECORD", "excluded"),)
 
 
+def test_record_is_believed_of_members_alone(tmp_path: Path) -> None:
+    """What a RECORD says of files that its wheel lacks is nothing to keep, and a NUL is no end."""
+    info = "a-1.0.dist-info"
+    files = {
+        "pkg.py": b"",
+        "__pycache__/a.pyc": b"",
+        f"{info}/METADATA": b"",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\n",
+        f"{info}/RECORD": b"pkg.py,sha256=stated,0\nother\0.py,sha256=x,1\nmissing.py,sha256=x,1\n",
+    }
+    path = tmp_path / "a-1.0-py3-none-any.whl"
+    path.write_bytes(zip_bytes([Raw(*item) for item in files.items()]))
+
+    found = contents(plan_bundle([wheel_distribution(read_wheel(path, "a", "1.0"))], ALL))
+
+    listed = found[f"{info}/RECORD"].decode().splitlines()
+    assert [row.partition(",")[0] for row in listed] == [
+        f"{info}/METADATA",
+        f"{info}/RECORD",
+        f"{info}/WHEEL",
+        "pkg.py",
+    ]
+    assert "pkg.py,sha256=stated,0" in listed
+
+
 def test_refuses_record_that_is_no_csv(tmp_path: Path) -> None:
     """A RECORD that has to be rewritten has to be readable."""
     info = "a-1.0.dist-info"
@@ -272,7 +297,7 @@ def test_refuses_record_that_is_no_csv(tmp_path: Path) -> None:
         zip_bytes([*(Raw(*item) for item in files.items()), Raw(f"{info}/RECORD", b"x" * 200_000)])
     )
 
-    with pytest.raises(InvalidArchiveError, match=r"RECORD': it can't be read \(field larger than"):
+    with pytest.raises(InvalidArchiveError, match=r"RECORD': a field of it has more than 131,072 ch"):
         plan_bundle([wheel_distribution(read_wheel(path, "a", "1.0"))], ALL)
 
 
