@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.layout.layer import LAYER_ROOT
+from poetry_lambda_plugin.layout.plan import has_long_name
 from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
 
@@ -63,7 +64,7 @@ def sources_of(plan: BundlePlan, settings: BytecodeSettings, python: tuple[int, 
     return {
         path: sources[path]
         for path in sorted(sources)
-        if path not in taken and path.rpartition("/")[0] not in taken
+        if path not in taken and path.rpartition("/")[0] not in taken and not has_long_name(path)
     }
 
 

@@ -22,6 +22,7 @@ from poetry_lambda_plugin.layout.distribution import Distribution
 from poetry_lambda_plugin.layout.distribution import LeftOut
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.plan import Exclusions
+from poetry_lambda_plugin.layout.plan import LongNameError
 from poetry_lambda_plugin.layout.plan import PathConflictError
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.wheel import read_wheel
@@ -261,6 +262,41 @@ def test_excluded_record_is_left_out(tmp_path: Path) -> None:
 
     assert "a-1.0.dist-info/RECORD" not in contents(plan)
     assert plan.distributions[0].left_out == (("a-1.0.dist-info/RECORD", "excluded"),)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("x" * 252 + ".txt", id="file"),
+        pytest.param(f"pkg/{'x' * 256}/a.py", id="folder"),
+        pytest.param("ü" * 128, id="bytes-not-letters"),
+    ],
+)
+def test_refuses_a_name_that_linux_would_not_take(path: str) -> None:
+    """Nobody could unpack such a bundle; whose file it is, is told."""
+    with pytest.raises(LongNameError) as caught:
+        plan_bundle([distribution("long-named", {"a.py": "", path: ""})], ALL)
+
+    start = path.removeprefix("pkg/")[:40]
+    assert str(caught.value) == (
+        f"long-named has a file or folder whose name, '{start}' and so on, has 256 bytes: "
+        "Linux takes 255 at most. Leave it out with --exclude, or give it a shorter name."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        pytest.param("x" * 255, "none", id="longest"),
+        pytest.param("/".join(["ü" * 127] * 9), "none", id="long-path"),
+        pytest.param("x" * 256, "xx*", id="excluded"),
+    ],
+)
+def test_takes_names_as_long_as_linux_does(path: str, pattern: str) -> None:
+    """A name counts by itself, and one that is left out doesn't."""
+    plan = plan_bundle([distribution("a", {"a.py": "", path: ""})], excluding(pattern))
+
+    assert [entry.path for entry in plan.entries] == ["a.py", *([path] if pattern == "none" else [])]
 
 
 def test_record_is_believed_of_members_alone(tmp_path: Path) -> None:
