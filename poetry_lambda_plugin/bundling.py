@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
+    from poetry_lambda_plugin.stages.compiled import Compiled
     from poetry_lambda_plugin.stages.selected import Selected
+    from poetry_lambda_plugin.stages.written import Written
 
 
 class Observer(Progress, CompilationObserver, Protocol):
@@ -149,17 +151,21 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     compilations = [compiled(plan, run.compiler) for plan in plans]
     run.stopwatch.end("compiling")
     with ExitStack() as outputs:
-        files = [outputs.enter_context(OutputFile(bundle.output)) for bundle in bundles]
-        finished = [
-            written(bundle, file, run.circumstances.source_date_epoch)
-            for bundle, file in zip(compilations, files, strict=True)
-        ]
+        finished = [_write(run, bundle, outputs) for bundle in compilations]
         run.supplier.check_unchanged()
-        check_sizes(finished)
-        changed = [file.commit() for file in files]
+        check_sizes([bundle for bundle, _ in finished])
+        committed = [(bundle, file.commit()) for bundle, file in finished]
     run.stopwatch.end("writing")
-    for bundle, is_new in zip(finished, changed, strict=True):
-        yield report_of(bundle, "written" if is_new else "unchanged", run.questions, changed=is_new)
+    for bundle, changed in committed:
+        yield report_of(bundle, "written" if changed else "unchanged", run.questions, changed=changed)
+
+
+def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> tuple[Written, OutputFile]:
+    """Write a bundle beside its place."""
+    file = outputs.enter_context(OutputFile(bundle.planned.selected.output))
+    finished = written(bundle, file, run.circumstances.source_date_epoch)
+    file.finish()
+    return finished, file
 
 
 def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:

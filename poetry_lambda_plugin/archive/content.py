@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 from typing import TYPE_CHECKING
 from typing import NamedTuple
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from poetry_lambda_plugin.archive.reader import Member
+
+
+PIECE = 1 << 24
+"""Bytes of a file that are read at once; nearly every file has fewer."""
 
 
 class ChangedFileError(LambdaBundleError):
@@ -64,14 +69,18 @@ class FileContent(NamedTuple):
 
     def chunks(self) -> Iterator[bytes]:
         """Yield its bytes, which must be as planned; raises ChangedFileError."""
+        left = self.size
         try:
-            data = self.source.read_bytes()
-            modified = self.source.stat().st_mtime_ns
+            with self.source.open("rb", buffering=0) as file:
+                # one that grows without end is read no further than to know it
+                while left >= 0 and (chunk := file.read(min(left, PIECE) + 1)):
+                    left -= len(chunk)
+                    yield chunk
+                modified = os.fstat(file.fileno()).st_mtime_ns
         except OSError as error:
             raise ChangedFileError(f"{self.source} can't be read any more: {error.strerror}.") from error
-        if len(data) != self.size or (self.modified is not None and modified != self.modified):
+        if left or (self.modified is not None and modified != self.modified):
             raise ChangedFileError(f"{self.source} changed while it was bundled. Run the command again.")
-        yield data
 
 
 class BytesContent(NamedTuple):

@@ -61,9 +61,17 @@ LZMA_HEADER = struct.Struct("<2xHBL")
 """Before LZMA data: version, length of the settings, lc, lp and pb in one, dictionary size (5.8.8)."""
 LZMA_SETTINGS = 5
 LZMA_LEAST_DICTIONARY = 4096
+LZMA_MOST_DICTIONARY = 256 << 20
+"""Bytes of memory; whoever compresses as well as can be asks for 64 MB."""
 
 CHUNK = 1 << 18
 """Bytes read at once."""
+
+MAX_DIRECTORY = 32 << 20
+"""Bytes of a central directory, which is read whole; one of 65,534 files has about 8 MB."""
+
+MAX_UNPACKED = 10 << 30
+"""Bytes of all members; Lambda takes so many at most, and those as a container image."""
 
 
 class _Decompressor(Protocol):
@@ -88,9 +96,11 @@ class InvalidArchiveError(LambdaBundleError):
         self.archive = archive
         self.member = member
         self.reason = reason
-        where = f"{archive}, member {member!r}" if member is not None else archive
+        self.detail = reason if member is None else f"member {member!r}: {reason}"
+        """The reason, and which member it concerns."""
+        place = archive if member is None else f"{archive}, member {member!r}"
         super().__init__(
-            f"{where}: {reason}. The file can't be trusted: ask its publisher for a sound one, "
+            f"{place}: {reason}. The file can't be trusted: ask its publisher for a sound one, "
             "or lock another version."
         )
 
@@ -134,7 +144,7 @@ def read_members(path: Path) -> tuple[Member, ...]:
     """
     with path.open("rb") as file:
         members = list(_central_directory(file, path.name))
-    _check_names(members, path.name)
+    _check_names_and_sizes(members, path.name)
     members.sort(key=attrgetter("offset"))
     return tuple(m for m in _with_ends(members, path.name) if not m.name.endswith("/"))
 
@@ -231,6 +241,10 @@ def verify(path: Path, members: Sequence[Member]) -> None:
 
 def _central_directory(file: BinaryIO, archive: str) -> Iterator[Member]:
     count, size, offset = _directory_location(file, archive)
+    if size > MAX_DIRECTORY:
+        raise InvalidArchiveError(
+            archive, f"its central directory has {size:,} bytes, too many for any bundle"
+        )
     file.seek(offset)
     directory = file.read(size)
     position = 0
@@ -380,9 +394,14 @@ def _extra_field(extra: bytes, wanted: int) -> bytes:
     return b""
 
 
-def _check_names(members: Sequence[Member], archive: str) -> None:
+def _check_names_and_sizes(members: Sequence[Member], archive: str) -> None:
     seen: set[str] = set()
+    unpacked = 0
     for member in members:
+        unpacked += member.size
+        if member.size >= SENTINEL_32 or unpacked > MAX_UNPACKED:
+            reason = f"with it there are {unpacked:,} bytes to unpack, too many for any bundle"
+            raise InvalidArchiveError(archive, reason, member.name)
         if member.name in seen:
             raise InvalidArchiveError(archive, "it is in the archive twice", member.name)
         seen.add(member.name)
@@ -458,10 +477,13 @@ def _decompressor(member: Member, head: bytes) -> tuple[_Decompressor, int]:
         length, settings, dictionary = LZMA_HEADER.unpack_from(head)
         if length != LZMA_SETTINGS:
             raise ValueError("unknown LZMA settings")
+        # no reference reaches further back than the member is long
+        dictionary = min(dictionary, max(member.size, LZMA_LEAST_DICTIONARY))
+        if dictionary > LZMA_MOST_DICTIONARY:
+            raise ValueError(f"it would take {dictionary:,} bytes of memory")
         lzma1 = {
             "id": lzma.FILTER_LZMA1,
-            # no reference reaches further back than the member is long
-            "dict_size": min(dictionary, max(member.size, LZMA_LEAST_DICTIONARY)),
+            "dict_size": dictionary,
             "lc": settings % 9,
             "lp": settings // 9 % 5,
             "pb": settings // 45,

@@ -154,7 +154,7 @@ def write_archive(entries: Sequence[Entry], sink: Sink, timestamp: Timestamp) ->
     for wheel, group in groupby(entries, key=_wheel):
         if wheel is None:
             for entry in group:
-                writer.add_packed(entry, *_packed(entry.read()))
+                writer.add(entry)
         else:
             with wheel.open("rb") as file:
                 for run in _runs(group):
@@ -196,7 +196,16 @@ class _Writer:
         self._by_owner: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._packed_sizes: list[int] = []
 
-    def add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
+    def add(self, entry: Entry) -> None:
+        """Compress and write one file, which is read whole."""
+        if entry.content.size >= SENTINEL_32:
+            raise ArchiveLimitError(
+                f"{entry.path} of {entry.owner} has {entry.content.size:,} bytes, and a ZIP that Lambda "
+                "reads holds no file of 4 GB. Leave it out with --exclude."
+            )
+        self._add_packed(entry, *_packed(entry.read()))
+
+    def _add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
         """Write one file whose compressed bytes are at hand."""
         self._write(self._headers(entry, packed))
         for chunk in chunks:
@@ -242,7 +251,7 @@ class _Writer:
         """Copy a large member piece by piece."""
         wheel, member, _ = _content(entry)
         packed = Packed(member.method, member.crc, member.compressed_size, member.size)
-        self.add_packed(entry, packed, read_raw(file, member, wheel.name))
+        self._add_packed(entry, packed, read_raw(file, member, wheel.name))
 
     def _write(self, *parts: bytes | memoryview) -> None:
         size = sum(map(len, parts))

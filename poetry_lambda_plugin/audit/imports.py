@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.layout.filters import PathFilter
+from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _undemanded(plan: BundlePlan, graph: DependencyGraph, project: str) -> froze
 
 
 def _is_plugin(entry: Entry) -> bool:
-    if not entry.path.endswith(".dist-info/entry_points.txt"):
+    if not entry.path.endswith(".dist-info/entry_points.txt") or entry.content.size > MAX_SOURCE:
         return False
     groups = re.findall(r"^\s*\[\s*(.+?)\s*\]", entry.read().decode("utf-8", "replace"), re.MULTILINE)
     return not SCRIPT_GROUPS.issuperset(groups)
@@ -119,7 +120,8 @@ def _import_names(plan: BundlePlan, packages: Collection[str]) -> dict[str, froz
 
 
 def _modules(plan: BundlePlan) -> Iterator[Entry]:
-    return (entry for path, entry in _files(plan) if path.endswith(".py"))
+    modules = (entry for path, entry in _files(plan) if path.endswith(".py"))
+    return (entry for entry in modules if entry.content.size <= MAX_SOURCE)
 
 
 def _files(plan: BundlePlan) -> Iterator[tuple[str, Entry]]:

@@ -31,11 +31,11 @@ def way_to_module(module: str, config: BundleConfig, root: Path, plan: BundlePla
     if words:
         return words
     own = [e.path for e in plan.entries if e.owner == project and ".dist-info/" not in e.path]
-    hint = _nearest_handler(str(config.handler), own)
+    hint = nearest_handler(str(config.handler), own)
     places = places_to_include(root, module)
     if places:
         present = [i.path if i.to is None else f"{i.path}:{i.to}" for i in config.include]
-        lines = _include_lines(places, present, config.table)
+        lines = include_lines(places, present, config.table)
         return f"{hint} Or w{lines[1:]}" if hint else lines
     hint = f" {hint}" if hint else ""
     return f"No file of the project is it.{hint} If a layer has it, name the layer in exclude-layers."
@@ -64,7 +64,7 @@ def _hidden(module: str, root: Path, plan: BundlePlan) -> str | None:
     return f"{taken}: rename one of the two."
 
 
-def _nearest_handler(handler: str, paths: Collection[str]) -> str:
+def nearest_handler(handler: str, paths: Collection[str]) -> str:
     """Return a hint at a module of the bundle that a handler may mean; empty for none."""
     name, _, function = handler.replace("/", ".").rpartition(".")
     known = sorted(module_names(paths))
@@ -74,7 +74,7 @@ def _nearest_handler(handler: str, paths: Collection[str]) -> str:
     return f"Did you mean '{nearest}.{function}'?" if nearest else ""
 
 
-def _include_lines(values: Sequence[str], present: Sequence[str], table: str) -> str:
+def include_lines(values: Sequence[str], present: Sequence[str], table: str) -> str:
     """Return what to write in pyproject.toml so that one of some values is added to what is included."""
     lines = [f"`include = {json.dumps([*present, value], ensure_ascii=False)}`" for value in values]
     return f"Write {' or '.join(lines[:MAX_NAMED])} in [{table}]."

@@ -20,12 +20,8 @@ import deflate
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.output import OutputFile
-from poetry_lambda_plugin.archive.output import UnwritableOutputError
+from poetry_lambda_plugin.archive.output import keep_archive
 from poetry_lambda_plugin.archive.reader import read_members
-from poetry_lambda_plugin.archive.writer import EARLIEST
-from poetry_lambda_plugin.archive.writer import Timestamp
-from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.bytecode.interpreters import Interpreters
 from poetry_lambda_plugin.bytecode.workers import Workers
 from poetry_lambda_plugin.sources.known_files import CheckedFile
@@ -38,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
-    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from poetry_lambda_plugin.bytecode.interpreters import Interpreter
@@ -193,16 +188,11 @@ class Compiler:
     def _keep(self, key: str, group: SourceGroup, bytecode: Mapping[str, bytes]) -> None:
         entries = [Entry(path, BytesContent(bytecode[path])) for path in sorted(bytecode)]
         name = f"{key}.zip"
-        if not self._disable_cache:
-            # a cache that can't be written to costs time, nothing else
-            with suppress(UnwritableOutputError):
-                path = self._folder(group, name) / name
-                file_hash = _written(entries, path)
-                self._made[key] = path
-                self._known.remember(key, CheckedFile(path, file_hash, verified=True))
-                return
-        self._made[key] = self._temporary / name
-        _written(entries, self._made[key])
+        fallback = self._temporary / name
+        kept = fallback if self._disable_cache else self._folder(group, name) / name
+        self._made[key], file_hash = keep_archive(entries, kept, fallback)
+        if self._made[key] != fallback:
+            self._known.remember(key, CheckedFile(kept, file_hash, verified=True))
 
     def _folder(self, group: SourceGroup, name: str) -> Path:
         """Return where an archive is kept; of a project, older ones are deleted there."""
@@ -244,11 +234,3 @@ def _pieces(sources: Mapping[str, Entry]) -> Iterator[Mapping[str, Entry]]:
         piece[path] = entry
         size += entry.content.size
     yield piece
-
-
-def _written(entries: Sequence[Entry], path: Path) -> str:
-    """Write an archive and return its digest, as `sha256:hex`."""
-    with OutputFile(path) as output:
-        written = write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
-        output.commit()
-    return f"sha256:{written.sha256.hex()}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.layout.layer import LAYER_ROOT
+from poetry_lambda_plugin.layout.plan import has_long_name
+from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def sources_of(plan: BundlePlan, settings: BytecodeSettings, python: tuple[int, 
     return {
         path: sources[path]
         for path in sorted(sources)
-        if path not in taken and path.rpartition("/")[0] not in taken
+        if path not in taken and path.rpartition("/")[0] not in taken and not has_long_name(path)
     }
 
 
@@ -94,4 +96,5 @@ def with_bytecode(
 
 def _is_module(entry: Entry) -> bool:
     """Tell sources of modules from scripts in `bin/`, which are written by us and never imported."""
-    return entry.path.endswith(".py") and entry.content.source is not None
+    is_module = entry.path.endswith(".py") and entry.content.source is not None
+    return is_module and entry.content.size <= MAX_SOURCE

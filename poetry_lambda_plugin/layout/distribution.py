@@ -18,13 +18,17 @@ from poetry_lambda_plugin.archive.reader import read_whole
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from collections.abc import Container
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
+    from pathlib import Path
 
     from poetry_lambda_plugin.archive.content import Content
     from poetry_lambda_plugin.archive.content import Entry
     from poetry_lambda_plugin.archive.content import WheelContent
+    from poetry_lambda_plugin.archive.reader import Member
 
 
 MAX_RECORD = 64 << 20
@@ -75,11 +79,12 @@ def release_of(folder: str) -> Release | None:
     return Release(canonicalize_name(name), version) if dash and stem != folder else None
 
 
-def record_content(distribution: Distribution, entries: Iterable[Entry], *, changed: bool) -> Content:
+def record_content(distribution: Distribution, entries: Collection[Entry], *, changed: bool) -> Content:
     """Return RECORD: the wheel's own where nothing changed, else one that tells the truth."""
     if distribution.record is not None and not changed:
         return distribution.record
-    known = _known_rows(distribution.record) if distribution.record else {}
+    members = {entry.content.member_name for entry in entries}
+    known = _known_rows(distribution.record, members) if distribution.record else {}
     rows = [(entry.path, *_hash_and_size(entry, known)) for entry in entries]
     rows.append((str(distribution.record_path), "", ""))
     text = io.StringIO(newline="")
@@ -87,15 +92,21 @@ def record_content(distribution: Distribution, entries: Iterable[Entry], *, chan
     return BytesContent(text.getvalue().encode())
 
 
-def _known_rows(record: WheelContent) -> Mapping[str, tuple[str, str]]:
-    text = read_whole(record.source, record.member, MAX_RECORD).decode("utf-8", "replace")
-    rows = csv.reader(io.StringIO(text, newline=""))
+def record_rows(path: Path, record: Member) -> Iterator[list[str]]:
+    """Yield the rows of a RECORD in an archive; raises InvalidArchiveError."""
+    # not every Python that this runs with lets csv see a NUL
+    text = read_whole(path, record, MAX_RECORD).decode("utf-8", "replace").replace("\0", "\ufffd")
     try:
-        return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3 and row[1]}
-    except csv.Error as error:
-        raise InvalidArchiveError(
-            record.source.name, f"it can't be read ({error})", record.member.name
-        ) from None
+        yield from csv.reader(io.StringIO(text, newline=""))
+    except csv.Error:
+        reason = f"a field of it has more than {csv.field_size_limit():,} characters"
+        raise InvalidArchiveError(path.name, reason, record.name) from None
+
+
+def _known_rows(record: WheelContent, members: Container[str]) -> Mapping[str, tuple[str, str]]:
+    """Return what a wheel's RECORD says of some of its members."""
+    rows = record_rows(record.source, record.member)
+    return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3 and row[1] and row[0] in members}
 
 
 def _hash_and_size(entry: Entry, known: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

@@ -53,7 +53,7 @@ def read_layer(path: Path, runtime: Runtime) -> Layer:
         members = read_members(path)
     except InvalidArchiveError as error:
         raise LayerError(
-            f"exclude-layers: {path} is no layer that Lambda could unpack: {error.reason}."
+            f"exclude-layers: {path} is no layer that Lambda could unpack: {error.detail}."
         ) from error
     except OSError as error:
         raise LayerError(

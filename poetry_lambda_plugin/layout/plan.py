@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.filters import PathFilter
 
 
+MAX_NAME = 255
+"""Bytes of a file's or folder's name, on any file system of Linux."""
+
+SHOWN = 40
+"""Characters that an error shows of a longer name."""
+
+
 class PathConflictError(LambdaBundleError):
     """A path that would have to be a file and a folder."""
 
@@ -35,6 +42,19 @@ class EscapingPathError(LambdaBundleError):
         super().__init__(
             f"{owner} would put a file at {path!r}, outside the bundle. Correct `to` in its `packages`, or "
             "the names of its scripts."
+        )
+
+
+class LongNameError(LambdaBundleError):
+    """A file or folder whose name no file system of Lambda takes."""
+
+    def __init__(self, path: str, owner: str) -> None:
+        self.path = path
+        self.owner = owner
+        name = max(path.split("/"), key=_bytes)
+        super().__init__(
+            f"{owner} has a file or folder whose name, {name[:SHOWN]!r} and so on, has {_bytes(name)} bytes: "
+            f"Linux takes {MAX_NAME} at most. Leave it out with --exclude, or give it a shorter name."
         )
 
 
@@ -85,7 +105,8 @@ def plan_bundle(
     """Join distributions to one bundle, below `prefix`, which no pattern of the exclusions sees.
 
     Where two have the same path, the project wins over a dependency, otherwise the name that sorts
-    first; equal bytes are no conflict. Raises PathConflictError.
+    first; equal bytes are no conflict. Raises PathConflictError,
+    EscapingPathError and LongNameError.
     """
     places: dict[str, Entry] = {}
     planned: list[PlannedDistribution] = []
@@ -136,6 +157,8 @@ def _place(
         if reason is not None:
             left_out.append(LeftOut(entry.path, reason))
             continue
+        if has_long_name(entry.path):
+            raise LongNameError(entry.path, distribution.name)
         other = own.get(entry.path) or places.get(entry.path)
         if other is None or _same_bytes(other, entry):
             own[entry.path] = other or entry
@@ -156,6 +179,15 @@ def _escapes(path: str) -> bool:
     """Tell whether a path is not plainly below the root, on any system."""
     parts = path.split("/")
     return not {"", ".", ".."}.isdisjoint(parts) or "\\" in path or "\0" in path or path[1:2] == ":"
+
+
+def has_long_name(path: str) -> bool:
+    """Tell whether a file or a folder on its way has a name that can't be unpacked."""
+    return _bytes(path) > MAX_NAME and max(map(_bytes, path.split("/"))) > MAX_NAME
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogateescape"))
 
 
 def _unused_patterns(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 
 from collections import defaultdict
@@ -12,9 +10,9 @@ from typing import NamedTuple
 
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import Member
-from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import record_rows
 from poetry_lambda_plugin.layout.distribution import release_of
 from poetry_lambda_plugin.report.bundle_report import Difference
 
@@ -79,9 +77,7 @@ def read_bundle(path: Path) -> OldBundle:
         members = {member.name: member for member in read_members(path)}
         listings = tuple(_listings(path, members))
     except InvalidArchiveError as error:
-        raise OldBundleError(f"--diff: {path} can't be compared with: {error.reason}.") from error
-    except csv.Error as error:
-        raise OldBundleError(f"--diff: {path} can't be compared with: a RECORD in it is broken.") from error
+        raise OldBundleError(f"--diff: {path} can't be compared with: {error.detail}.") from error
     except OSError as error:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
     sizes = {name: FileSize(member.packed_size, member.size) for name, member in members.items()}
@@ -148,15 +144,16 @@ def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> 
 
 
 def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
-    with path.open("rb") as file:
-        for name, member in members.items():
-            folder, _, base = name.rpartition("/")
-            site, _, info = folder.rpartition("/")
-            release = release_of(info)
-            # elsewhere there is what setuptools brings along for itself, and its like
-            if base != "RECORD" or release is None or not SITE.fullmatch(site):
-                continue
-            text = b"".join(read_data(file, member, path.name)).decode("utf-8", "replace")
-            rows = csv.reader(io.StringIO(text, newline=""))
-            paths = tuple(f"{site}/{row[0]}" if site else row[0] for row in rows if row)
-            yield Listing(release.name, release.version, paths)
+    sources = {_source(name) for name in members}
+    for name, member in members.items():
+        folder, _, base = name.rpartition("/")
+        site, _, info = folder.rpartition("/")
+        release = release_of(info)
+        # elsewhere there is what setuptools brings along for itself, and its like
+        if base != "RECORD" or release is None or not SITE.fullmatch(site):
+            continue
+        rows = record_rows(path, member)
+        listed = (f"{site}/{row[0]}" if site else row[0] for row in rows if row)
+        # of a RECORD that lists more than there is, only what there is is kept
+        paths = dict.fromkeys(listed_path for listed_path in listed if listed_path in sources)
+        yield Listing(release.name, release.version, tuple(paths))

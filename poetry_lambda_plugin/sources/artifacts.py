@@ -20,10 +20,10 @@ from typing import TypeAlias
 from typing import TypeVar
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
+from poetry_lambda_plugin.archive.output import NoRoomError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.poetry_api.building import quiet_reproducible_builds
 from poetry_lambda_plugin.poetry_api.facts import is_built_by_poetry_core
-from poetry_lambda_plugin.poetry_api.index import UnavailableFileError
 from poetry_lambda_plugin.poetry_api.project import read_document
 from poetry_lambda_plugin.selection.choice import LockedWheel
 from poetry_lambda_plugin.sources.building import UnfitWheel
@@ -68,13 +68,11 @@ Result = TypeVar("Result")
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for what one run alone needs; raises UnavailableFileError."""
+    """Lend a folder for what one run alone needs; raises NoRoomError."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
     except OSError as error:
-        raise UnavailableFileError(
-            f"There is no place for temporary files: {error}. Set TMPDIR to a folder that can be written to."
-        ) from error
+        raise NoRoomError(error) from error
     try:
         yield folder
     finally:
@@ -230,11 +228,12 @@ class Supplier:
     def _built(self, choice: WheelBuild, source: Path, *, keep: bool) -> Artifact | UnfitWheel:
         """Build a wheel, to be found again by the next run where the source can't change."""
         keep = keep and not self._settings.disable_cache
-        root = self._settings.own_cache / BUILT_WHEELS if keep else self._temporary
+        roots = (self._settings.own_cache / BUILT_WHEELS, self._temporary) if keep else (self._temporary,)
+        folders = [root / _key(choice) for root in roots]
         # backends build inside the source's own folder, so never two at once there
         with self._locks[source]:
             self._progress.building(choice.package)
-            wheel = self._build(choice.package, source, choice.target, root / _key(choice))
+            wheel = self._build(choice.package, source, choice.target, folders)
         if isinstance(wheel, UnfitWheel):
             return wheel
         built = self._taken(CheckedFile(wheel, digest(wheel, "sha256:"), verified=False))

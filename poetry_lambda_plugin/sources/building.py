@@ -17,11 +17,8 @@ from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.output import OutputFile
+from poetry_lambda_plugin.archive.output import keep_archive
 from poetry_lambda_plugin.archive.reader import read_members
-from poetry_lambda_plugin.archive.writer import EARLIEST
-from poetry_lambda_plugin.archive.writer import Timestamp
-from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.building import BuildError
 from poetry_lambda_plugin.poetry_api.interpreters import find_interpreter
@@ -123,9 +120,14 @@ def _host_glibc() -> tuple[int, int] | None:
 
 
 def build(
-    builder: Builder, judge: WheelJudge, package: LockedPackage, source: Path, target: Target, folder: Path
+    builder: Builder,
+    judge: WheelJudge,
+    package: LockedPackage,
+    source: Path,
+    target: Target,
+    folders: Sequence[Path],
 ) -> Path | UnfitWheel:
-    """Build a wheel from an sdist or a folder and put it, recompressed, into `folder`.
+    """Build a wheel from an sdist or a folder and put it, recompressed, into the first folder that takes it.
 
     Raises BuildFailedError.
     """
@@ -140,7 +142,7 @@ def build(
             wheel, problems = repaired, _problems(repaired, target, judge)
         if problems:
             return UnfitWheel(package, target, problems)
-        return _recompressed(wheel, folder)
+        return _recompressed(wheel, folders)
 
 
 def _problems(wheel: Path, target: Target, judge: WheelJudge) -> tuple[str, ...]:
@@ -174,13 +176,11 @@ def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
     return next(iter(sorted(repaired.glob("*.whl"))), None)
 
 
-def _recompressed(wheel: Path, folder: Path) -> Path:
+def _recompressed(wheel: Path, folders: Sequence[Path]) -> Path:
     """Write a wheel anew with libdeflate, so that no byte depends on the zlib of this host."""
     entries = [
         Entry(member.name, WheelContent(wheel, member, recompress=True), member.executable)
         for member in sorted(read_members(wheel), key=lambda member: member.name)
     ]
-    with OutputFile(folder / wheel.name) as output:
-        write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
-        output.commit()
-    return folder / wheel.name
+    path, _ = keep_archive(entries, *(folder / wheel.name for folder in folders))
+    return path

@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +22,6 @@ from tests.support.zips import zip_bytes
 
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from poetry_lambda_plugin.archive.content import Content
 
 
@@ -91,6 +90,13 @@ def test_refuses_a_file_of_another_time(tmp_path: Path) -> None:
     assert Entry("a.py", FileContent(path, 4, 2_000_000_000)).read() == b"same"
     with pytest.raises(ChangedFileError):
         Entry("a.py", FileContent(path, 4, 1_000_000_000)).read()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="has no file without end")  # noqa: PTH110
+def test_refuses_a_file_without_end() -> None:
+    """No more is read than was planned."""
+    with pytest.raises(ChangedFileError):
+        Entry("a.py", FileContent(Path("/dev/zero"), 40 << 20)).digest()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the reason is the system's own")

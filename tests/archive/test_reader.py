@@ -328,6 +328,64 @@ def test_refuses_local_header_that_contradicts(tmp_path: Path, member: Raw) -> N
     assert refusal(tmp_path, zip_bytes([Raw("first"), member])) == (name, CONTRADICTS)
 
 
+def test_refuses_dictionary_that_takes_all_memory(tmp_path: Path) -> None:
+    """LZMA's memory is what its header asks for, at most what the member needs."""
+    header = b"\x09\x04\x05\x00]\xff\xff\xff\xff"
+    member = Raw("a", b"", LZMA, compressed=header + b"x" * 40, stated={"size": 3 << 30})
+
+    assert refusal(tmp_path, zip_bytes([member])) == (
+        "a",
+        "it can't be decompressed (it would take 3,221,225,472 bytes of memory)",
+    )
+
+
+GB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("sizes", "member", "unpacked"),
+    [
+        pytest.param([32 * GB], "0", "34,359,738,368", id="one"),
+        pytest.param([4 * GB - 1], "0", "4,294,967,295", id="one-that-no-bundle-holds"),
+        pytest.param([7, 3 * GB, 3 * GB, 3 * GB, 3 * GB], "4", "12,884,901,895", id="together"),
+    ],
+)
+def test_refuses_what_unpacks_to_too_much(
+    tmp_path: Path, sizes: list[int], member: str, unpacked: str
+) -> None:
+    """Sizes are summed up before anything is unpacked."""
+    path = tmp_path / "a.zip"
+    members = [Raw(str(n), b"x", zip64=True, stated={"size": size}) for n, size in enumerate(sizes)]
+    path.write_bytes(zip_bytes(members))
+
+    with pytest.raises(InvalidArchiveError) as caught:
+        read_members(path)
+
+    assert (caught.value.member, caught.value.reason) == (
+        member,
+        f"with it there are {unpacked} bytes to unpack, too many for any bundle",
+    )
+
+
+def test_reads_what_unpacks_to_as_much_as_lambda_takes(tmp_path: Path) -> None:
+    """Whoever states 10 GB in all may mean it."""
+    path = tmp_path / "a.zip"
+    members = [Raw(str(n), b"x", zip64=True, stated={"size": 2 * GB}) for n in range(5)]
+    path.write_bytes(zip_bytes(members))
+
+    assert sum(member.size for member in read_members(path)) == 10 * GB
+
+
+def test_refuses_central_directory_that_is_too_large(tmp_path: Path) -> None:
+    """It is read whole, so that it must not be as large as the archive allows."""
+    data = zip_bytes([Raw("a", comment=b"c" * 65_000)] * 520)
+
+    assert refusal(tmp_path, data) == (
+        None,
+        f"its central directory has {520 * 65_047:,} bytes, too many for any bundle",
+    )
+
+
 def test_refuses_local_header_without_its_zip64_sizes(tmp_path: Path) -> None:
     """A local header that leaves its sizes to a field must have that field."""
     data = zip_bytes([Raw("a", TEXT, local={"size": 0xFFFFFFFF})])

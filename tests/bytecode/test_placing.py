@@ -85,6 +85,23 @@ def test_nothing_is_replaced(taken: str) -> None:
     assert sources_of(plan("a/b.py", taken), SETTINGS, (3, 12)) == {}
 
 
+def test_what_is_too_large_for_a_module_is_not_compiled() -> None:
+    """A source is read whole, and a compiler takes many times as much memory."""
+    entries = tuple(Entry(f"{n}.py", FileContent(Path("a.py"), (64 << 20) + n)) for n in (0, 1))
+    given = BundlePlan(entries=entries, distributions=(), findings=())
+
+    assert list(sources_of(given, SETTINGS, (3, 12))) == ["__pycache__/0.cpython-312.pyc"]
+
+
+def test_no_bytecode_has_a_name_that_linux_would_not_take() -> None:
+    """A module whose name is that long works without."""
+    long, longest = "x" * 240 + ".py", "x" * 239 + ".py"
+
+    assert list(sources_of(plan(long, longest), SETTINGS, (3, 12)).values()) == [
+        Entry(longest, FileContent(Path(longest), 1), owner="a")
+    ]
+
+
 def test_bytecode_is_sorted_in_and_belongs_to_its_source() -> None:
     """The plan stays sorted by path, and each distribution answers for its own bytecode."""
     given = plan("a.py", "z.py")

@@ -384,8 +384,18 @@ def test_diff_in_a_dry_run_without_files(changed: Project) -> None:
         pytest.param(b"no ZIP", "can't be compared with: ", id="no-zip"),
         pytest.param(
             zip_bytes([Raw("a-1.dist-info/RECORD", b'"' + b"x" * 200_000)]),
-            "can't be compared with: a RECORD in it is broken.",
+            "can't be compared with: member 'a-1.dist-info/RECORD': a field of it has more than",
             id="broken-record",
+        ),
+        pytest.param(
+            zip_bytes([Raw("a-1.dist-info/RECORD", zip64=True, stated={"size": (64 << 20) + 1})]),
+            "can't be compared with: member 'a-1.dist-info/RECORD': it has 67,108,865 bytes",
+            id="large-record",
+        ),
+        pytest.param(
+            zip_bytes([Raw("a.py", zip64=True, stated={"size": 32 << 30})]),
+            "can't be compared with: member 'a.py': with it there are 34,359,738,368 bytes",
+            id="bomb",
         ),
     ],
 )

@@ -61,6 +61,20 @@ def test_finds_distributions(tmp_path: Path, paths: list[str], versions: dict[st
     assert read_layer(layer(tmp_path, *paths), RUNTIME).versions == versions
 
 
+def test_refuses_a_bomb_and_names_it(tmp_path: Path) -> None:
+    """A member that states more than Lambda would unpack is named."""
+    path = tmp_path / "layer.zip"
+    path.write_bytes(zip_bytes([Raw("python/a.py"), Raw("python/b", zip64=True, stated={"size": 32 << 30})]))
+
+    with pytest.raises(LayerError) as caught:
+        read_layer(path, RUNTIME)
+
+    assert str(caught.value) == (
+        f"exclude-layers: {path} is no layer that Lambda could unpack: member 'python/b': "
+        "with it there are 34,359,738,368 bytes to unpack, too many for any bundle."
+    )
+
+
 def test_counts_every_byte(tmp_path: Path) -> None:
     """The size is that of all files, wherever they lie."""
     paths = ("python/six.py", "bin/tool", "lib/libx.so")

@@ -22,11 +22,12 @@ from poetry_lambda_plugin.layout.distribution import Distribution
 from poetry_lambda_plugin.layout.distribution import LeftOut
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.plan import Exclusions
+from poetry_lambda_plugin.layout.plan import LongNameError
 from poetry_lambda_plugin.layout.plan import PathConflictError
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
-from tests.support.findings import messages
+from tests.support.values import messages
 from tests.support.wheels import make_wheel
 from tests.support.zips import Raw
 from tests.support.zips import zip_bytes
@@ -264,6 +265,66 @@ def test_excluded_record_is_left_out(tmp_path: Path) -> None:
     assert plan.distributions[0].left_out == (("a-1.0.dist-info/RECORD", "excluded"),)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("x" * 252 + ".txt", id="file"),
+        pytest.param(f"pkg/{'x' * 256}/a.py", id="folder"),
+        pytest.param("ü" * 128, id="bytes-not-letters"),
+    ],
+)
+def test_refuses_a_name_that_linux_would_not_take(path: str) -> None:
+    """Nobody could unpack such a bundle; whose file it is, is told."""
+    with pytest.raises(LongNameError) as caught:
+        plan_bundle([distribution("long-named", {"a.py": "", path: ""})], ALL)
+
+    start = path.removeprefix("pkg/")[:40]
+    assert str(caught.value) == (
+        f"long-named has a file or folder whose name, '{start}' and so on, has 256 bytes: "
+        "Linux takes 255 at most. Leave it out with --exclude, or give it a shorter name."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        pytest.param("x" * 255, "none", id="longest"),
+        pytest.param("/".join(["ü" * 127] * 9), "none", id="long-path"),
+        pytest.param("x" * 256, "xx*", id="excluded"),
+    ],
+)
+def test_takes_names_as_long_as_linux_does(path: str, pattern: str) -> None:
+    """A name counts by itself, and one that is left out doesn't."""
+    plan = plan_bundle([distribution("a", {"a.py": "", path: ""})], excluding(pattern))
+
+    assert [entry.path for entry in plan.entries] == ["a.py", *([path] if pattern == "none" else [])]
+
+
+def test_record_is_believed_of_members_alone(tmp_path: Path) -> None:
+    """What a RECORD says of files that its wheel lacks is nothing to keep, and a NUL is no end."""
+    info = "a-1.0.dist-info"
+    files = {
+        "pkg.py": b"",
+        "__pycache__/a.pyc": b"",
+        f"{info}/METADATA": b"",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\n",
+        f"{info}/RECORD": b"pkg.py,sha256=stated,0\nother\0.py,sha256=x,1\nmissing.py,sha256=x,1\n",
+    }
+    path = tmp_path / "a-1.0-py3-none-any.whl"
+    path.write_bytes(zip_bytes([Raw(*item) for item in files.items()]))
+
+    found = contents(plan_bundle([wheel_distribution(read_wheel(path, "a", "1.0"))], ALL))
+
+    listed = found[f"{info}/RECORD"].decode().splitlines()
+    assert [row.partition(",")[0] for row in listed] == [
+        f"{info}/METADATA",
+        f"{info}/RECORD",
+        f"{info}/WHEEL",
+        "pkg.py",
+    ]
+    assert "pkg.py,sha256=stated,0" in listed
+
+
 def test_refuses_record_that_is_no_csv(tmp_path: Path) -> None:
     """A RECORD that has to be rewritten has to be readable."""
     info = "a-1.0.dist-info"
@@ -273,7 +334,7 @@ def test_refuses_record_that_is_no_csv(tmp_path: Path) -> None:
         zip_bytes([*(Raw(*item) for item in files.items()), Raw(f"{info}/RECORD", b"x" * 200_000)])
     )
 
-    with pytest.raises(InvalidArchiveError, match=r"RECORD': it can't be read \(field larger than"):
+    with pytest.raises(InvalidArchiveError, match=r"RECORD': a field of it has more than 131,072 ch"):
         plan_bundle([wheel_distribution(read_wheel(path, "a", "1.0"))], ALL)
 
 

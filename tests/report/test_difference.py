@@ -11,10 +11,9 @@ from poetry_lambda_plugin.report.difference import FileSize
 from poetry_lambda_plugin.report.difference import Listing
 from poetry_lambda_plugin.report.difference import OldBundle
 from poetry_lambda_plugin.report.difference import OldBundleError
-from poetry_lambda_plugin.report.difference import difference
+from poetry_lambda_plugin.report.difference import differences
 from poetry_lambda_plugin.report.difference import read_bundle
 from tests.support.values import PROJECT
-from tests.support.values import bundle_report
 from tests.support.values import package_report
 from tests.support.zips import UTF8
 from tests.support.zips import Raw
@@ -35,7 +34,7 @@ def old(sizes: Mapping[str, tuple[int, int]], *listings: Listing) -> OldBundle:
 def changes(
     before: OldBundle, *packages: PackageReport, owners: Mapping[str, str] | None = None
 ) -> list[Difference]:
-    return list(difference(before, bundle_report(*packages), owners or {}))
+    return list(differences(before, PROJECT, packages, owners or {}))
 
 
 A = Listing("a", "1.0", ("a.py",))

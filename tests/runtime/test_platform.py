@@ -26,7 +26,7 @@ from poetry_lambda_plugin.runtime.platform import find_runtime
 from poetry_lambda_plugin.runtime.platform import runtime_warnings
 from poetry_lambda_plugin.runtime.platform import target_for
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
-from tests.support.findings import messages
+from tests.support.values import messages
 
 
 if TYPE_CHECKING:
