@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+import poetry_lambda_plugin
+
 from poetry_lambda_plugin.commands.bundle import BundleCommand
 from poetry_lambda_plugin.configuration.bundles import PLACEHOLDERS
 from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.configuration.keys import OPTIONS
 from poetry_lambda_plugin.configuration.values import BundleConfig
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.filters import SETS
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from tests.support.runner import bundle
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from tests.support.projects import Project
 
 
+PACKAGE = Path(poetry_lambda_plugin.__file__).parent
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -122,7 +126,17 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
     found |= {path for path in fields(json.loads(without.output)) if ".left_out_packages[]" in path}
     # lists that are empty here
     found |= {f"bundles[].{field}[]" for field in ("warnings", "notes", "explanation.unimported_packages")}
+    found |= {f"bundles[].findings[].{field}" for field in Finding._fields}
     assert sorted(named) == sorted(found)
+
+
+def test_lists_every_code_of_a_warning() -> None:
+    """Each code that a finding is made with has its row, and no other."""
+    sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    codes = {code for text in sources for code in re.findall(r'Finding\(\s*"([a-z-]+)"', text)}
+    named = {code for row in table("Codes of warnings") for code in re.findall(r"`([a-z-]+)`", row[0])}
+
+    assert named == codes
 
 
 def spelled(cell: str) -> tuple[str, ...]:
