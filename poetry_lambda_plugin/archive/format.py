@@ -19,6 +19,8 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000
 """General purpose bits of traditional, strong and central directory encryption (4.4.4)."""
 LZMA_END_MARKER = 0x2
 DATA_DESCRIPTOR = 0x8
+PATCH = 0x20
+"""The data is a difference to other data (4.4.4)."""
 UTF8_NAME = 0x800
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
@@ -29,6 +31,7 @@ ZIP64_END_RECORD = struct.Struct("<4sQ2H2L4Q")
 LOCAL_SIGNATURE = b"PK\3\4"
 CENTRAL_SIGNATURE = b"PK\1\2"
 END_SIGNATURE = b"PK\5\6"
+DESCRIPTOR_SIGNATURE = b"PK\7\10"
 ZIP64_LOCATOR_SIGNATURE = b"PK\6\7"
 ZIP64_END_SIGNATURE = b"PK\6\6"
 

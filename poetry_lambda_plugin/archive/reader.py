@@ -11,6 +11,7 @@ import struct
 import sys
 import zlib
 
+from contextlib import suppress
 from importlib import import_module
 from itertools import chain
 from itertools import zip_longest
@@ -24,6 +25,7 @@ from poetry_lambda_plugin.archive.format import CENTRAL_HEADER
 from poetry_lambda_plugin.archive.format import CENTRAL_SIGNATURE
 from poetry_lambda_plugin.archive.format import DATA_DESCRIPTOR
 from poetry_lambda_plugin.archive.format import DEFLATED
+from poetry_lambda_plugin.archive.format import DESCRIPTOR_SIGNATURE
 from poetry_lambda_plugin.archive.format import ENCRYPTED
 from poetry_lambda_plugin.archive.format import END_RECORD
 from poetry_lambda_plugin.archive.format import END_SIGNATURE
@@ -34,6 +36,7 @@ from poetry_lambda_plugin.archive.format import LZMA_END_MARKER
 from poetry_lambda_plugin.archive.format import MAX_COMMENT
 from poetry_lambda_plugin.archive.format import MAX_DESCRIPTOR
 from poetry_lambda_plugin.archive.format import METHODS
+from poetry_lambda_plugin.archive.format import PATCH
 from poetry_lambda_plugin.archive.format import SENTINEL_16
 from poetry_lambda_plugin.archive.format import SENTINEL_32
 from poetry_lambda_plugin.archive.format import SENTINELS
@@ -51,6 +54,7 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from pathlib import Path
     from types import ModuleType
@@ -144,9 +148,13 @@ def read_members(path: Path) -> tuple[Member, ...]:
     """
     with path.open("rb") as file:
         members = list(_central_directory(file, path.name))
-    _check_names_and_sizes(members, path.name)
-    members.sort(key=attrgetter("offset"))
-    return tuple(m for m in _with_ends(members, path.name) if not m.name.endswith("/"))
+        names = _checked_names(members, path.name)
+        members.sort(key=attrgetter("offset"))
+        members = list(_with_ends(members, path.name))
+        for member in members:
+            if member.name.endswith("/"):
+                _check_folder(file, member, names, path.name)
+    return tuple(member for member in members if not member.name.endswith("/"))
 
 
 def data_start(member: Member, header: bytes | memoryview, archive: str) -> int:
@@ -162,14 +170,14 @@ def data_start(member: Member, header: bytes | memoryview, archive: str) -> int:
     start: int = LOCAL_HEADER.size + name_length + extra_length
     extra_start = LOCAL_HEADER.size + name_length
     name = bytes(header[LOCAL_HEADER.size : extra_start])
+    fields = _extra_fields(bytes(header[extra_start:start]), member.name, archive) if extra_length else {}
     if SENTINEL_32 in (packed, size):
-        extra = bytes(header[extra_start:start])
-        size, packed, _ = _zip64_sizes(extra, size, packed, 0, archive, member.name)
+        size, packed, _ = _zip64_sizes(fields, size, packed, 0, archive, member.name)
     here, there = (crc, packed, size), (member.crc, member.compressed_size, member.size)
     late = flags & DATA_DESCRIPTOR
     # what follows in a descriptor is zero in the header
     agree = here == there or (late and all(h in (0, t) for h, t in zip(here, there, strict=True)))
-    compared = ENCRYPTED | DATA_DESCRIPTOR | (0 if name.isascii() else UTF8_NAME)
+    compared = ENCRYPTED | DATA_DESCRIPTOR | PATCH | (0 if name.isascii() else UTF8_NAME)
     if (
         signature != LOCAL_SIGNATURE
         or name != member.raw_name
@@ -199,6 +207,10 @@ def read_raw(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
             raise InvalidArchiveError(archive, "the file is cut off", member.name)
         left -= len(chunk)
         yield chunk
+    if member.flags & DATA_DESCRIPTOR and file.read(member.end - file.tell()) not in _descriptors(member):
+        raise InvalidArchiveError(
+            archive, "its data descriptor contradicts the central directory", member.name
+        )
 
 
 def read_data(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
@@ -293,7 +305,9 @@ def _zip64_location(file: BinaryIO, end: int, archive: str) -> tuple[int, ...] |
     locator = file.read(end - start)
     if len(locator) < ZIP64_LOCATOR.size or not locator.startswith(ZIP64_LOCATOR_SIGNATURE):
         return None
-    record = ZIP64_LOCATOR.unpack(locator)[2]
+    _, disk, record, disks = ZIP64_LOCATOR.unpack(locator)
+    if disk or disks > 1:
+        raise InvalidArchiveError(archive, "it is split over several files")
     if record + ZIP64_END_RECORD.size > start:
         raise InvalidArchiveError(archive, "its ZIP64 records are missing")
     file.seek(record)
@@ -335,12 +349,13 @@ def _central_header(directory: bytes, position: int, limit: int, archive: str) -
     raw_name = directory[name_start:extra_start]
     name = _decoded_name(raw_name, flags, archive)
     extra = directory[extra_start : extra_start + extra_length]
-    if extra and (other := _extra_field(extra, UNICODE_PATH_EXTRA)) and other[5:] != name.encode():
-        raise InvalidArchiveError(archive, "it has two names, of which readers may take either", name)
+    fields = _extra_fields(extra, name, archive) if extra else {}
     if SENTINEL_32 in (packed, size, offset):
-        size, packed, offset = _zip64_sizes(extra, size, packed, offset, archive, name)
+        size, packed, offset = _zip64_sizes(fields, size, packed, offset, archive, name)
     if flags & ENCRYPTED:
         raise InvalidArchiveError(archive, "it is encrypted", name)
+    if flags & PATCH:
+        raise InvalidArchiveError(archive, "it is a patch of other data", name)
     if method not in METHODS:
         raise InvalidArchiveError(archive, f"it has an unknown compression method ({method})", name)
     if method == STORED and size != packed:
@@ -364,10 +379,11 @@ def _decoded_name(raw: bytes, flags: int, archive: str) -> str:
 
 
 def _zip64_sizes(
-    extra: bytes, size: int, packed: int, offset: int, archive: str, name: str
+    fields: Mapping[int, bytes], size: int, packed: int, offset: int, archive: str, name: str
 ) -> tuple[int, int, int]:
     """Take from the ZIP64 extra field those values that the header leaves to it (4.5.3)."""
-    values = _zip64_values(extra)
+    body = fields.get(ZIP64_EXTRA, b"")
+    values = (int.from_bytes(body[at : at + 8], "little") for at in range(0, len(body) - 7, 8))
     try:
         size = next(values) if size == SENTINEL_32 else size
         packed = next(values) if packed == SENTINEL_32 else packed
@@ -377,24 +393,28 @@ def _zip64_sizes(
     return size, packed, offset
 
 
-def _zip64_values(extra: bytes) -> Iterator[int]:
-    body = _extra_field(extra, ZIP64_EXTRA)
-    for at in range(0, len(body) - 7, 8):
-        yield int.from_bytes(body[at : at + 8], "little")
-
-
-def _extra_field(extra: bytes, wanted: int) -> bytes:
-    """Return the first extra field of a kind (4.5.1), empty where there is none."""
+def _extra_fields(extra: bytes, name: str, archive: str) -> Mapping[int, bytes]:
+    """Return extra fields by their kind (4.5.1), but none that could be understood in two ways."""
+    fields: dict[int, bytes] = {}
     position = 0
+    # a rest too short for a field is padding
     while position + 4 <= len(extra):
-        identifier, length = struct.unpack_from("<2H", extra, position)
-        if identifier == wanted:
-            return extra[position + 4 : position + 4 + length]
+        kind, length = struct.unpack_from("<2H", extra, position)
         position += 4 + length
-    return b""
+        if kind in fields and kind in (ZIP64_EXTRA, UNICODE_PATH_EXTRA):
+            reason = "it has two extra fields of one kind, of which readers may take either"
+            raise InvalidArchiveError(archive, reason, name)
+        fields[kind] = extra[position - length : position]
+    if position > len(extra):
+        raise InvalidArchiveError(archive, "its extra fields are damaged", name)
+    other = fields.get(UNICODE_PATH_EXTRA)
+    if other is not None and other[5:] != name.encode():
+        raise InvalidArchiveError(archive, "it has two names, of which readers may take either", name)
+    return fields
 
 
-def _check_names_and_sizes(members: Sequence[Member], archive: str) -> None:
+def _checked_names(members: Sequence[Member], archive: str) -> set[str]:
+    """Return the names, each of which stands for one member, of which none is too large to be bundled."""
     seen: set[str] = set()
     unpacked = 0
     for member in members:
@@ -405,6 +425,17 @@ def _check_names_and_sizes(members: Sequence[Member], archive: str) -> None:
         if member.name in seen:
             raise InvalidArchiveError(archive, "it is in the archive twice", member.name)
         seen.add(member.name)
+    return seen
+
+
+def _check_folder(file: BinaryIO, folder: Member, names: set[str], archive: str) -> None:
+    """Refuse an entry for a folder that some reader could take for a file."""
+    if folder.name[:-1] in names:
+        raise InvalidArchiveError(archive, "it is a folder, and a file has its name", folder.name)
+    if folder.size:
+        raise InvalidArchiveError(archive, "it is a folder, but has data", folder.name)
+    for _ in read_data(file, folder, archive):
+        pass
 
 
 def _with_ends(members: Sequence[Member], archive: str) -> Iterator[Member]:
@@ -418,6 +449,14 @@ def _with_ends(members: Sequence[Member], archive: str) -> Iterator[Member]:
             raise InvalidArchiveError(archive, "it overlaps the member after it", member.name)
         # as _replace does it, in a third of the time
         yield Member(*member[:8], end, member.mode)  # type: ignore[call-arg]
+
+
+def _descriptors(member: Member) -> Iterator[bytes]:
+    """Yield every form of a data descriptor (4.3.9): sizes of 4 or 8 bytes, signature or none."""
+    for numbers in (struct.Struct("<3L"), struct.Struct("<L2Q")):
+        with suppress(struct.error):
+            stated = numbers.pack(member.crc, member.compressed_size, member.size)
+            yield from (stated, DESCRIPTOR_SIGNATURE + stated)
 
 
 def _decompressed(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
