@@ -121,6 +121,8 @@ def faults(
     found += [f"does not say {word!r}" for word in words if word not in outcome.message]
     if exit_code == 0 or is_debug:
         return found
+    if not outcome.error.strip():
+        found.append("says nothing")
     found += [f"says {match[0]!r}" for match in RAW_WORDS.finditer(outcome.error)]
     return [*found, "more than one paragraph"] if "\n\n" in outcome.error.strip() else found
 
@@ -211,7 +213,7 @@ def _limit(limits: Limits) -> None:
 def _note_sleep(path: Path) -> None:
     """Take down how long a run would sleep between attempts, and sleep no second of it."""
 
-    def sleep(seconds: float) -> None:
+    def sleep(seconds: Any) -> None:
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
         with path.open("a") as file:

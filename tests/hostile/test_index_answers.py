@@ -65,7 +65,7 @@ class Answer:
     environment: Mapping[str, str] = field(default_factory=dict)
     gets_through: str = ""
     """The point of issue 16 that it is, as long as it is not mended."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     json_page: bool = False
     """Whether it needs a Poetry that reads JSON pages of every index (2.3)."""
 
