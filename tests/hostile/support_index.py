@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
+    from tests.support.wheels import MadeFile
+
 
 WHEEL = make_wheel("greeting", files={"greeting/__init__.py": "WORD = 'hello'\n"})
 """The file that is locked."""
@@ -116,6 +118,15 @@ class Site:
     def url(self) -> str:
         """Address of the Simple API."""
         return f"{self.root}/simple"
+
+    def offer(self, project: str, *files: MadeFile) -> None:
+        """Offer the files of another project."""
+        links = "".join(
+            f'<a href="ROOT/files/{f.filename}#sha256={f.sha256}">{f.filename}</a>' for f in files
+        )
+        body = f"<!DOCTYPE html><html><body>{links}</body></html>"
+        self.replies[f"/simple/{project}/"] = [Reply(body.encode(), kind=HTML)]
+        self.replies.update({f"/files/{file.filename}": [Reply(file.data)] for file in files})
 
     def asked(self, path: str) -> int:
         """Return how often a path was asked for."""

@@ -53,12 +53,15 @@ TIMED_OUT = -9
 
 RAW_WORDS = re.compile(
     r"Traceback|'\w+' object|object has no attribute|indices must be|not subscriptable|not iterable"
-    r"|unhashable|unexpected keyword|positional argument|NoneType|\b[A-Z]\w+Error\b|Expecting value"
+    r"|unhashable|unexpected keyword|positional argument|NoneType|(?<!\()\b[A-Z]\w+Error\b|Expecting value"
     r"|recursion depth|codec can't|argument of type|expected string or bytes|expected str, bytes"
     r"|invalid literal for|not supported between|unpack|bad operand|could not convert|sleep length"
     r"|sys\.\w+|Exceeds the limit|IPv6"
 )
 """Words of Python's own that say nothing to a user."""
+
+STYLE = re.compile(r"\x1b\[[0-9;]*[mK]")
+"""What colours a terminal, or ends a line of it."""
 
 ESCAPE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters but tab and new line, which a terminal would obey."""
@@ -109,9 +112,10 @@ def faults(
     exit_code: int = 1,
     *,
     is_debug: bool = False,
+    decorated: bool = False,
 ) -> list[str]:
     """Return what is wrong with the way in which a run ended."""
-    shown = outcome.shown
+    shown = STYLE.sub("", outcome.shown) if decorated else outcome.shown
     found = [f"says {word!r}" for word in unseen if word in shown]
     found += [f"shows {match[0]!r}" for match in ESCAPE.finditer(shown)]
     if outcome.exit_code != exit_code:

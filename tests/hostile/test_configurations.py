@@ -337,7 +337,7 @@ def test_configuration(row: Configuration, served_project: Project, site: Site, 
     write(row, served_project, site, marker)
     before = tree(served_project.folder)
 
-    outcome = bundle(*row.arguments, limits=Limits(seconds=4 if row.pipes else 20))
+    outcome = bundle(*row.arguments, limits=Limits(seconds=6 if row.pipes else 20))
 
     found = faults(outcome, row.words, row.unseen, row.exit_code)
     if marker.exists():
