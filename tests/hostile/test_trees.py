@@ -60,7 +60,7 @@ def replace_sdist() -> None:
             cached.write_bytes(Path("../other.tar.gz").read_bytes())
         return prepare(self, archive, *arguments, **options)  # type: ignore[arg-type]
 
-    Chef.prepare = replaced  # type: ignore[method-assign,assignment]
+    Chef.prepare = replaced  # type: ignore[method-assign]
 
 
 TREES = [
