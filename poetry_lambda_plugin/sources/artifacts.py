@@ -38,6 +38,7 @@ from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.known_files import source_key
 from poetry_lambda_plugin.sources.locked_projects import existing_folder
+from poetry_lambda_plugin.sources.locked_projects import project_folder
 from poetry_lambda_plugin.sources.locked_projects import read_checkout
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
 
@@ -184,7 +185,7 @@ class Supplier:
         if package.source_type == "directory":
             folder = existing_folder(package)
             return read_locked_project(package, folder) if _has_all_files(folder) else None
-        if self._settings.disable_cache:
+        if self._settings.disable_cache or (package.source_type == "git" and not package.is_fixed):
             return None
         if package.source_type == "git" and (checkout := self._checkouts.cached(package)):
             return read_checkout(package, checkout)
@@ -244,9 +245,9 @@ class Supplier:
         package = choice.package
         self._progress.building(package)
         checkout = self._checkouts.make(package)
-        folder = checkout / (package.source_subdirectory or "")
+        folder = project_folder(package, checkout)
         if not _has_all_files(folder):
-            return self._built(choice, folder, keep=True)
+            return self._built(choice, folder, keep=package.is_fixed)
         self._checkouts.keep(checkout, package)
         return read_checkout(package, checkout)
 
