@@ -74,6 +74,7 @@ class Limits:
     seconds: float = SECONDS
     memory: int = MEMORY
     file: int = FILE
+    open_files: int = 512
     watched: Path | None = None
     """A folder of the host of which no file may be opened and no folder listed."""
     encoding: str = "utf-8"
@@ -211,6 +212,7 @@ def _limit(limits: Limits) -> None:
         # a thread's stack counts before it is used
         most = used + THREADS * (8 << 20) + limits.memory
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file, limits.file))
 
 

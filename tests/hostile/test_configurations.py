@@ -296,6 +296,14 @@ CONFIGURATIONS = [
     origin("git by a command", "git", "ext::touch MARKER", *LOCK_ERROR),
     origin("git by an option", "git", "--upload-pack=touch MARKER", *LOCK_ERROR),
     origin("git by an option of ssh", "git", "ssh://-oProxyCommand=touch MARKER/x", *LOCK_ERROR),
+    origin(
+        "git with a token",
+        "git",
+        "ssh://git:t0ken-of-a-user@127.0.0.1:1/x.git",
+        "greeting (1.0)",
+        unseen=("t0ken-of-a-user",),
+        gets_through="A10",
+    ),
     # --- options
     option(
         "exclude-package without a name",

@@ -60,7 +60,7 @@ def replace_sdist() -> None:
             cached.write_bytes(Path("../other.tar.gz").read_bytes())
         return prepare(self, archive, *arguments, **options)  # type: ignore[arg-type]
 
-    Chef.prepare = replaced  # type: ignore[method-assign,assignment]
+    Chef.prepare = replaced  # type: ignore[method-assign]
 
 
 TREES = [
@@ -198,8 +198,7 @@ TREES = [
             **BUILT,
             "backend.py": BACKEND.replace('VERSION = "1.0"', 'VERSION = "1.0\\x1b]0;forged\\x07"'),
         },
-        arguments=("--ansi",),
-        gets_through="A10",
+        arguments=("--ansi", "-v", "--explain"),
     ),
     # --- sdists
     harmless(
