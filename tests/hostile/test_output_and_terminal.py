@@ -1,4 +1,4 @@
-"""Outputs that would destroy something, terminals that can't show what is said, and checkouts that are broken."""
+"""Outputs that would destroy something, terminals that can't show what is said, broken checkouts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from tests.support.projects import Project
 
 
-TWO = "[tool.poetry-lambda-plugin.bundles.one]\noutput = '{}'\n[tool.poetry-lambda-plugin.bundles.two]\noutput = '{}'\n"
+TWO = (
+    "[tool.poetry-lambda-plugin.bundles.one]\noutput = '{}'\n"
+    "[tool.poetry-lambda-plugin.bundles.two]\noutput = '{}'\n"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +144,16 @@ OUTPUTS = [
 ]
 
 
+def lets_through(point: str) -> pytest.MarkDecorator:
+    """Mark what is not yet mended."""
+    return pytest.mark.xfail(strict=True, reason=f"issue 16 {point}")
+
+
 def as_parameter(row: Output) -> object:
     """Return a row for pytest, with what is known to get through marked."""
     marks = []
     if row.gets_through:
-        marks.append(pytest.mark.xfail(strict=True, reason=f"issue 16 {row.gets_through}"))
+        marks.append(lets_through(row.gets_through))
     return pytest.param(row, id=row.name, marks=marks)
 
 
@@ -196,46 +204,51 @@ def started(*arguments: str, shell: str = "", **environment: str) -> subprocess.
     return subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
 
 
-TERMINALS: list[Any] = [
-    pytest.param("", {"PYTHONIOENCODING": "cp1252"}, ("--explain",), id="cp1252"),
-    pytest.param("", {"PYTHONIOENCODING": "ascii"}, ("--explain",), id="ascii"),
-    pytest.param(
-        "", {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, ("--explain",), id="no locale"
-    ),
-    pytest.param("", {"PYTHONOPTIMIZE": "2"}, (), id="no asserts"),
-    pytest.param(
-        "",
-        {"PYTHONIOENCODING": "ascii"},
-        ("-o", "\u00fcber.zip"),
-        id="name beyond ascii",
-        marks=pytest.mark.xfail(strict=True, reason="issue 16 B17"),
-    ),
-    pytest.param(
-        "",
-        {"PYTHONIOENCODING": "ascii"},
-        ("--format", "json", "-o", "\u00fcber.zip"),
-        id="JSON beyond ascii",
-    ),
-    pytest.param("<&-", {}, (), id="no input"),
-    pytest.param("", {"COLUMNS": "0"}, ("--ansi",), id="no width"),
-    pytest.param("", {"TERM": "\x1b]0;x\x07"}, (), id="odd terminal"),
+EXPLAINED = ("--explain", "--diff", "dist/my-fn.zip")
+"""Shows arrows."""
+
+ENCODINGS: list[Any] = [
+    pytest.param("cp1252", EXPLAINED, id="cp1252", marks=lets_through("B17")),
+    pytest.param("ascii", EXPLAINED, id="ascii", marks=lets_through("B17")),
+    pytest.param("ascii", ("-v",), id="ascii, verbose"),
+    pytest.param("ascii", ("-o", "\u00fcber.zip"), id="name beyond ascii", marks=lets_through("B17")),
+    pytest.param("ascii", ("--format", "json", "-o", "\u00fcber.zip"), id="JSON beyond ascii"),
 ]
 
 
-@pytest.mark.parametrize(("shell", "environment", "arguments"), TERMINALS)
-def test_terminal(
-    shell: str, environment: dict[str, str], arguments: tuple[str, ...], served_project: Project
-) -> None:
-    """Where a terminal can't show a sign, another one is shown, and the bundle is written."""
-    done = started(*arguments, shell=shell, **environment)
+@pytest.mark.parametrize(("encoding", "arguments"), ENCODINGS)
+def test_encoding(encoding: str, arguments: tuple[str, ...], served_project: Project) -> None:
+    """Where standard output can't take a sign, another one is shown, and the bundle is written."""
+    outcome = bundle(*arguments, limits=Limits(encoding=encoding))
 
-    shown = (done.stdout + done.stderr).decode("utf-8", "replace")
-    assert (done.returncode, RAW_WORDS.findall(shown)) == (0, []), shown
-    output = arguments[-1] if arguments and arguments[-1].endswith(".zip") else "dist/my-fn.zip"
+    assert faults(outcome, exit_code=0) == [], outcome.shown
+    output = arguments[-1] if "-o" in arguments else "dist/my-fn.zip"
     assert contents(served_project.folder / output)["greeting/__init__.py"]
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 B12")
+@pytest.mark.parametrize(
+    ("shell", "environment"),
+    [
+        pytest.param(
+            "",
+            {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+            id="no locale",
+            marks=lets_through("B17"),
+        ),
+        pytest.param("", {"PYTHONOPTIMIZE": "2"}, id="no asserts"),
+        pytest.param("<&-", {"COLUMNS": "0", "TERM": "\x1b]0;x\x07"}, id="no input and an odd terminal"),
+    ],
+)
+def test_environment(shell: str, environment: dict[str, str], served_project: Project) -> None:
+    """However the interpreter is started, the bundle is written and the report is whole."""
+    done = started(*EXPLAINED, shell=shell, **environment)
+
+    shown = (done.stdout + done.stderr).decode("utf-8", "replace")
+    assert (done.returncode, RAW_WORDS.findall(shown)) == (0, []), shown
+    assert contents(served_project.folder / "dist/my-fn.zip")["greeting/__init__.py"]
+
+
+@lets_through("B12")
 @pytest.mark.parametrize(
     ("shell", "arguments"),
     [
@@ -258,7 +271,7 @@ def test_report_that_fails(shell: str, arguments: tuple[str, ...], served_projec
     assert RAW_WORDS.findall(shown) == []
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 B12")
+@lets_through("B12")
 def test_second_bundle_is_not_missing(served_project: Project, site: Site) -> None:
     """A report that fails after the first bundle does not leave the second one unwritten."""
     write(Output(name="", output="", config=TWO.format("one.zip", "two.zip")), served_project, site)
@@ -277,11 +290,11 @@ def fail_second_commit() -> None:
             raise OSError(28, "No space left on device", str(target))
         replace(source, target, **options)
 
-    os.replace = refusing
+    os.replace = refusing  # type: ignore[assignment]
     Path.replace = refusing  # type: ignore[method-assign,assignment]
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 B13")
+@lets_through("B13")
 @pytest.mark.parametrize("arguments", [(), ("--format", "json")], ids=["text", "json"])
 def test_says_which_bundles_are_written(
     arguments: tuple[str, ...], served_project: Project, site: Site
@@ -299,7 +312,7 @@ def test_says_which_bundles_are_written(
     assert not arguments or json.loads(outcome.output)["error"]
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 C24")
+@lets_through("C24")
 def test_many_bundles_with_few_open_files(served_project: Project, site: Site) -> None:
     """Bundles that are unchanged are not all held open."""
     bundles = [f"[tool.poetry-lambda-plugin.bundles.b{n}]\noutput = 'out/{n}.zip'\n" for n in range(100)]
@@ -316,28 +329,28 @@ JSONS = [
         ("-o", "a\\<b.zip"),
         0,
         id="markup in a path",
-        marks=pytest.mark.xfail(strict=True, reason="issue 16 A10"),
+        marks=lets_through("A10"),
     ),
     pytest.param(
         ("-o", "a<info>b</info>.zip"),
         0,
         id="tags in a path",
-        marks=pytest.mark.xfail(strict=True, reason="issue 16 A10"),
+        marks=lets_through("A10"),
     ),
     pytest.param(("-o", "a\nb.zip"), 0, id="new line in a path"),
     pytest.param(
         ("-o", "dist"),
         1,
         id="refused output",
-        marks=pytest.mark.xfail(strict=True, reason="issue 16 B13"),
+        marks=lets_through("B13"),
     ),
     pytest.param(
         ("--runtime", "python2"),
         1,
         id="refused runtime",
-        marks=pytest.mark.xfail(strict=True, reason="issue 16 B13"),
+        marks=lets_through("B13"),
     ),
-    pytest.param(("-vvv",), 0, id="debug", marks=pytest.mark.xfail(strict=True, reason="issue 16 A10")),
+    pytest.param(("-vvv",), 0, id="debug", marks=lets_through("A10")),
     pytest.param(("--dry-run",), 0, id="dry"),
 ]
 
@@ -358,7 +371,7 @@ def test_json_is_one_document(arguments: tuple[str, ...], exit_code: int, served
 # --- what a run leaves
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 B18")
+@lets_through("B18")
 def test_output_keeps_its_mode(served_project: Project) -> None:
     """A bundle that only its owner may read stays so."""
     output = served_project.folder / "dist/my-fn.zip"
@@ -369,7 +382,7 @@ def test_output_keeps_its_mode(served_project: Project) -> None:
     assert output.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 B18")
+@lets_through("B18")
 def test_strays_are_swept(served_project: Project) -> None:
     """What a killed run left beside the output is gone after the next run; what is not ours stays."""
     stray = served_project.folder / "dist/.my-fn.zip.0123456789abcdef.tmp"
@@ -401,7 +414,7 @@ def test_cold_dry_run_writes_nothing(served_project: Project, tmp_path: Path) ->
     assert tree(tmp_path) == before
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 B19")
+@lets_through("B19")
 def test_no_cache_leaves_nothing_of_ours(served_project: Project, tmp_path: Path) -> None:
     """With --no-cache no note and no bytecode of ours stays."""
     arguments = ("--bytecode", "checked-hash", "--runtime", f"python3.{sys.version_info.minor}")
@@ -421,14 +434,14 @@ def test_no_cache_leaves_nothing_of_ours(served_project: Project, tmp_path: Path
             {"alias": "data"},
             "alias/out.zip",
             id="output by a link",
-            marks=pytest.mark.xfail(strict=True, reason="issue 16 B14"),
+            marks=lets_through("B14"),
         ),
         pytest.param(
             "alias",
             {"alias": "data"},
             "data/out.zip",
             id="folder by a link",
-            marks=pytest.mark.xfail(strict=True, reason="issue 16 B14"),
+            marks=lets_through("B14"),
         ),
         pytest.param("data", {}, "data/../data/out.zip", id="a way round"),
     ],
@@ -447,7 +460,7 @@ def test_bundle_does_not_grow(
     assert [path for path in contents(served_project.folder / output) if path.endswith(".zip")] == []
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 B14")
+@lets_through("B14")
 def test_two_bundles_of_one_folder_do_not_grow(served_project: Project, site: Site) -> None:
     """Bundles of one run that lie in a folder which is bundled are left out of each other."""
     config = f"include = ['data']\n{TWO.format('data/one.zip', 'data/two.zip')}"
@@ -470,10 +483,10 @@ CHECKOUTS = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A9")
+@lets_through("A9")
 @pytest.mark.parametrize(("damage", "owner", "exit_code"), CHECKOUTS)
 def test_checkout(damage: dict[str, str], owner: str, exit_code: int, served_project: Project) -> None:
-    """Where git fails, nothing that it ignores is bundled: the run ends with its words, or does without it."""
+    """Where git fails, nothing that it ignores is bundled: the run ends with git's words."""
     if owner and os.getuid():
         pytest.xfail("only root can give a folder away")
     (served_project.folder / "my_fn.py").unlink()
@@ -493,7 +506,7 @@ def test_checkout(damage: dict[str, str], owner: str, exit_code: int, served_pro
         assert "my_fn/secret.env" not in files
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A9")
+@lets_through("A9")
 def test_ignored_above_the_project(project: Project, tmp_path: Path) -> None:
     """What git ignores is left out also where a package comes from beside the project."""
     (tmp_path / ".gitignore").write_text("*.env\ncache\n")
@@ -525,7 +538,7 @@ SECRETS = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A11")
+@lets_through("A11")
 @pytest.mark.parametrize("path", SECRETS)
 def test_secret(path: str, served_project: Project) -> None:
     """A file that should be in no bundle is named; an error with --strict, nothing where it is excluded."""
@@ -539,7 +552,7 @@ def test_secret(path: str, served_project: Project) -> None:
     assert faults(silenced, exit_code=0) == [], silenced.shown
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A6")
+@lets_through("A6")
 def test_file_of_gigabytes(served_project: Project) -> None:
     """A file of the project that is larger than any function may be is named, and not read into memory."""
     with (served_project.folder / "data.bin").open("wb") as file:
