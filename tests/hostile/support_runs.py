@@ -36,6 +36,9 @@ PRELOADED = [
 SECONDS = 20.0
 """How long a run may take by the clock; most take a tenth of a second."""
 
+HANGING = 2.0
+"""How long a run is waited for of which it is known that it hangs."""
+
 WAITED = 120.0
 """Seconds that a run may sleep between attempts, in all."""
 

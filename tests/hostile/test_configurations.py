@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from tests.hostile.support_index import WHEEL
+from tests.hostile.support_runs import HANGING
+from tests.hostile.support_runs import SECONDS
 from tests.hostile.support_runs import Limits
 from tests.hostile.support_runs import bundle
 from tests.hostile.support_runs import faults
@@ -345,7 +347,9 @@ def test_configuration(row: Configuration, served_project: Project, site: Site, 
     write(row, served_project, site, marker)
     before = tree(served_project.folder)
 
-    outcome = bundle(*row.arguments, limits=Limits(seconds=6 if row.pipes else 20))
+    seconds = HANGING if row.pipes and row.gets_through else SECONDS
+
+    outcome = bundle(*row.arguments, limits=Limits(seconds=seconds))
 
     found = faults(outcome, row.words, row.unseen, row.exit_code)
     if marker.exists():
