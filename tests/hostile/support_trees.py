@@ -54,7 +54,7 @@ MEMBERS = {"from_others/__init__.py": "NAME = 'from-others'\\n"}
 
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
-    info = "from_others-1.0.dist-info"
+    info = f"from_others-{VERSION}.dist-info"
     members = {
         **MEMBERS,
         f"{info}/METADATA": f"Metadata-Version: 2.1\\nName: from-others\\nVersion: {VERSION}\\n",

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from tests.hostile.support_index import WHEEL
+from tests.hostile.support_runs import HANGING
+from tests.hostile.support_runs import SECONDS
 from tests.hostile.support_runs import Limits
 from tests.hostile.support_runs import bundle
 from tests.hostile.support_runs import faults
@@ -296,6 +298,14 @@ CONFIGURATIONS = [
     origin("git by a command", "git", "ext::touch MARKER", *LOCK_ERROR),
     origin("git by an option", "git", "--upload-pack=touch MARKER", *LOCK_ERROR),
     origin("git by an option of ssh", "git", "ssh://-oProxyCommand=touch MARKER/x", *LOCK_ERROR),
+    origin(
+        "git with a token",
+        "git",
+        "ssh://git:t0ken-of-a-user@127.0.0.1:1/x.git",
+        "greeting (1.0)",
+        unseen=("t0ken-of-a-user",),
+        gets_through="A10",
+    ),
     # --- options
     option(
         "exclude-package without a name",
@@ -337,7 +347,9 @@ def test_configuration(row: Configuration, served_project: Project, site: Site, 
     write(row, served_project, site, marker)
     before = tree(served_project.folder)
 
-    outcome = bundle(*row.arguments, limits=Limits(seconds=6 if row.pipes else 20))
+    seconds = HANGING if row.pipes and row.gets_through else SECONDS
+
+    outcome = bundle(*row.arguments, limits=Limits(seconds=seconds))
 
     found = faults(outcome, row.words, row.unseen, row.exit_code)
     if marker.exists():

@@ -243,7 +243,7 @@ ANSWERS = [
     Answer(
         name="file in single bytes",
         replies={FILE: Reply(WHEEL.data, pause=0.1)},
-        limits=Limits(seconds=6),
+        limits=Limits(seconds=4),
         gets_through="A6",
     ),
     Answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tarfile
 
 from functools import cache
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.hostile.support_index import WHEEL
+from tests.hostile.support_runs import HANGING
+from tests.hostile.support_runs import SECONDS
 from tests.hostile.support_runs import Limits
 from tests.hostile.support_runs import bundle
 from tests.hostile.support_runs import faults
@@ -198,7 +201,7 @@ TREES = [
             **BUILT,
             "backend.py": BACKEND.replace('VERSION = "1.0"', 'VERSION = "1.0\\x1b]0;forged\\x07"'),
         },
-        arguments=("--ansi",),
+        arguments=("--ansi", "-v", "--explain"),
     ),
     # --- sdists
     harmless(
@@ -276,7 +279,7 @@ def test_tree(row: Tree, world: World, project: Project, site: Site) -> None:
     if row.way == "sdist":
         site.offer("poetry-core", poetry_core())
         world.write_other_sdist()
-    limits = Limits(watched=world.private, before=row.before, seconds=6 if row.pipes else 30)
+    limits = Limits(watched=world.private, before=row.before, seconds=2 * SECONDS)
 
     outcome = bundle(*row.arguments, limits=limits)
 
@@ -445,7 +448,10 @@ def test_half_kept_tree_is_kept_again(world: World, project: Project) -> None:
 
 OBSTACLES = [
     pytest.param(
-        what, how, marks=[pytest.mark.xfail(strict=True, reason=f"issue 16 {point}")] if point else []
+        what,
+        how,
+        HANGING if point and how == "pipe" else SECONDS,
+        marks=[pytest.mark.xfail(strict=True, reason=f"issue 16 {point}")] if point else [],
     )
     for what, how, point in (
         ("artifact", "folder", "C22"),
@@ -469,12 +475,12 @@ OBSTACLES = [
 PLACES = {"artifact": f"**/{WHEEL.filename}", "note": "**/sha256-*", "bytecode": "**/_bytecode_/**/*"}
 
 
-@pytest.mark.parametrize(("what", "how"), OBSTACLES)
+@pytest.mark.parametrize(("what", "how", "seconds"), OBSTACLES)
 def test_obstacle_in_the_cache(
-    what: str, how: str, world: World, served_project: Project, site: Site
+    what: str, how: str, seconds: float, world: World, served_project: Project, site: Site
 ) -> None:
     """What lies in a file's place in the cache is replaced; nothing hangs, or is written through a link."""
-    arguments = ("--runtime", f"python3.{os.sys.version_info.minor}", "--bytecode", "checked-hash")  # type: ignore[attr-defined]
+    arguments = ("--runtime", f"python3.{sys.version_info.minor}", "--bytecode", "checked-hash")
     secret = (world.private / "secret.txt").read_bytes()
     assert bundle(*arguments, "-o", "first.zip").exit_code == 0
     places = [path for path in (world.root / "cache").glob(PLACES[what]) if path.is_file()]
@@ -482,7 +488,7 @@ def test_obstacle_in_the_cache(
     for path in places:
         in_the_way(path, how, world)
 
-    outcome = bundle(*arguments, "-o", "second.zip", limits=Limits(seconds=6))
+    outcome = bundle(*arguments, "-o", "second.zip", limits=Limits(seconds=seconds))
 
     assert faults(outcome, exit_code=0) == [], outcome.shown
     assert (world.private / "secret.txt").read_bytes() == secret
