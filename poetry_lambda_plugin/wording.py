@@ -1,4 +1,4 @@
-"""What a mistyped name was likely meant to be, in the words of an error."""
+"""The words that messages share: names that are near or many, numbers, sizes and times."""
 
 from __future__ import annotations
 
@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Sequence
 
 
 MAX_LISTED = 5
-"""Names that a message lists; of more, those nearest to what was typed."""
+"""Names that a message lists before it says how many more there are."""
 
 BEGINNING = 3
 """Letters that tell which name is meant."""
 
+SIMILAR = 0.6
+"""How much of two names is the same where one may be a slip of the other, as difflib counts."""
+
+
+def similar(name: str, known: Iterable[str], cutoff: float = SIMILAR) -> str | None:
+    """Return the name that is spelt most nearly so; None where none is."""
+    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), None)
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the shortest name that begins as typed, or one that is close to it; None where there is none."""
+    """Return the shortest name that begins as typed, or one that is similar; None where there is none."""
     names = sorted(known)
     begun = [known for known in names if len(name) >= BEGINNING and known.startswith(name)]
-    return min(begun, key=len, default=None) or next(iter(get_close_matches(name, names, n=1)), None)
+    return min(begun, key=len, default=None) or similar(name, names)
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -31,14 +40,22 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def listing(name: str, known: Iterable[str], where: str) -> str:
-    """Return a sentence that lists the names a place has, of many the nearest only."""
+    """Return a sentence that lists the names a place has, of many those nearest to what was typed."""
     names = sorted(known)
-    if not names:
-        return f"{where} has none."
-    if len(names) <= MAX_LISTED:
-        return f"{where} has {', '.join(names)}."
-    closest = get_close_matches(name, names, n=MAX_LISTED, cutoff=0)
-    return f"{where} has {', '.join(closest)} and {len(names) - MAX_LISTED} more."
+    if len(names) > MAX_LISTED:
+        names = get_close_matches(name, names, n=len(names), cutoff=0)
+    return f"{where} has {listed(names) or 'none'}."
+
+
+def listed(names: Sequence[str], limit: int = MAX_LISTED) -> str:
+    """Write the first names, and how many more there are; empty without a name."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{more}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Write at least one name, the last after "and"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 MEGABYTE = 1 << 20

@@ -1,9 +1,8 @@
-"""What is shipped and what is told about it: the packages, the README, the repository's top level."""
+"""What is shipped and what is told about it: the packages, the lines to try, the repository's top level."""
 
 from __future__ import annotations
 
 import configparser
-import json
 import re
 import sys
 import tarfile
@@ -11,8 +10,6 @@ import zipfile
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
 
 import pytest
 
@@ -22,24 +19,11 @@ from poetry.core.masonry.builders.sdist import SdistBuilder
 from poetry.core.masonry.builders.wheel import WheelBuilder
 from poetry.plugins.application_plugin import ApplicationPlugin
 
-from poetry_lambda_plugin.commands.bundle import BundleCommand
-from poetry_lambda_plugin.configuration.reading import OPTION_NAMES
-from poetry_lambda_plugin.configuration.reading import PLACEHOLDERS
-from poetry_lambda_plugin.configuration.reading import READERS
-from poetry_lambda_plugin.layout.filters import SETS
-from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
-from tests.support.runner import bundle
-
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.projects import Project
 
 
 ROOT = Path(__file__).parents[1]
@@ -111,67 +95,6 @@ def test_top_level_holds_only_what_it_may() -> None:
     assert names - IGNORED_BY_GIT == TOP_LEVEL
 
 
-def test_readme_lists_every_option() -> None:
-    """The options table has each option of the command, with its shortcut, and no other."""
-    named = {tuple(re.findall(r"(?<![\w-])--?([a-zA-Z-]+)", row[0])) for row in readme_table("Options")}
-    defined = {(o.shortcut, o.name) if o.shortcut else (o.name,) for o in BundleCommand.options}
-
-    assert named == defined
-
-
-def test_readme_lists_every_key() -> None:
-    """The configuration table has each key that is read, and no other."""
-    named = [row[0].strip("`") for row in readme_table("Configuration")]
-
-    assert sorted(named) == sorted(READERS)
-
-
-def test_readme_says_as_option_only_of_options() -> None:
-    """A key that is said to be like an option is like the option of its name."""
-    options = {option.name for option in BundleCommand.options}
-    same = {row[0].strip("`"): re.match(r"As `--([a-z-]+)`", row[2]) for row in readme_table("Configuration")}
-    names = {key: OPTION_NAMES.get(key, key) for key in READERS}
-
-    assert {key: name if name in options else None for key, name in names.items()} == {
-        key: match and match[1] for key, match in same.items()
-    }
-
-
-def test_readme_lists_every_placeholder() -> None:
-    """The placeholders of an output are all told."""
-    assert set(re.findall(r"`\{(\w+)\}`", readme_section("Output"))) == set(PLACEHOLDERS)
-
-
-def test_readme_lists_every_set() -> None:
-    """The table of sets has each with its patterns."""
-    rows = readme_table("Sets of patterns")
-
-    assert {name.strip("`@"): tuple(re.findall(r"`([^`]+)`", patterns)) for name, patterns in rows} == SETS
-
-
-def test_readme_lists_every_runtime_package() -> None:
-    """What --exclude-runtime-packages leaves out is told."""
-    assert set(re.findall(r"[a-z0-9-]+", readme_section("Packages"))) >= RUNTIME_PACKAGES
-
-
-def test_readme_lists_every_field_of_the_json_report(locked_project: Project) -> None:
-    """The schema has each field of a real report, and no other."""
-    locked_project.write({"notes.md": "something that @docs would save"})
-    bundle("-o", "old.zip", "--exclude-package", "greeting")
-    explained = bundle(
-        *("--format", "json", "--include", "notes.md", "--exclude", "greeting/*"),
-        *("--explain", "--diff", "old.zip"),
-    )
-    without = bundle("--format", "json", "--exclude-package", "greeting")
-    named = [row[0].strip("`") for row in readme_table("JSON report")]
-
-    found = {path.replace(".paths.greeting", ".paths.NAME") for path in fields(json.loads(explained.output))}
-    found |= {path for path in fields(json.loads(without.output)) if ".left_out_packages[]" in path}
-    # lists that are empty here
-    found |= {f"bundles[].{field}[]" for field in ("warnings", "notes", "explanation.unimported_packages")}
-    assert sorted(named) == sorted(found)
-
-
 def test_readme_test_line_installs_the_test_group() -> None:
     """The line that passes the tests names what the lock's test group names."""
     (line,) = re.findall(r"^.*install -q -e \. (.*) && .*pytest.*$", README, re.MULTILINE)
@@ -193,27 +116,3 @@ def test_readme_test_line_installs_the_test_group() -> None:
 def test_lock_names_no_host(lock: str) -> None:
     """The locks work with any index."""
     assert not re.findall(r"https?://", (ROOT / lock).read_text(encoding="utf-8"))
-
-
-def readme_section(heading: str) -> str:
-    """Return the README's text from a heading to the next one."""
-    (section,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", README, re.MULTILINE | re.DOTALL)
-    return str(section)
-
-
-def readme_table(heading: str) -> list[list[str]]:
-    """Return the cells of the first table below a heading, without its head."""
-    rows = [line for line in readme_section(heading).splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
-
-
-def fields(value: Any, path: str = "") -> Iterator[str]:
-    """Yield the path of every scalar in a document, `[]` standing for the elements of a list."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from fields(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from fields(item, f"{path}[]")
-    else:
-        yield path

@@ -22,9 +22,9 @@ ROOT = Path(poetry_lambda_plugin.__file__).parent
 FLOORS = (
     "plugin",
     "commands",
-    "bundler",
-    "job",
+    "bundling",
     "report",
+    "stages",
     "audit",
     "bytecode",
     "sources",
@@ -34,6 +34,7 @@ FLOORS = (
     "layout",
     "archive",
     "runtime",
+    "findings",
     "wording",
     "exceptions",
 )

@@ -5,19 +5,30 @@ from __future__ import annotations
 import os
 import secrets
 
+from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import deflate
+
+from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
+from poetry_lambda_plugin.archive.writer import EARLIEST
+from poetry_lambda_plugin.archive.writer import Timestamp
+from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import BinaryIO
 
     from typing_extensions import Self
+
+    from poetry_lambda_plugin.archive.content import Entry
 
 
 class UnwritableOutputError(LambdaBundleError):
@@ -26,6 +37,15 @@ class UnwritableOutputError(LambdaBundleError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"The bundle can't be written to {path}: {reason}. Choose another --output.")
+
+
+class NoRoomError(LambdaBundleError):
+    """A temporary folder that takes nothing."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"There is no place for temporary files: {error}. Set TMPDIR to a folder that can be written to."
+        )
 
 
 def check_writable(path: Path) -> None:
@@ -62,31 +82,86 @@ def _followed(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
+@contextmanager
+def _as_refusal(path: Path) -> Iterator[None]:
+    """Raise UnwritableOutputError for what the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableOutputError(path, error.strerror or str(error)) from error
+
+
+def _beside(path: Path) -> Path:
+    """Return where to write what becomes `path`; the name is short, however long the path's own is."""
+    return path.with_name(f".lambda-bundle-{secrets.token_hex(8)}.tmp")
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written to, or replaced."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[BinaryIO]:
+    """Lend a file that takes the place of whatever is at `path`, which is never followed if it is a link.
+
+    Raises OSError, and leaves nothing behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(path)
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[Path, str]:
+    """Write an archive to the first place that takes it; return which, and the archive's hash.
+
+    A cache that is full or can't be written to costs time, nothing else. Raises NoRoomError for the last one.
+    """
+    try:
+        with replacement(place) as file:
+            written = write_archive(entries, file, Timestamp.from_epoch(EARLIEST))
+    except OSError as error:
+        if not others:
+            raise NoRoomError(error) from error
+        return keep_archive(entries, *others)
+    return place, f"sha256:{written.sha256.hex()}"
+
+
 class OutputFile:
     """Writes beside its path and takes the path's place at the end (os.replace is atomic).
 
-    Left without `commit`, whatever the reason, it removes what it wrote and the folders it made.
+    As long as the path holds the same bytes already, they are compared and not written again. Left without
+    `commit`, whatever the reason, it removes what it wrote and the folders it made.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place = _followed(path)
-        self._temporary = self._place.with_name(f".{self._place.name}.{secrets.token_hex(8)}.tmp")
+        self._temporary = _beside(self._place)
         self._made: list[Path] = []
         self._file: BinaryIO | None = None
         self._previous: BinaryIO | None = None
         """What the path holds now, as long as every byte written is the same."""
         self._same = 0
         """Bytes that were the same."""
+        self._checksum = 0
+        """Their CRC-32, since the path may be written to meanwhile."""
+        self._stamp: tuple[int, ...] | None = None
+        """The path's as it was opened; None when something differs from what it holds."""
 
     def __enter__(self) -> Self:
         try:
-            self._open()
-        except OSError as error:
-            self._clean_up()
-            raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
+            with _as_refusal(self.path):
+                self._open()
         except BaseException:
-            # Ctrl-C, when __exit__ is not yet to be called
+            # __exit__ is not yet to be called
             self._clean_up()
             raise
         return self
@@ -96,8 +171,14 @@ class OutputFile:
             self._made.append(folder)
             folder.mkdir(exist_ok=True)
         self._file = self._temporary.open("xb")
-        with suppress(OSError):
+        try:
+            self._stamp = _stamp(self._place)
             self._previous = self._place.open("rb")
+        except OSError:
+            self._stamp = None
+        # what was for one user's eyes is so from the first byte
+        with suppress(OSError):
+            self._temporary.chmod(self._place.stat().st_mode & 0o777)
 
     def __exit__(
         self,
@@ -108,45 +189,48 @@ class OutputFile:
         self._clean_up()
 
     def write(self, data: bytes) -> None:
-        """Append; raises UnwritableOutputError, as on a full disk.
-
-        As long as the path holds the same bytes already, they are compared and not written again.
-        """
-        try:
+        """Append; raises UnwritableOutputError, as on a full disk, and ChangedFileError."""
+        with _as_refusal(self.path):
             if self._previous is not None:
                 if self._previous.read(len(data)) == data:
                     self._same += len(data)
+                    self._checksum = deflate.crc32(data, self._checksum)
                     return
-                self._copy_same()
+                self._copy_same(self._previous)
             self._opened.write(data)
-        except OSError as error:
-            raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
+
+    def finish(self) -> None:
+        """End the writing: from here to `commit` no handle is open, however many outputs wait for it."""
+        with _as_refusal(self.path):
+            if self._previous is not None and self._previous.read(1):
+                self._copy_same(self._previous)
+            self._close()
 
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
-        try:
-            if self._previous is not None:
-                if not self._previous.read(1):
-                    return False
-                self._copy_same()
-            self._opened.close()
-            self._temporary.replace(self._place)
-        except OSError as error:
-            raise UnwritableOutputError(self.path, error.strerror or str(error)) from error
-        return True
+        self.finish()
+        with _as_refusal(self.path):
+            if self._stamp is None:
+                self._temporary.replace(self._place)
+            elif _stamp(self._place) != self._stamp:
+                raise self._changed_meanwhile()
+        return self._stamp is None
 
-    def _copy_same(self) -> None:
+    def _copy_same(self, previous: BinaryIO) -> None:
         """Write what was the same so far, now that something differs."""
-        if self._previous is None:
-            return
-        self._previous.seek(0)
-        while self._same:
-            chunk = self._previous.read(min(self._same, CHUNK))
-            if not chunk:
-                raise OSError(f"{self.path} was cut off meanwhile")
+        checksum = 0
+        previous.seek(0)
+        while chunk := previous.read(min(self._same, CHUNK)):
             self._same -= len(chunk)
+            checksum = deflate.crc32(chunk, checksum)
             self._opened.write(chunk)
-        self._forget_previous()
+        if self._same or checksum != self._checksum:
+            raise self._changed_meanwhile()
+        previous.close()
+        self._previous = self._stamp = None
+
+    def _changed_meanwhile(self) -> ChangedFileError:
+        return ChangedFileError(f"{self.path} changed while it was written. Run the command again.")
 
     @property
     def _opened(self) -> BinaryIO:
@@ -154,16 +238,14 @@ class OutputFile:
             raise ValueError("used outside its `with` block")
         return self._file
 
-    def _forget_previous(self) -> None:
-        if self._previous is not None:
-            self._previous.close()
-            self._previous = None
+    def _close(self) -> None:
+        for file in filter(None, (self._previous, self._file)):
+            file.close()
+        self._previous = None
 
     def _clean_up(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):
-                self._file.close()
-        self._forget_previous()
+        with suppress(OSError):
+            self._close()
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)
         for folder in reversed(self._made):

@@ -1,8 +1,7 @@
 """Raw, distrustful access to the members of a ZIP archive.
 
-Field names and offsets follow PKWARE's APPNOTE.TXT 6.3.10, whose section numbers the comments give.
 Everything that one record says is held against what the others say, since two readers that believe
-different records would see different files (CVE-2025-54368 and its kin).
+different records would see different files (CVE-2025-54368 and its kin). Section numbers are APPNOTE.TXT's.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import struct
 import sys
 import zlib
 
+from contextlib import suppress
 from importlib import import_module
 from itertools import chain
 from itertools import zip_longest
@@ -20,59 +20,62 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 from typing import Protocol
 
+from poetry_lambda_plugin.archive.format import BZIP2
+from poetry_lambda_plugin.archive.format import CENTRAL_HEADER
+from poetry_lambda_plugin.archive.format import CENTRAL_SIGNATURE
+from poetry_lambda_plugin.archive.format import DATA_DESCRIPTOR
+from poetry_lambda_plugin.archive.format import DEFLATED
+from poetry_lambda_plugin.archive.format import DESCRIPTOR_SIGNATURE
+from poetry_lambda_plugin.archive.format import ENCRYPTED
+from poetry_lambda_plugin.archive.format import END_RECORD
+from poetry_lambda_plugin.archive.format import END_SIGNATURE
+from poetry_lambda_plugin.archive.format import LOCAL_HEADER
+from poetry_lambda_plugin.archive.format import LOCAL_SIGNATURE
+from poetry_lambda_plugin.archive.format import LZMA
+from poetry_lambda_plugin.archive.format import LZMA_END_MARKER
+from poetry_lambda_plugin.archive.format import MAX_COMMENT
+from poetry_lambda_plugin.archive.format import MAX_DESCRIPTOR
+from poetry_lambda_plugin.archive.format import METHODS
+from poetry_lambda_plugin.archive.format import PATCH
+from poetry_lambda_plugin.archive.format import SENTINEL_16
+from poetry_lambda_plugin.archive.format import SENTINEL_32
+from poetry_lambda_plugin.archive.format import SENTINELS
+from poetry_lambda_plugin.archive.format import STORED
+from poetry_lambda_plugin.archive.format import UNICODE_PATH_EXTRA
+from poetry_lambda_plugin.archive.format import UTF8_NAME
+from poetry_lambda_plugin.archive.format import ZIP64_END_RECORD
+from poetry_lambda_plugin.archive.format import ZIP64_END_SIGNATURE
+from poetry_lambda_plugin.archive.format import ZIP64_EXTRA
+from poetry_lambda_plugin.archive.format import ZIP64_LOCATOR
+from poetry_lambda_plugin.archive.format import ZIP64_LOCATOR_SIGNATURE
+from poetry_lambda_plugin.archive.format import ZSTANDARD
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from pathlib import Path
     from types import ModuleType
     from typing import BinaryIO
 
 
-STORED = 0
-DEFLATED = 8
-BZIP2 = 12
-LZMA = 14
-ZSTANDARD = 93
-METHODS = frozenset({STORED, DEFLATED, BZIP2, LZMA, ZSTANDARD})
-
-ENCRYPTED = 0x1 | 0x40 | 0x2000
-"""General purpose bits of traditional, strong and central directory encryption (4.4.4)."""
-LZMA_END_MARKER = 0x2
-DATA_DESCRIPTOR = 0x8
-UTF8_NAME = 0x800
-
-LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-CENTRAL_HEADER = struct.Struct("<4s6H3L5H2L")
-END_RECORD = struct.Struct("<4s4H2LH")
-ZIP64_LOCATOR = struct.Struct("<4sLQL")
-ZIP64_END_RECORD = struct.Struct("<4sQ2H2L4Q")
-LOCAL_SIGNATURE = b"PK\3\4"
-CENTRAL_SIGNATURE = b"PK\1\2"
-END_SIGNATURE = b"PK\5\6"
-ZIP64_LOCATOR_SIGNATURE = b"PK\6\7"
-ZIP64_END_SIGNATURE = b"PK\6\6"
-
 LZMA_HEADER = struct.Struct("<2xHBL")
 """Before LZMA data: version, length of the settings, lc, lp and pb in one, dictionary size (5.8.8)."""
 LZMA_SETTINGS = 5
 LZMA_LEAST_DICTIONARY = 4096
-
-ZIP64_EXTRA = 0x0001
-UNICODE_PATH_EXTRA = 0x7075
-"""Info-ZIP's second name (APPNOTE 4.6.9): version, CRC-32 of the first name, then UTF-8."""
-MAX_COMMENT = 0xFFFF
-MAX_DESCRIPTOR = 24
-"""Bytes of a data descriptor with its signature and ZIP64 sizes (4.3.9)."""
-SENTINEL_16 = 0xFFFF
-SENTINEL_32 = 0xFFFFFFFF
-SENTINELS = (*[SENTINEL_16] * 4, *[SENTINEL_32] * 2)
-"""Values of the end record's fields that leave them to the ZIP64 end record (4.4.1.4)."""
+LZMA_MOST_DICTIONARY = 256 << 20
+"""Bytes of memory; whoever compresses as well as can be asks for 64 MB."""
 
 CHUNK = 1 << 18
 """Bytes read at once."""
+
+MAX_DIRECTORY = 32 << 20
+"""Bytes of a central directory, which is read whole; one of 65,534 files has about 8 MB."""
+
+MAX_UNPACKED = 10 << 30
+"""Bytes of all members; Lambda takes so many at most, and those as a container image."""
 
 
 class _Decompressor(Protocol):
@@ -97,9 +100,11 @@ class InvalidArchiveError(LambdaBundleError):
         self.archive = archive
         self.member = member
         self.reason = reason
-        where = f"{archive}, member {member!r}" if member is not None else archive
+        self.detail = reason if member is None else f"member {member!r}: {reason}"
+        """The reason, and which member it concerns."""
+        place = archive if member is None else f"{archive}, member {member!r}"
         super().__init__(
-            f"{where}: {reason}. The file can't be trusted: ask its publisher for a sound one, "
+            f"{place}: {reason}. The file can't be trusted: ask its publisher for a sound one, "
             "or lock another version."
         )
 
@@ -130,6 +135,11 @@ class Member(NamedTuple):
         """Tell whether it is a regular file with an executable bit, as `installer` does."""
         return stat.S_ISREG(self.mode) and bool(self.mode & 0o111)
 
+    @property
+    def packed_size(self) -> int:
+        """Bytes that it takes in an archive written here: compressed ones and both headers."""
+        return LOCAL_HEADER.size + CENTRAL_HEADER.size + 2 * len(self.raw_name) + self.compressed_size
+
 
 def read_members(path: Path) -> tuple[Member, ...]:
     """Return the files of an archive in the order of their bytes; folders are left out.
@@ -138,9 +148,13 @@ def read_members(path: Path) -> tuple[Member, ...]:
     """
     with path.open("rb") as file:
         members = list(_central_directory(file, path.name))
-    _check_names(members, path.name)
-    members.sort(key=attrgetter("offset"))
-    return tuple(m for m in _with_ends(members, path.name) if not m.name.endswith("/"))
+        names = _checked_names(members, path.name)
+        members.sort(key=attrgetter("offset"))
+        members = list(_with_ends(members, path.name))
+        for member in members:
+            if member.name.endswith("/"):
+                _check_folder(file, member, names, path.name)
+    return tuple(member for member in members if not member.name.endswith("/"))
 
 
 def data_start(member: Member, header: bytes | memoryview, archive: str) -> int:
@@ -156,14 +170,14 @@ def data_start(member: Member, header: bytes | memoryview, archive: str) -> int:
     start: int = LOCAL_HEADER.size + name_length + extra_length
     extra_start = LOCAL_HEADER.size + name_length
     name = bytes(header[LOCAL_HEADER.size : extra_start])
+    fields = _extra_fields(bytes(header[extra_start:start]), member.name, archive) if extra_length else {}
     if SENTINEL_32 in (packed, size):
-        extra = bytes(header[extra_start:start])
-        size, packed, _ = _zip64_sizes(extra, size, packed, 0, archive, member.name)
+        size, packed, _ = _zip64_sizes(fields, size, packed, 0, archive, member.name)
     here, there = (crc, packed, size), (member.crc, member.compressed_size, member.size)
     late = flags & DATA_DESCRIPTOR
     # what follows in a descriptor is zero in the header
     agree = here == there or (late and all(h in (0, t) for h, t in zip(here, there, strict=True)))
-    compared = ENCRYPTED | DATA_DESCRIPTOR | (0 if name.isascii() else UTF8_NAME)
+    compared = ENCRYPTED | DATA_DESCRIPTOR | PATCH | (0 if name.isascii() else UTF8_NAME)
     if (
         signature != LOCAL_SIGNATURE
         or name != member.raw_name
@@ -193,6 +207,10 @@ def read_raw(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
             raise InvalidArchiveError(archive, "the file is cut off", member.name)
         left -= len(chunk)
         yield chunk
+    if member.flags & DATA_DESCRIPTOR and file.read(member.end - file.tell()) not in _descriptors(member):
+        raise InvalidArchiveError(
+            archive, "its data descriptor contradicts the central directory", member.name
+        )
 
 
 def read_data(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
@@ -215,6 +233,16 @@ def read_data(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
         raise InvalidArchiveError(archive, "its checksum (CRC-32) is wrong", member.name)
 
 
+def read_whole(path: Path, member: Member, most: int) -> bytes:
+    """Return a member's uncompressed bytes; raises InvalidArchiveError where they are more than `most`."""
+    if member.size > most:
+        raise InvalidArchiveError(
+            path.name, f"it has {member.size:,} bytes, too many for its kind", member.name
+        )
+    with path.open("rb") as file:
+        return b"".join(read_data(file, member, path.name))
+
+
 def verify(path: Path, members: Sequence[Member]) -> None:
     """Decompress every member once, to know that none lies about its size or checksum."""
     with path.open("rb") as file:
@@ -225,6 +253,10 @@ def verify(path: Path, members: Sequence[Member]) -> None:
 
 def _central_directory(file: BinaryIO, archive: str) -> Iterator[Member]:
     count, size, offset = _directory_location(file, archive)
+    if size > MAX_DIRECTORY:
+        raise InvalidArchiveError(
+            archive, f"its central directory has {size:,} bytes, too many for any bundle"
+        )
     file.seek(offset)
     directory = file.read(size)
     position = 0
@@ -273,7 +305,9 @@ def _zip64_location(file: BinaryIO, end: int, archive: str) -> tuple[int, ...] |
     locator = file.read(end - start)
     if len(locator) < ZIP64_LOCATOR.size or not locator.startswith(ZIP64_LOCATOR_SIGNATURE):
         return None
-    record = ZIP64_LOCATOR.unpack(locator)[2]
+    _, disk, record, disks = ZIP64_LOCATOR.unpack(locator)
+    if disk or disks > 1:
+        raise InvalidArchiveError(archive, "it is split over several files")
     if record + ZIP64_END_RECORD.size > start:
         raise InvalidArchiveError(archive, "its ZIP64 records are missing")
     file.seek(record)
@@ -315,12 +349,13 @@ def _central_header(directory: bytes, position: int, limit: int, archive: str) -
     raw_name = directory[name_start:extra_start]
     name = _decoded_name(raw_name, flags, archive)
     extra = directory[extra_start : extra_start + extra_length]
-    if extra and (other := _extra_field(extra, UNICODE_PATH_EXTRA)) and other[5:] != name.encode():
-        raise InvalidArchiveError(archive, "it has two names, of which readers may take either", name)
+    fields = _extra_fields(extra, name, archive) if extra else {}
     if SENTINEL_32 in (packed, size, offset):
-        size, packed, offset = _zip64_sizes(extra, size, packed, offset, archive, name)
+        size, packed, offset = _zip64_sizes(fields, size, packed, offset, archive, name)
     if flags & ENCRYPTED:
         raise InvalidArchiveError(archive, "it is encrypted", name)
+    if flags & PATCH:
+        raise InvalidArchiveError(archive, "it is a patch of other data", name)
     if method not in METHODS:
         raise InvalidArchiveError(archive, f"it has an unknown compression method ({method})", name)
     if method == STORED and size != packed:
@@ -344,10 +379,11 @@ def _decoded_name(raw: bytes, flags: int, archive: str) -> str:
 
 
 def _zip64_sizes(
-    extra: bytes, size: int, packed: int, offset: int, archive: str, name: str
+    fields: Mapping[int, bytes], size: int, packed: int, offset: int, archive: str, name: str
 ) -> tuple[int, int, int]:
     """Take from the ZIP64 extra field those values that the header leaves to it (4.5.3)."""
-    values = _zip64_values(extra)
+    body = fields.get(ZIP64_EXTRA, b"")
+    values = (int.from_bytes(body[at : at + 8], "little") for at in range(0, len(body) - 7, 8))
     try:
         size = next(values) if size == SENTINEL_32 else size
         packed = next(values) if packed == SENTINEL_32 else packed
@@ -357,29 +393,49 @@ def _zip64_sizes(
     return size, packed, offset
 
 
-def _zip64_values(extra: bytes) -> Iterator[int]:
-    body = _extra_field(extra, ZIP64_EXTRA)
-    for at in range(0, len(body) - 7, 8):
-        yield int.from_bytes(body[at : at + 8], "little")
-
-
-def _extra_field(extra: bytes, wanted: int) -> bytes:
-    """Return the first extra field of a kind (4.5.1), empty where there is none."""
+def _extra_fields(extra: bytes, name: str, archive: str) -> Mapping[int, bytes]:
+    """Return extra fields by their kind (4.5.1), but none that could be understood in two ways."""
+    fields: dict[int, bytes] = {}
     position = 0
+    # a rest too short for a field is padding
     while position + 4 <= len(extra):
-        identifier, length = struct.unpack_from("<2H", extra, position)
-        if identifier == wanted:
-            return extra[position + 4 : position + 4 + length]
+        kind, length = struct.unpack_from("<2H", extra, position)
         position += 4 + length
-    return b""
+        if kind in fields and kind in (ZIP64_EXTRA, UNICODE_PATH_EXTRA):
+            reason = "it has two extra fields of one kind, of which readers may take either"
+            raise InvalidArchiveError(archive, reason, name)
+        fields[kind] = extra[position - length : position]
+    if position > len(extra):
+        raise InvalidArchiveError(archive, "its extra fields are damaged", name)
+    other = fields.get(UNICODE_PATH_EXTRA)
+    if other is not None and other[5:] != name.encode():
+        raise InvalidArchiveError(archive, "it has two names, of which readers may take either", name)
+    return fields
 
 
-def _check_names(members: Sequence[Member], archive: str) -> None:
+def _checked_names(members: Sequence[Member], archive: str) -> set[str]:
+    """Return the names, each of which stands for one member, of which none is too large to be bundled."""
     seen: set[str] = set()
+    unpacked = 0
     for member in members:
+        unpacked += member.size
+        if member.size >= SENTINEL_32 or unpacked > MAX_UNPACKED:
+            reason = f"with it there are {unpacked:,} bytes to unpack, too many for any bundle"
+            raise InvalidArchiveError(archive, reason, member.name)
         if member.name in seen:
             raise InvalidArchiveError(archive, "it is in the archive twice", member.name)
         seen.add(member.name)
+    return seen
+
+
+def _check_folder(file: BinaryIO, folder: Member, names: set[str], archive: str) -> None:
+    """Refuse an entry for a folder that some reader could take for a file."""
+    if folder.name[:-1] in names:
+        raise InvalidArchiveError(archive, "it is a folder, and a file has its name", folder.name)
+    if folder.size:
+        raise InvalidArchiveError(archive, "it is a folder, but has data", folder.name)
+    for _ in read_data(file, folder, archive):
+        pass
 
 
 def _with_ends(members: Sequence[Member], archive: str) -> Iterator[Member]:
@@ -393,6 +449,14 @@ def _with_ends(members: Sequence[Member], archive: str) -> Iterator[Member]:
             raise InvalidArchiveError(archive, "it overlaps the member after it", member.name)
         # as _replace does it, in a third of the time
         yield Member(*member[:8], end, member.mode)  # type: ignore[call-arg]
+
+
+def _descriptors(member: Member) -> Iterator[bytes]:
+    """Yield every form of a data descriptor (4.3.9): sizes of 4 or 8 bytes, signature or none."""
+    for numbers in (struct.Struct("<3L"), struct.Struct("<L2Q")):
+        with suppress(struct.error):
+            stated = numbers.pack(member.crc, member.compressed_size, member.size)
+            yield from (stated, DESCRIPTOR_SIGNATURE + stated)
 
 
 def _decompressed(file: BinaryIO, member: Member, archive: str) -> Iterator[bytes]:
@@ -452,10 +516,13 @@ def _decompressor(member: Member, head: bytes) -> tuple[_Decompressor, int]:
         length, settings, dictionary = LZMA_HEADER.unpack_from(head)
         if length != LZMA_SETTINGS:
             raise ValueError("unknown LZMA settings")
+        # no reference reaches further back than the member is long
+        dictionary = min(dictionary, max(member.size, LZMA_LEAST_DICTIONARY))
+        if dictionary > LZMA_MOST_DICTIONARY:
+            raise ValueError(f"it would take {dictionary:,} bytes of memory")
         lzma1 = {
             "id": lzma.FILTER_LZMA1,
-            # no reference reaches further back than the member is long
-            "dict_size": min(dictionary, max(member.size, LZMA_LEAST_DICTIONARY)),
+            "dict_size": dictionary,
             "lc": settings % 9,
             "lp": settings // 9 % 5,
             "pb": settings // 45,

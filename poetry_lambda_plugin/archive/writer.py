@@ -22,26 +22,22 @@ from typing import cast
 
 import deflate
 
-from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
-from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.content import read_file
-from poetry_lambda_plugin.archive.reader import CENTRAL_HEADER
-from poetry_lambda_plugin.archive.reader import CENTRAL_SIGNATURE
+from poetry_lambda_plugin.archive.format import CENTRAL_HEADER
+from poetry_lambda_plugin.archive.format import CENTRAL_SIGNATURE
+from poetry_lambda_plugin.archive.format import DEFLATED
+from poetry_lambda_plugin.archive.format import END_RECORD
+from poetry_lambda_plugin.archive.format import END_SIGNATURE
+from poetry_lambda_plugin.archive.format import LOCAL_HEADER
+from poetry_lambda_plugin.archive.format import LOCAL_SIGNATURE
+from poetry_lambda_plugin.archive.format import SENTINEL_16
+from poetry_lambda_plugin.archive.format import SENTINEL_32
+from poetry_lambda_plugin.archive.format import STORED
+from poetry_lambda_plugin.archive.format import UTF8_NAME
 from poetry_lambda_plugin.archive.reader import CHUNK
-from poetry_lambda_plugin.archive.reader import DEFLATED
-from poetry_lambda_plugin.archive.reader import END_RECORD
-from poetry_lambda_plugin.archive.reader import END_SIGNATURE
-from poetry_lambda_plugin.archive.reader import LOCAL_HEADER
-from poetry_lambda_plugin.archive.reader import LOCAL_SIGNATURE
-from poetry_lambda_plugin.archive.reader import SENTINEL_16
-from poetry_lambda_plugin.archive.reader import SENTINEL_32
-from poetry_lambda_plugin.archive.reader import STORED
-from poetry_lambda_plugin.archive.reader import UTF8_NAME
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import data_start
-from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_raw
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
@@ -158,7 +154,7 @@ def write_archive(entries: Sequence[Entry], sink: Sink, timestamp: Timestamp) ->
     for wheel, group in groupby(entries, key=_wheel):
         if wheel is None:
             for entry in group:
-                writer.add_packed(entry, *_packed(_data(entry)))
+                writer.add(entry)
         else:
             with wheel.open("rb") as file:
                 for run in _runs(group):
@@ -200,7 +196,16 @@ class _Writer:
         self._by_owner: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._packed_sizes: list[int] = []
 
-    def add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
+    def add(self, entry: Entry) -> None:
+        """Compress and write one file, which is read whole."""
+        if entry.content.size >= SENTINEL_32:
+            raise ArchiveLimitError(
+                f"{entry.path} of {entry.owner} has {entry.content.size:,} bytes, and a ZIP that Lambda "
+                "reads holds no file of 4 GB. Leave it out with --exclude."
+            )
+        self._add_packed(entry, *_packed(entry.read()))
+
+    def _add_packed(self, entry: Entry, packed: Packed, chunks: Iterable[bytes]) -> None:
         """Write one file whose compressed bytes are at hand."""
         self._write(self._headers(entry, packed))
         for chunk in chunks:
@@ -243,13 +248,10 @@ class _Writer:
         )
 
     def _add_alone(self, entry: Entry, file: BinaryIO) -> None:
-        """Copy a large member piece by piece, or recompress one whose method Lambda may not know."""
-        wheel, member, _ = content = _content(entry)
-        if not _is_recompressed(content):
-            packed = Packed(member.method, member.crc, member.compressed_size, member.size)
-            self.add_packed(entry, packed, read_raw(file, member, wheel.name))
-        else:
-            self.add_packed(entry, *_packed(b"".join(read_data(file, member, wheel.name))))
+        """Copy a large member piece by piece."""
+        wheel, member, _ = _content(entry)
+        packed = Packed(member.method, member.crc, member.compressed_size, member.size)
+        self._add_packed(entry, packed, read_raw(file, member, wheel.name))
 
     def _write(self, *parts: bytes | memoryview) -> None:
         size = sum(map(len, parts))
@@ -288,7 +290,14 @@ class _Writer:
 
 
 def _wheel(entry: Entry) -> Path | None:
-    return entry.content.wheel if isinstance(entry.content, WheelContent) else None
+    """Return the wheel whose compressed bytes serve; None where they are made here.
+
+    Those of a method that Lambda may not know don't.
+    """
+    content = entry.content
+    if not isinstance(content, WheelContent) or content.recompress:
+        return None
+    return content.source if content.member.method in (STORED, DEFLATED) else None
 
 
 def _content(entry: Entry) -> WheelContent:
@@ -316,18 +325,8 @@ def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def _goes_alone(content: WheelContent) -> bool:
-    """Tell whether a member is too large to be read at once, or has to be recompressed."""
-    return content.member.end - content.member.offset > CHUNK or _is_recompressed(content)
-
-
-def _is_recompressed(content: WheelContent) -> bool:
-    return content.recompress or content.member.method not in (STORED, DEFLATED)
-
-
-def _data(entry: Entry) -> bytes:
-    if isinstance(entry.content, BytesContent):
-        return entry.content.data
-    return read_file(cast("FileContent", entry.content))
+    """Tell whether a member is too large to be read at once."""
+    return content.member.end - content.member.offset > CHUNK
 
 
 def _packed(data: bytes) -> tuple[Packed, tuple[bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 
 from typing import TYPE_CHECKING
@@ -12,10 +13,14 @@ from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
+from poetry_lambda_plugin.archive.reader import read_data
+from poetry_lambda_plugin.archive.reader import read_members
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
+    from pathlib import Path
 
     from poetry_lambda_plugin.runtime.platform import Target
 
@@ -30,6 +35,17 @@ LAMBDA_LIBRARIES = re.compile(
     r"|ld-linux-x86-64|ld-linux-aarch64|libpython3\.\d+)\.so(?:\.\d+)*"
 )
 """Libraries of glibc, GCC, zlib and CPython, which every runtime has; AWS documents no longer list."""
+
+
+def wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
+    """Yield why the compiled code in a wheel can't be loaded on the target."""
+    members = read_members(wheel)
+    libraries = frozenset(os.path.basename(member.name) for member in members)  # noqa: PTH119
+    with wheel.open("rb") as file:
+        for member in members:
+            if ".so" in member.name or member.executable:
+                data = b"".join(read_data(file, member, wheel.name))
+                yield from binary_problems(member.name, data, libraries, target)
 
 
 def binary_problems(name: str, data: bytes, bundled: frozenset[str], target: Target) -> Iterator[str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.bindings import module_bindings
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.layout.distribution import chunks
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
 from poetry_lambda_plugin.layout.modules import handler_module
-from poetry_lambda_plugin.layout.modules import module_names
 from poetry_lambda_plugin.layout.python_source import has_syntax_error
+from poetry_lambda_plugin.wording import similar
 
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Iterator
     from collections.abc import Mapping
-    from collections.abc import Sequence
 
     from poetry_lambda_plugin.archive.content import Entry
     from poetry_lambda_plugin.audit.bindings import StarImport
@@ -45,7 +42,7 @@ def check_handler(
     layers: Collection[str],
     python: tuple[int, int],
     missing: Callable[[str], str],
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Yield a warning where it can't be known whether the function is there.
 
     `bundled` are the files of the bundle by path, `layers` are the files of its layers where Python
@@ -68,22 +65,6 @@ def check_handler(
 def has_module(handler: str, paths: Collection[str]) -> bool:
     """Tell whether the module of a handler is among some files."""
     return _found(handler_module(handler), paths) is not None
-
-
-def nearest_handler(handler: str, paths: Collection[str]) -> str:
-    """Return a hint at a module of the bundle that a handler may mean; empty for none."""
-    name, _, function = handler.replace("/", ".").rpartition(".")
-    known = sorted(module_names(paths))
-    last = name.rpartition(".")[2]
-    same_end = [module for module in known if module.rpartition(".")[2] == last]
-    nearest = same_end or get_close_matches(name, known, n=1)
-    return f"Did you mean '{nearest[0]}.{function}'?" if nearest else ""
-
-
-def include_lines(values: Sequence[str], present: Sequence[str], table: str) -> str:
-    """Return what to write in pyproject.toml so that one of some values is added to what is included."""
-    lines = [f"`include = {json.dumps([*present, value], ensure_ascii=False)}`" for value in values]
-    return f"Write {' or '.join(lines[:MAX_NAMED])} in [{table}]."
 
 
 def _found(module: str, paths: Collection[str]) -> str | None:
@@ -113,9 +94,9 @@ def _function_warnings(
     function: str,
     bundled: Mapping[str, Entry],
     python: tuple[int, int],
-) -> Iterator[str]:
-    bindings = module_bindings(_source(bundled[path]))
-    if bindings is None and has_syntax_error(_source(bundled[path])):
+) -> Iterator[Finding]:
+    bindings = module_bindings(bundled[path].read())
+    if bindings is None and has_syntax_error(bundled[path].read()):
         if sys.version_info[:2] >= python:
             raise HandlerError(f"The handler {handler!r} can't be imported: {path} has a syntax error.")
         # it may use what only the runtime's newer Python understands
@@ -126,7 +107,8 @@ def _function_warnings(
     if any(function in names for names in known if names is not None):
         return
     if bindings is None or bindings.may_bind(function) or None in known:
-        yield f"Whether {path} binds {function!r}, which the handler {handler!r} names, can't be told."
+        words = f"Whether {path} binds {function!r}, which the handler {handler!r} names, can't be told."
+        yield Finding("handler-unclear", words, path)
         return
     raise HandlerError(
         f"The handler {handler!r} names {function!r}, but {path} binds no such name at its top level."
@@ -140,9 +122,9 @@ def _hint(function: str, path: str, names: Collection[str], paths: Collection[st
     if _found(f"{module.replace('.', '/')}/{function}", paths) is not None:
         return f" {function!r} is a module: name the function in it, as in '{module}.{function}.handler'."
     public = sorted(name for name in names if not name.startswith("__"))
-    usual = [name for name in ("lambda_handler", "handler", "main") if name in public]
-    nearest = get_close_matches(function, public, n=1) or usual
-    return f" Did you mean '{module}.{nearest[0]}'?" if nearest else ""
+    usual = (name for name in ("lambda_handler", "handler", "main") if name in public)
+    nearest = similar(function, public) or next(usual, None)
+    return f" Did you mean '{module}.{nearest}'?" if nearest else ""
 
 
 def _exports(
@@ -159,7 +141,7 @@ def _exports(
     source = _found(module, bundled.keys())
     if source in above:
         return frozenset()
-    bindings = module_bindings(_source(bundled[source])) if source and source.endswith(".py") else None
+    bindings = module_bindings(bundled[source].read()) if source and source.endswith(".py") else None
     if bindings is None or bindings.dynamic or len(above) == MAX_DEPTH:
         return None
     if bindings.exported is not None:
@@ -169,7 +151,3 @@ def _exports(
         return None
     public = frozenset(name for name in bindings.names if not name.startswith("_"))
     return public.union(*filter(None, inner))
-
-
-def _source(entry: Entry) -> bytes:
-    return b"".join(chunks(entry.content))

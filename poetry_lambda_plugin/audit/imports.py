@@ -6,9 +6,8 @@ import re
 
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.archive.content import content_size
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.filters import PathFilter
+from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def aws_callers(plan: BundlePlan, project: str) -> frozenset[str]:
     for entry in _modules(plan):
         if entry.owner in callers or entry.owner in SDK or entry.owner == project:
             continue
-        text = _text(entry)
+        text = entry.read()
         if b"boto" in text and SDK_IMPORT.search(text):
             callers.add(entry.owner)
     return frozenset(callers)
@@ -78,12 +77,12 @@ def unimported(
     """
     own = [entry for entry in plan.entries if entry.owner == project and ".dist-info/" not in entry.path]
     names = _import_names(plan, _undemanded(plan, graph, project)) if own else {}
-    mentions = (_text(entry) for entry in own if content_size(entry.content) <= MAX_OWN_SIZE)
+    mentions = (entry.read() for entry in own if entry.content.size <= MAX_OWN_SIZE)
     for text in ((handler or "").encode(), *mentions):
         names = {name: words for name, words in names.items() if not _says(text, words, rb"\b")}
     independent = {name: graph.reachable({name}) for name in names}
     for entry in _modules(plan) if names else ():
-        text = _text(entry)
+        text = entry.read()
         named = (name for name, words in names.items() if _says(text, words, LOADED))
         for name in [name for name in named if entry.owner in independent[name]]:
             del names[name]
@@ -104,9 +103,9 @@ def _undemanded(plan: BundlePlan, graph: DependencyGraph, project: str) -> froze
 
 
 def _is_plugin(entry: Entry) -> bool:
-    if not entry.path.endswith(".dist-info/entry_points.txt"):
+    if not entry.path.endswith(".dist-info/entry_points.txt") or entry.content.size > MAX_SOURCE:
         return False
-    groups = re.findall(r"^\s*\[\s*(.+?)\s*\]", _text(entry).decode("utf-8", "replace"), re.MULTILINE)
+    groups = re.findall(r"^\s*\[\s*(.+?)\s*\]", entry.read().decode("utf-8", "replace"), re.MULTILINE)
     return not SCRIPT_GROUPS.issuperset(groups)
 
 
@@ -121,7 +120,8 @@ def _import_names(plan: BundlePlan, packages: Collection[str]) -> dict[str, froz
 
 
 def _modules(plan: BundlePlan) -> Iterator[Entry]:
-    return (entry for path, entry in _files(plan) if path.endswith(".py"))
+    modules = (entry for path, entry in _files(plan) if path.endswith(".py"))
+    return (entry for entry in modules if entry.content.size <= MAX_SOURCE)
 
 
 def _files(plan: BundlePlan) -> Iterator[tuple[str, Entry]]:
@@ -131,7 +131,3 @@ def _files(plan: BundlePlan) -> Iterator[tuple[str, Entry]]:
         path = entry.path[start:]
         if not TESTS.excludes(path):
             yield path, entry
-
-
-def _text(entry: Entry) -> bytes:
-    return b"".join(chunks(entry.content))

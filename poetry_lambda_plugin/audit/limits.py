@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.savings import SET_OPTIONS
 from poetry_lambda_plugin.configuration.values import NO_LIMIT
-from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.runtime.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
+from poetry_lambda_plugin.wording import joined
 from poetry_lambda_plugin.wording import round_size
 from poetry_lambda_plugin.wording import size
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.writer import Sizes
     from poetry_lambda_plugin.audit.savings import Savings
     from poetry_lambda_plugin.configuration.values import BundleConfig
-    from poetry_lambda_plugin.report.bundle_report import BundleReport
 
 
 WAYS_OUT = {
@@ -35,14 +34,6 @@ WAYS_OUT = {
 """What is left to do where no option helps, by whether the limit is Lambda's."""
 
 OTHER_SERVICES = "If it is for another service than Lambda, name that one's limit as `max-size`."
-
-
-class MaxSizeError(LambdaBundleError):
-    """Bundles that are larger than Lambda or the user allows."""
-
-    def __init__(self, message: str, reports: Sequence[BundleReport]) -> None:
-        self.reports = reports
-        super().__init__(message)
 
 
 def zipped_notes(total: Sizes, output: Path, *, layer: bool) -> Iterator[str]:
@@ -95,9 +86,8 @@ def _remedy(unzipped: int, config: BundleConfig, savings: Savings) -> str:
     options, saved = savings.enough(excess(unzipped, config))
     if options:
         lines = _lines(options, config.exclude)
-        named = " and ".join(filter(None, [", ".join(lines[:-1]), lines[-1]]))
         verb = "makes" if len(lines) == 1 else "together make"
-        remedy = f"In [{config.table}], {named} {verb} it fit: {size(unzipped - saved)}."
+        remedy = f"In [{config.table}], {joined(lines)} {verb} it fit: {size(unzipped - saved)}."
     else:
         left = size(unzipped - savings.together.unzipped)
         remedy = f"No option makes it fit: all together leave {left}. {WAYS_OUT[lambdas_own]}"

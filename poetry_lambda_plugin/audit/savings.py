@@ -8,7 +8,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.filters import SETS
 from poetry_lambda_plugin.layout.filters import PathFilter
@@ -127,7 +126,7 @@ def savings(
         options = frozenset(option for option, excludes in offered if excludes(entry))
         if options:
             zipped, unzipped = groups[options]
-            groups[options] = zipped + packed, unzipped + content_size(entry.content)
+            groups[options] = zipped + packed, unzipped + entry.content.size
     return Savings(groups)
 
 

@@ -20,21 +20,13 @@ import deflate
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.content import content_size
-from poetry_lambda_plugin.archive.output import OutputFile
-from poetry_lambda_plugin.archive.output import UnwritableOutputError
+from poetry_lambda_plugin.archive.output import keep_archive
 from poetry_lambda_plugin.archive.reader import read_members
-from poetry_lambda_plugin.archive.writer import EARLIEST
-from poetry_lambda_plugin.archive.writer import Timestamp
-from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.bytecode.interpreters import Interpreters
 from poetry_lambda_plugin.bytecode.workers import Workers
-from poetry_lambda_plugin.layout.distribution import chunks
-from poetry_lambda_plugin.sources.building import source_key
-from poetry_lambda_plugin.sources.fetching import NO_INDEX
-from poetry_lambda_plugin.sources.known_files import FOLDER
+from poetry_lambda_plugin.sources.known_files import CheckedFile
 from poetry_lambda_plugin.sources.known_files import KnownFiles
-from poetry_lambda_plugin.sources.project import project_root
+from poetry_lambda_plugin.sources.known_files import source_key
 
 
 if TYPE_CHECKING:
@@ -42,13 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
-    from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from poetry.poetry import Poetry
-
     from poetry_lambda_plugin.bytecode.interpreters import Interpreter
-    from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
+    from poetry_lambda_plugin.bytecode.placing import Compilation
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
 
 
 FORMAT = "2"
@@ -100,68 +90,63 @@ class Compiler:
 
     def __init__(
         self,
-        poetry: Poetry,
+        project: OpenProject,
         observer: CompilationObserver,
         temporary: Path,
         wheel_hash: Callable[[Path], str],
     ) -> None:
-        self._poetry = poetry
+        self._root = project.facts.root
+        self._disable_cache = project.settings.disable_cache
         self._observer = observer
         self._wheel_hash = wheel_hash
         self._temporary = temporary
-        config = poetry.config
-        notes = config.repository_cache_directory / NO_INDEX
-        self._archives = notes / ARCHIVES
-        self._known = KnownFiles(notes, config.artifacts_cache_directory)
+        self._archives = project.settings.own_cache / ARCHIVES
+        self._known = KnownFiles(project.settings.own_cache, project.settings.artifacts)
         self._made: dict[str, Path] = {}
-        self._interpreters = Interpreters(poetry, notes / FOLDER / "interpreters")
+        self._interpreters = Interpreters(project)
 
     def interpreter(self, python: tuple[int, int]) -> Interpreter:
         """Return what would compile; raises NoInterpreterError and NoHashBasedBytecodeError."""
         return self._interpreters.find(python)
 
-    def compiled(
-        self,
-        sources: Mapping[str, Entry],
-        settings: BytecodeSettings,
-        python: tuple[int, int],
-        root: str,
-        *,
-        only_at_hand: bool = False,
-    ) -> Bytecode | None:
-        """Return the bytecode of sources, which are mapped by its path.
+    def at_hand(self, compilation: Compilation) -> Bytecode | None:
+        """Return bytecode that has been compiled before; None where some has not. Nothing is compiled."""
+        archives = self._wanted(compilation, self.interpreter(compilation.python))
+        return None if any(map(self._is_missing, archives)) else self._bytecode(compilation, archives)
 
-        `root` is the folder that the bundle is unpacked to. With `only_at_hand` nothing is compiled, and
-        the result is None where that would be needed. Raises NoInterpreterError and CrashError.
-        """
-        interpreter = self.interpreter(python)
-        groups = self._groups(sources)
-        keys = [_key(group, interpreter, settings, root) for group in groups]
-        missing = {k: g for k, g in zip(keys, groups, strict=True) if self._archive(k) is None}
-        if missing and only_at_hand:
-            return None
+    def compiled(self, compilation: Compilation) -> Bytecode:
+        """Return bytecode, compiled where need be; raises NoInterpreterError and CrashError."""
+        interpreter = self.interpreter(compilation.python)
+        archives = self._wanted(compilation, interpreter)
+        missing = {key: group for key, group in archives.items() if self._is_missing(key)}
+        if missing and self._interpreters.answering(compilation.python) != interpreter:
+            # replaced by another one that looks the same from outside
+            return self.compiled(compilation)
         if missing:
-            if self._interpreters.answering(python) != interpreter:
-                # replaced by another one that looks the same from outside
-                return self.compiled(sources, settings, python, root)
             count = sum(len(group.sources) for group in missing.values())
             self._observer.compiling(count, interpreter.version)
-            self._compile(missing, interpreter, settings, root)
+            self._compile(missing, interpreter, compilation)
             self._observer.compiled()
-        members = {
-            member.name: WheelContent(self._made[key], member)
-            for key in keys
-            for member in read_members(self._made[key])
-        }
-        found = {path: members[path] for path in sources if path in members}
-        return Bytecode(found, len(sources) - len(found), interpreter.version)
+        return self._bytecode(compilation, archives)
+
+    def _wanted(self, compilation: Compilation, interpreter: Interpreter) -> Mapping[str, SourceGroup]:
+        """Return the archives that a bundle's bytecode is in, by key."""
+        groups = self._groups(compilation.sources)
+        return {_key(group, interpreter, compilation): group for group in groups}
+
+    def _bytecode(self, compilation: Compilation, archives: Iterable[str]) -> Bytecode:
+        made = [self._made[key] for key in archives]
+        members = {m.name: WheelContent(path, m) for path in made for m in read_members(path)}
+        found = {path: members[path] for path in compilation.sources if path in members}
+        version = self.interpreter(compilation.python).version
+        return Bytecode(found, len(compilation.sources) - len(found), version)
 
     def _groups(self, sources: Mapping[str, Entry]) -> tuple[SourceGroup, ...]:
         """Sort sources by what they are taken from."""
         groups: dict[Path | str, dict[str, Entry]] = defaultdict(dict)
         for path, entry in sources.items():
-            content = entry.content
-            groups[content.wheel if isinstance(content, WheelContent) else entry.owner][path] = entry
+            wheel = entry.content.member_name and entry.content.source
+            groups[wheel or entry.owner][path] = entry
         return tuple(
             SourceGroup(group, self._wheel_hash(key), is_wheel=True)
             if isinstance(key, Path)
@@ -169,33 +154,29 @@ class Compiler:
             for key, group in groups.items()
         )
 
-    def _archive(self, key: str) -> Path | None:
-        """Return the archive with a group's bytecode, if there is a sound one."""
-        if key not in self._made and not self._poetry.disable_cache:
+    def _is_missing(self, key: str) -> bool:
+        """Tell whether there is no sound archive with a group's bytecode."""
+        if key not in self._made and not self._disable_cache:
             known = self._known.find(key)
             if known is not None and known.path.stem == key:
                 self._made[key] = known.path
                 # younger than what is swept away as unused
                 with suppress(OSError):
                     os.utime(known.path)
-        return self._made.get(key)
+        return key not in self._made
 
     def _compile(
-        self,
-        groups: Mapping[str, SourceGroup],
-        interpreter: Interpreter,
-        settings: BytecodeSettings,
-        root: str,
+        self, groups: Mapping[str, SourceGroup], interpreter: Interpreter, compilation: Compilation
     ) -> None:
         """Compile groups, the largest pieces first, and write the archive of each when it is complete."""
         pieces = [(key, piece) for key, group in groups.items() for piece in _pieces(group.sources)]
-        pieces.sort(key=lambda keyed: -sum(content_size(entry.content) for entry in keyed[1].values()))
+        pieces.sort(key=lambda keyed: -sum(entry.content.size for entry in keyed[1].values()))
         waited_for: dict[str, int] = defaultdict(int)
         bytecode: dict[str, dict[str, bytes]] = defaultdict(dict)
         with Workers(interpreter.path, self._temporary) as workers:
             futures: dict[Future[Mapping[str, bytes]], str] = {}
             for key, piece in pieces:
-                futures[workers.submit(piece, settings, root)] = key
+                futures[workers.submit(piece, compilation.settings, compilation.root)] = key
                 waited_for[key] += 1
             for future in as_completed(futures):
                 key = futures[future]
@@ -207,23 +188,18 @@ class Compiler:
     def _keep(self, key: str, group: SourceGroup, bytecode: Mapping[str, bytes]) -> None:
         entries = [Entry(path, BytesContent(bytecode[path])) for path in sorted(bytecode)]
         name = f"{key}.zip"
-        if not self._poetry.disable_cache:
-            # a cache that can't be written to costs time, nothing else
-            with suppress(UnwritableOutputError):
-                path = self._folder(group, name) / name
-                file_hash = _written(entries, path)
-                self._made[key] = path
-                self._known.remember(key, path, file_hash, verified=True)
-                return
-        self._made[key] = self._temporary / name
-        _written(entries, self._made[key])
+        fallback = self._temporary / name
+        kept = fallback if self._disable_cache else self._folder(group, name) / name
+        self._made[key], file_hash = keep_archive(entries, kept, fallback)
+        if self._made[key] != fallback:
+            self._known.remember(key, CheckedFile(kept, file_hash, verified=True))
 
     def _folder(self, group: SourceGroup, name: str) -> Path:
         """Return where an archive is kept; of a project, older ones are deleted there."""
         if group.is_wheel:
             return self._archives / name[:2]
         owner = next(iter(group.sources.values())).owner
-        folder = self._archives / source_key(str(project_root(self._poetry)), owner)
+        folder = self._archives / source_key(str(self._root), owner)
         for old in folder.glob("*.zip"):
             with suppress(OSError):
                 if old.stat().st_mtime < time.time() - STALE:
@@ -234,17 +210,15 @@ class Compiler:
 def _sources_hash(sources: Iterable[Entry]) -> str:
     state = hashlib.sha256()
     for entry in sources:
-        for chunk in chunks(entry.content):
+        for chunk in entry.content.chunks():
             state.update(hashlib.sha256(chunk).digest())
     return state.hexdigest()
 
 
-def _key(group: SourceGroup, interpreter: Interpreter, settings: BytecodeSettings, root: str) -> str:
+def _key(group: SourceGroup, interpreter: Interpreter, compilation: Compilation) -> str:
     """Return a key that changes with all that a group's archive depends on."""
-    names = [
-        (e.content.member.name if isinstance(e.content, WheelContent) else "", e.path)
-        for e in group.sources.values()
-    ]
+    settings, root = compilation.settings, compilation.root
+    names = [(entry.content.member_name, entry.path) for entry in group.sources.values()]
     kind = (FORMAT, deflate.__version__, interpreter.build, settings.mode, str(settings.optimize), root)
     return source_key("bytecode", *kind, group.origin, repr(names))
 
@@ -254,17 +228,9 @@ def _pieces(sources: Mapping[str, Entry]) -> Iterator[Mapping[str, Entry]]:
     piece: dict[str, Entry] = {}
     size = 0
     for path, entry in sources.items():
-        if piece and size + content_size(entry.content) > SOURCE_AT_ONCE:
+        if piece and size + entry.content.size > SOURCE_AT_ONCE:
             yield piece
             piece, size = {}, 0
         piece[path] = entry
-        size += content_size(entry.content)
+        size += entry.content.size
     yield piece
-
-
-def _written(entries: Sequence[Entry], path: Path) -> str:
-    """Write an archive and return its digest, as `sha256:hex`."""
-    with OutputFile(path) as output:
-        written = write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
-        output.commit()
-    return f"sha256:{written.sha256.hex()}"

@@ -6,7 +6,6 @@ import io
 import json
 import marshal
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -20,19 +19,21 @@ from poetry_lambda_plugin.bytecode.placing import OLDEST_PYTHON
 from poetry_lambda_plugin.bytecode.workers import frames
 from poetry_lambda_plugin.bytecode.workers import started
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.sources import poetry_api
-from poetry_lambda_plugin.sources.building import source_key
+from poetry_lambda_plugin.poetry_api.interpreters import PATIENCE
+from poetry_lambda_plugin.poetry_api.interpreters import find_interpreters
+from poetry_lambda_plugin.poetry_api.interpreters import is_script
+from poetry_lambda_plugin.poetry_api.interpreters import named_interpreters
+from poetry_lambda_plugin.sources.known_files import FOLDER
+from poetry_lambda_plugin.sources.known_files import source_key
+from poetry_lambda_plugin.sources.known_files import write_note
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
     from collections.abc import Mapping
 
-    from poetry.poetry import Poetry
-
-
-PATIENCE = 30
-"""Seconds for an interpreter to say its version."""
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
 
 
 class NoInterpreterError(LambdaBundleError):
@@ -75,9 +76,9 @@ class Interpreter(NamedTuple):
 class Interpreters:
     """Interpreters by minor version, remembered from run to run."""
 
-    def __init__(self, poetry: Poetry, notes: Path) -> None:
-        self._poetry = poetry
-        self._notes = notes
+    def __init__(self, project: OpenProject) -> None:
+        self._project = project
+        self._notes = project.settings.own_cache / FOLDER / "interpreters"
         self._known: dict[tuple[int, int], Interpreter] = {}
         self._answered: set[Interpreter] = set()
 
@@ -92,7 +93,7 @@ class Interpreters:
                 "valid in a ZIP. Bundle without bytecode, or choose a newer runtime."
             )
         if python not in self._known:
-            remembered = None if self._poetry.disable_cache else self._remembered(python)
+            remembered = None if self._project.settings.disable_cache else self._remembered(python)
             self._known[python] = remembered or self._found(python)
         return self._known[python]
 
@@ -111,7 +112,7 @@ class Interpreters:
 
     def _found(self, python: tuple[int, int]) -> Interpreter:
         refused: dict[Path, str] = {}
-        for path in _candidates(self._poetry, python):
+        for path in _candidates(self._project.environments, python):
             if path in refused:
                 continue
             try:
@@ -134,13 +135,9 @@ class Interpreters:
             return None
 
     def _remember(self, python: tuple[int, int], found: Interpreter) -> None:
-        note = self._note(python)
         with suppress(OSError):
             content = {"path": str(found.path), "build": found.build, "looks": _looks(found.path)}
-            note.parent.mkdir(parents=True, exist_ok=True)
-            temporary = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
-            temporary.write_text(json.dumps(content), encoding="utf-8")
-            temporary.replace(note)
+            write_note(self._note(python), content)
 
     def _note(self, python: tuple[int, int]) -> Path:
         # another PATH or another Poetry may have another interpreter to find
@@ -148,15 +145,15 @@ class Interpreters:
         return self._notes / key
 
 
-def _candidates(poetry: Poetry, python: tuple[int, int]) -> Iterator[Path]:
+def _candidates(environments: Callable[[], Iterator[Path]], python: tuple[int, int]) -> Iterator[Path]:
     """Yield interpreters that may be of a minor version, those that are found at once first."""
     if sys.version_info[:2] == python:
         yield Path(sys.executable)
-    named = [(path, poetry_api.is_script(path)) for path in poetry_api.named_interpreters(python)]
-    yield from (path for path, is_script in named if not is_script)
-    yield from (_behind_shim(path) for path, is_script in named if is_script)
-    yield from poetry_api.find_interpreters(python)
-    yield from poetry_api.environment_interpreters(poetry)
+    named = [(path, is_script(path)) for path in named_interpreters(python)]
+    yield from (path for path, is_shim in named if not is_shim)
+    yield from (_behind_shim(path) for path, is_shim in named if is_shim)
+    yield from find_interpreters(python)
+    yield from environments()
 
 
 def _behind_shim(path: Path) -> Path:

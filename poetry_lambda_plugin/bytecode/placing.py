@@ -7,9 +7,10 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.layout.layer import LAYER_ROOT
+from poetry_lambda_plugin.layout.plan import has_long_name
+from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
 
 if TYPE_CHECKING:
@@ -38,9 +39,24 @@ class BytecodeSettings:
     optimize: int
 
 
-def bytecode_root(plan: BundlePlan) -> str:
-    """Return the folder that Lambda unpacks a bundle to, which tracebacks show."""
-    return LAYER_ROOT if plan.prefix else FUNCTION_ROOT
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compilation:
+    """All that a bundle's bytecode is made of."""
+
+    sources: Mapping[str, Entry]
+    """What is compiled, by the path of its bytecode and sorted by it."""
+    settings: BytecodeSettings
+    python: tuple[int, int]
+    root: str
+    """The folder that Lambda unpacks the bundle to, which tracebacks show."""
+
+
+def compilation(plan: BundlePlan, settings: BytecodeSettings, python: tuple[int, int]) -> Compilation:
+    """Decide what of a bundle is compiled."""
+    root = LAYER_ROOT if plan.prefix else FUNCTION_ROOT
+    return Compilation(
+        sources=sources_of(plan, settings, python), settings=settings, python=python, root=root
+    )
 
 
 def bytecode_path(source: str, python: tuple[int, int], optimize: int) -> str:
@@ -63,7 +79,7 @@ def sources_of(plan: BundlePlan, settings: BytecodeSettings, python: tuple[int, 
     return {
         path: sources[path]
         for path in sorted(sources)
-        if path not in taken and path.rpartition("/")[0] not in taken
+        if path not in taken and path.rpartition("/")[0] not in taken and not has_long_name(path)
     }
 
 
@@ -80,4 +96,5 @@ def with_bytecode(
 
 def _is_module(entry: Entry) -> bool:
     """Tell sources of modules from scripts in `bin/`, which are written by us and never imported."""
-    return entry.path.endswith(".py") and not isinstance(entry.content, BytesContent)
+    is_module = entry.path.endswith(".py") and entry.content.source is not None
+    return is_module and entry.content.size <= MAX_SOURCE

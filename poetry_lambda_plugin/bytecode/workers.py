@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from typing import cast
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.layout.distribution import chunks
 
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class Workers:
     def _compiled(
         self, sources: Mapping[str, Entry], settings: BytecodeSettings, root: str
     ) -> Mapping[str, bytes]:
-        texts = [(root + entry.path, b"".join(chunks(entry.content))) for entry in sources.values()]
+        texts = [(root + entry.path, entry.read()) for entry in sources.values()]
         job = marshal.dumps((FLAGS[settings.mode], settings.optimize, texts), 2)
         worker = self._idle.get()
         try:

@@ -16,40 +16,35 @@ from datetime import timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import Any
 from typing import ClassVar
 
 from cleo.exceptions import CleoNoSuchOptionError
 from cleo.helpers import argument
-from cleo.helpers import option
 from cleo.io.outputs.output import Verbosity
 from poetry.console.commands.group_command import GroupCommand
-from poetry.console.exceptions import PoetryRuntimeError
-from poetry.exceptions import PoetryError
 
-from poetry_lambda_plugin.audit.limits import MaxSizeError
-from poetry_lambda_plugin.bundler import Circumstances
-from poetry_lambda_plugin.bundler import make_bundles
+from poetry_lambda_plugin.bundling import Circumstances
+from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.commands.options import UnknownOptionError
+from poetry_lambda_plugin.commands.options import bundle_options
+from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.commands.redaction import mask_logged_credentials
 from poetry_lambda_plugin.commands.redaction import without_credentials
-from poetry_lambda_plugin.configuration.reading import OPTION_NAMES
-from poetry_lambda_plugin.configuration.reading import READERS
-from poetry_lambda_plugin.configuration.reading import ConfigError
-from poetry_lambda_plugin.configuration.reading import bundle_configs
-from poetry_lambda_plugin.configuration.reading import checked_options
-from poetry_lambda_plugin.configuration.reading import hint_below_poetry
-from poetry_lambda_plugin.configuration.reading import misnamed_tables
-from poetry_lambda_plugin.configuration.reading import source_date_epoch
+from poetry_lambda_plugin.configuration.bundles import bundle_configs
+from poetry_lambda_plugin.configuration.bundles import checked_options
+from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
+from poetry_lambda_plugin.configuration.readers import ConfigError
+from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.job import StrictError
+from poetry_lambda_plugin.findings import StrictError
+from poetry_lambda_plugin.poetry_api.project import open_project
+from poetry_lambda_plugin.poetry_api.project import silence_path_warnings
 from poetry_lambda_plugin.report import text
+from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.json import json_document
-from poetry_lambda_plugin.sources import poetry_api
 from poetry_lambda_plugin.sources.building import BuildFailedError
-from poetry_lambda_plugin.sources.project import project_root
 
 
 if TYPE_CHECKING:
@@ -60,25 +55,18 @@ if TYPE_CHECKING:
     from cleo.io.inputs.argument import Argument
     from cleo.io.inputs.option import Option
     from cleo.io.io import IO
-    from poetry.poetry import Poetry
 
-    from poetry_lambda_plugin.bundler import Observer
+    from poetry_lambda_plugin.bundling import Observer
+    from poetry_lambda_plugin.findings import Finding
     from poetry_lambda_plugin.report.bundle_report import BundleReport
 
 
 INTERRUPTED = 130
 """Exit code of a command that the user stopped, as shells have it (128 + SIGINT)."""
 
-LISTS_WITH_COMMAS = ("with", "without", "only", "extras")
-"""Options of which `poetry install` takes several values in one, with commas or spaces between."""
-
 
 class UnexpectedError(LambdaBundleError):
     """A failure of this machine, such as a full disk or a file that has gone."""
-
-
-class ProjectFileError(LambdaBundleError):
-    """A pyproject.toml that is missing or that Poetry refuses."""
 
 
 class BundleCommand(GroupCommand):
@@ -94,54 +82,10 @@ class BundleCommand(GroupCommand):
     arguments: ClassVar[list[Argument]] = [
         argument("bundles", "Bundles from the project's configuration.", optional=True, multiple=True),
     ]
-    options: ClassVar[list[Option]] = [
-        option(
-            "runtime",
-            None,
-            "Lambda runtime, as in python3.13; default: the newest allowed.",
-            flag=False,
-        ),
-        option("architecture", None, "x86_64 or arm64; may be given twice.", flag=False, multiple=True),
-        option("output", "o", "Path of the ZIP; may hold {name}, {version}, {runtime} …", flag=False),
-        *GroupCommand._group_dependency_options(),
-        option("extras", "E", "Extra sets of dependencies to include.", flag=False, multiple=True),
-        option("all-extras", None, "Include all extra dependencies."),
-        option("no-root", None, "Bundle the dependencies without the project."),
-        option("only-root", None, "Bundle the project without its dependencies."),
-        option("include", None, "More files, as PATH or PATH:TO.", flag=False, multiple=True),
-        option(
-            "exclude",
-            None,
-            "Fewer files: a gitignore pattern on bundle paths.",
-            flag=False,
-            multiple=True,
-        ),
-        option(
-            "exclude-package", None, "Leave out a package and what only it needs.", flag=False, multiple=True
-        ),
-        option("exclude-runtime-packages", None, "Leave out what the runtime has: boto3 and its kind."),
-        option("layer", None, "Lay the bundle out as a Lambda layer."),
-        option(
-            "max-size",
-            None,
-            "Fail above this unzipped size, as in 200MB; none for any; default: Lambda's 250 MB.",
-            flag=False,
-        ),
-        option("explain", None, "Say why each package is there, and what could be saved."),
-        option("diff", None, "Say what has grown since another bundle.", flag=False),
-        option(
-            "bytecode",
-            None,
-            "Ship bytecode for the runtime: checked-hash or unchecked-hash.",
-            flag=False,
-        ),
-        option("format", None, "Report as text or json.", flag=False, default="text"),
-        option("strict", None, "Turn every warning into an error."),
-        option("dry-run", None, "Plan everything, write nothing, ask no network."),
-    ]
+    options: ClassVar[list[Option]] = list(bundle_options())
     loggers: ClassVar[list[str]] = []
 
-    _ignored: tuple[str, ...] = ()
+    _ignored: tuple[Finding, ...] = ()
     """Warnings of tables that are not read, to be told before an error that they may explain."""
 
     def run(self, io: IO) -> int:
@@ -156,7 +100,7 @@ class BundleCommand(GroupCommand):
     def handle(self) -> int:
         """Run the command; every error that a user can cause is one paragraph."""
         mask_logged_credentials()
-        poetry_api.silence_path_warnings()
+        silence_path_warnings()
         try:
             with _termination_as_interrupt(), _garbage_left_alone(), closing(self._observer()) as observer:
                 self._report(self._make(observer))
@@ -178,15 +122,15 @@ class BundleCommand(GroupCommand):
     def _make(self, observer: Observer) -> Iterator[BundleReport]:
         if self.option("format") not in ("text", "json"):
             raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
-        options = checked_options(self._given_options())
+        options = checked_options(typed_values(self.option))
         epoch = source_date_epoch(os.environ)
-        poetry = self._read_project()
-        self._ignored = tuple(misnamed_tables(poetry.pyproject.data))
+        project = open_project(self.get_application(), self._poetry)
+        self._ignored = tuple(misnamed_tables(project.facts.document))
         configs_of = partial(
             bundle_configs,
-            poetry.pyproject.data.get("tool", {}).get("poetry-lambda-plugin", {}),
+            project.facts.document.get("tool", {}).get("poetry-lambda-plugin", {}),
             options,
-            root=project_root(poetry),
+            root=project.facts.root,
             cwd=Path.cwd(),
         )
         circumstances = Circumstances(
@@ -197,31 +141,7 @@ class BundleCommand(GroupCommand):
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
         configs = configs_of(self.argument("bundles"))
-        return make_bundles(poetry, configs, configs_of(()), circumstances, observer)
-
-    def _given_options(self) -> dict[str, Any]:
-        """Return the options that were typed, by the key that they share with the configuration."""
-        names = {key: OPTION_NAMES.get(key, key) for key in READERS}
-        given = {key: self.option(name) for key, name in names.items() if self.definition.has_option(name)}
-        given = {key: value for key, value in given.items() if value not in (None, False, [])}
-        for key in LISTS_WITH_COMMAS:
-            if key in given:
-                given[key] = [name for value in given[key] for name in value.replace(",", " ").split()]
-        return given
-
-    def _read_project(self) -> Poetry:
-        try:
-            return self._poetry or poetry_api.create_poetry(self.get_application())
-        except (
-            PoetryError,
-            PoetryRuntimeError,
-            RuntimeError,
-            ValueError,
-            OSError,
-            KeyError,
-        ) as error:
-            words = "\n".join(line for line in str(error).splitlines() if line.strip())
-            raise ProjectFileError(f"{words}{hint_below_poetry(words)}") from error
+        return make_bundles(project, configs, configs_of(()), circumstances, observer)
 
     @property
     def _is_json(self) -> bool:
@@ -233,15 +153,15 @@ class BundleCommand(GroupCommand):
             if not self._is_json:
                 self._report_text(report)
             # two architectures of one bundle mostly have the same ones
-            told = {warning for other in done for warning in other.warnings}
-            self._warn(warning for warning in report.warnings if warning not in told)
+            told = {finding for other in done for finding in other.findings}
+            self._warn(finding for finding in report.findings if finding not in told)
             done.append(report)
         if self._is_json:
             self.io.output.write_line(json_document(done), verbosity=Verbosity.QUIET)
 
-    def _warn(self, warnings: Iterable[str]) -> None:
-        for warning in warnings:
-            self.line_error(f"<warning>Warning: {text.escaped(warning)}</warning>")
+    def _warn(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self.line_error(f"<warning>Warning: {text.escaped(finding.message)}</warning>")
 
     def _report_error(self, error: LambdaBundleError) -> None:
         if isinstance(error, MaxSizeError):

@@ -1,13 +1,17 @@
-"""What an option that does not exist was likely meant to be."""
+"""The command's options, what was typed of them, and what one that does not exist was likely meant to be."""
 
 from __future__ import annotations
 
 import re
 
 from typing import TYPE_CHECKING
+from typing import Any
 
-from poetry_lambda_plugin.configuration.reading import OPTION_NAMES
-from poetry_lambda_plugin.configuration.reading import READERS
+from cleo.helpers import option
+from poetry.console.commands.group_command import GroupCommand
+
+from poetry_lambda_plugin.configuration.keys import KEYS
+from poetry_lambda_plugin.configuration.keys import OPTIONS
 from poetry_lambda_plugin.configuration.values import BUNDLES
 from poetry_lambda_plugin.configuration.values import TABLE
 from poetry_lambda_plugin.exceptions import LambdaBundleError
@@ -15,10 +19,25 @@ from poetry_lambda_plugin.wording import nearest
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from cleo.exceptions import CleoNoSuchOptionError
     from cleo.io.inputs.option import Option
+
+
+RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
+    "max-size": (
+        option("explain", None, "Say why each package is there, and what could be saved."),
+        option("diff", None, "Say what has grown since another bundle.", flag=False),
+    ),
+    "bytecode": (option("format", None, "Report as text or json.", flag=False, default="text"),),
+    "strict": (option("dry-run", None, "Plan everything, write nothing, ask no network."),),
+}
+"""Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
 
 
 class UnknownOptionError(LambdaBundleError):
@@ -31,10 +50,33 @@ class UnknownOptionError(LambdaBundleError):
         super().__init__(_advice(self.option, frozenset(option.name for option in options)))
 
 
+def bundle_options() -> Iterator[Option]:
+    """Yield the options in the order of `--help`; those of groups are Poetry's own."""
+    poetrys = {option.name: option for option in GroupCommand._group_dependency_options()}
+    for name, key in OPTIONS.items():
+        flag, multiple = key.type == "boolean", "list" in key.type
+        yield poetrys.get(name) or option(name, key.shortcut, key.help, flag=flag, multiple=multiple)
+        yield from RUN_OPTIONS.get(name, ())
+
+
+def typed_values(value_of: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the options that were typed, by key; `value_of` tells what one has."""
+    given = {key.name: value_of(name) for name, key in OPTIONS.items()}
+    return {
+        name: _without_commas(value) if KEYS[name].commas else value
+        for name, value in given.items()
+        if value not in (None, False, [])
+    }
+
+
+def _without_commas(values: Iterable[str]) -> list[str]:
+    return [name for value in values for name in value.replace(",", " ").split()]
+
+
 def _advice(option: str, options: frozenset[str]) -> str:
     name = option.lstrip("-").lower().replace("_", "-")
-    name = OPTION_NAMES.get(name, name)
-    keys = READERS.keys() - OPTION_NAMES.keys() - options
+    name = (name in KEYS and KEYS[name].option) or name
+    keys = KEYS.keys() - {key.name for key in OPTIONS.values()}
     if name in keys:
         return f"{option} is a key of [{TABLE}], not an option: write `{name} = …` there, in pyproject.toml."
     if name in (BUNDLES, "bundle"):

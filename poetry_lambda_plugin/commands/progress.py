@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from cleo.io.io import IO
 
-    from poetry_lambda_plugin.job import BundleJob
     from poetry_lambda_plugin.report.phases import Phase
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.selection.locked import LockedPackage
+    from poetry_lambda_plugin.stages.selected import Selected
 
 
 TICK = 1.0
@@ -73,11 +73,11 @@ class ConsoleObserver:
         """Files, version of the compiler, and when it began."""
         self._made: set[LockedPackage] = set()
 
-    def begin(self, job: BundleJob) -> None:
+    def turn_to(self, bundle: Selected) -> None:
         """Write the heading of a bundle, and as much of its list as is known."""
         with self._lock:
-            self._write([heading(job.name, job.version, job.config.bundle, job.target), ""])
-            self._list = deque(_items(job))
+            self._write([heading(bundle.name, bundle.version, bundle.config.bundle, bundle.target), ""])
+            self._list = deque(_items(bundle))
             self._write_ready()
 
     def advance(self, package: LockedPackage, fetched: int, total: int) -> None:
@@ -207,8 +207,8 @@ class ConsoleObserver:
 class SilentObserver:
     """Writes nothing: standard output belongs to the JSON document."""
 
-    def begin(self, job: BundleJob) -> None:
-        """Pass over a bundle's beginning."""
+    def turn_to(self, bundle: Selected) -> None:
+        """Pass over a bundle."""
 
     def advance(self, package: LockedPackage, fetched: int, total: int) -> None:
         """Pass over a download's progress."""
@@ -238,12 +238,12 @@ class SilentObserver:
         """Have nothing to erase."""
 
 
-def _items(job: BundleJob) -> Iterator[_Item]:
+def _items(bundle: Selected) -> Iterator[_Item]:
     """Yield a bundle's packages by name and the project, which comes last."""
-    for choice in sorted(job.choices, key=lambda choice: choice.package.name):
+    for choice in sorted(bundle.choices, key=lambda choice: choice.package.name):
         yield _Item(choice, choice.package.name, choice.package.version)
-    if job.build is not None or (job.project is not None and job.project.files):
-        yield _Item(job.build, job.name, job.version)
+    if bundle.build is not None or (bundle.project is not None and bundle.project.files):
+        yield _Item(bundle.build, bundle.name, bundle.version)
 
 
 def _forms(verb: str, what: list[Span], state: str, *, others: int) -> Iterator[list[Span]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from typing import Any
+from typing import Literal
+from typing import get_args
 
 from poetry_lambda_plugin.runtime.runtimes import DEFAULT_ARCHITECTURE
 
@@ -16,49 +16,26 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.runtimes import Architecture
     from poetry_lambda_plugin.runtime.runtimes import Runtime
 
-    Layer = Mapping[str, Any]
-    """Values of one origin (table, bundle, command line) by key, their types checked."""
-
-from typing import TYPE_CHECKING
-from typing import Literal
-from typing import get_args
-
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 BytecodeMode = Literal["checked-hash", "unchecked-hash"]
-
-
 MODES: tuple[BytecodeMode, ...] = get_args(BytecodeMode)
-
 
 OPTIMIZATIONS = (0, 1, 2)
 """Levels of PYTHONOPTIMIZE, each with files of its own (PEP 488)."""
 
-
 LAYER_PATHS = ("python", "version-specific")
-
 
 ALL = "all"
 """Stands for all of the project's own modules."""
 
-
 AUTO = "auto"
 """Stands for the services that the project's sources ask clients for."""
 
-
 NONE = "none"
-
-
 NO_LIMIT = 1 << 63
 """What NONE stands for as a size: more bytes than any file has."""
 
-
 TABLE = "tool.poetry-lambda-plugin"
-
-
 BUNDLES = "bundles"
 
 

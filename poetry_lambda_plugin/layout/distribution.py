@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 
 from base64 import urlsafe_b64encode
@@ -11,26 +10,37 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from poetry_lambda_plugin.archive.content import BytesContent
-from poetry_lambda_plugin.archive.content import FileContent
-from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.content import content_size
-from poetry_lambda_plugin.archive.content import read_file
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
-from poetry_lambda_plugin.archive.reader import read_data
+from poetry_lambda_plugin.archive.reader import read_whole
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from collections.abc import Container
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
+    from pathlib import Path
 
     from poetry_lambda_plugin.archive.content import Content
     from poetry_lambda_plugin.archive.content import Entry
+    from poetry_lambda_plugin.archive.content import WheelContent
+    from poetry_lambda_plugin.archive.reader import Member
 
 
 MAX_RECORD = 64 << 20
 """Bytes that a RECORD may have; one of 65,534 files has about 8 MB."""
+
+
+class Release(NamedTuple):
+    """What a `.dist-info` folder says it is of."""
+
+    name: str
+    """Normalised."""
+    version: str
 
 
 class LeftOut(NamedTuple):
@@ -61,65 +71,54 @@ class Distribution:
     is_project: bool = False
 
 
-def record_content(distribution: Distribution, entries: Iterable[Entry], *, changed: bool) -> Content:
+def release_of(folder: str) -> Release | None:
+    """Return whose `.dist-info` a folder's name says it is; None for other folders."""
+    stem = folder.removesuffix(".dist-info")
+    # old wheels have dashes in names; in no version there is one
+    name, dash, version = stem.rpartition("-")
+    return Release(canonicalize_name(name), version) if dash and stem != folder else None
+
+
+def record_content(distribution: Distribution, entries: Collection[Entry], *, changed: bool) -> Content:
     """Return RECORD: the wheel's own where nothing changed, else one that tells the truth."""
     if distribution.record is not None and not changed:
         return distribution.record
-    known = _known_rows(distribution.record) if distribution.record else {}
-    rows = [(entry.path, *_hash_and_size(entry.content, known)) for entry in entries]
+    members = {entry.content.member_name for entry in entries}
+    known = _known_rows(distribution.record, members) if distribution.record else {}
+    rows = [(entry.path, *_hash_and_size(entry, known)) for entry in entries]
     rows.append((str(distribution.record_path), "", ""))
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(sorted(rows))
     return BytesContent(text.getvalue().encode())
 
 
-def _known_rows(record: WheelContent) -> Mapping[str, tuple[str, str]]:
-    if record.member.size > MAX_RECORD:
-        raise InvalidArchiveError(
-            record.wheel.name,
-            f"it has {record.member.size:,} bytes, too many for its kind",
-            record.member.name,
-        )
-    with record.wheel.open("rb") as file:
-        text = b"".join(read_data(file, record.member, record.wheel.name)).decode("utf-8", "replace")
-    rows = csv.reader(io.StringIO(text, newline=""))
+def record_rows(path: Path, record: Member) -> Iterator[list[str]]:
+    """Yield the rows of a RECORD in an archive; raises InvalidArchiveError."""
+    # not every Python that this runs with lets csv see a NUL
+    text = read_whole(path, record, MAX_RECORD).decode("utf-8", "replace").replace("\0", "\ufffd")
     try:
-        return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3 and row[1]}
-    except csv.Error as error:
-        raise InvalidArchiveError(
-            record.wheel.name, f"it can't be read ({error})", record.member.name
-        ) from None
+        yield from csv.reader(io.StringIO(text, newline=""))
+    except csv.Error:
+        reason = f"a field of it has more than {csv.field_size_limit():,} characters"
+        raise InvalidArchiveError(path.name, reason, record.name) from None
 
 
-def _hash_and_size(content: Content, known: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+def _known_rows(record: WheelContent, members: Container[str]) -> Mapping[str, tuple[str, str]]:
+    """Return what a wheel's RECORD says of some of its members."""
+    rows = record_rows(record.source, record.member)
+    return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3 and row[1] and row[0] in members}
+
+
+def _hash_and_size(entry: Entry, known: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
     """Return a RECORD row's last two fields, from the wheel's RECORD where it has them."""
-    if isinstance(content, WheelContent) and content.member.name in known:
-        return known[content.member.name]
-    digest = urlsafe_b64encode(content_digest(content)).decode().rstrip("=")
-    return f"sha256={digest}", str(content_size(content))
-
-
-def content_digest(content: Content) -> bytes:
-    """Return the SHA-256 of a file's uncompressed bytes, read in pieces."""
-    digest = hashlib.sha256()
-    for chunk in chunks(content):
-        digest.update(chunk)
-    return digest.digest()
+    if entry.content.member_name in known:
+        return known[entry.content.member_name]
+    digest = urlsafe_b64encode(entry.digest()).decode().rstrip("=")
+    return f"sha256={digest}", str(entry.content.size)
 
 
 def module_sources(entries: Iterable[Entry]) -> Iterator[tuple[str, bytes]]:
     """Yield the path and text of every Python module."""
     for entry in entries:
         if entry.path.endswith(".py"):
-            yield entry.path, b"".join(chunks(entry.content))
-
-
-def chunks(content: Content) -> Iterator[bytes]:
-    """Yield a file's uncompressed bytes in pieces."""
-    if isinstance(content, BytesContent):
-        yield content.data
-    elif isinstance(content, FileContent):
-        yield read_file(content)
-    else:
-        with content.wheel.open("rb") as file:
-            yield from read_data(file, content.member, content.wheel.name)
+            yield entry.path, entry.read()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.wording import similar
 
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def _lines(pattern: str) -> tuple[str, ...]:
         return (pattern,)
     name = pattern.removeprefix("@")
     if name not in SETS:
-        nearest = get_close_matches(name, SETS, n=1)
-        hint = f" Did you mean @{nearest[0]}?" if nearest else ""
+        nearest = similar(name, SETS)
+        hint = f" Did you mean @{nearest}?" if nearest else ""
         listing = ", ".join(f"@{known}" for known in SETS)
         raise PatternError(f"there is no set {pattern!r}.{hint} The sets are {listing}.")
     return SETS[name]

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import release_of
 
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def read_layer(path: Path, runtime: Runtime) -> Layer:
         members = read_members(path)
     except InvalidArchiveError as error:
         raise LayerError(
-            f"exclude-layers: {path} is no layer that Lambda could unpack: {error.reason}."
+            f"exclude-layers: {path} is no layer that Lambda could unpack: {error.detail}."
         ) from error
     except OSError as error:
         raise LayerError(
@@ -65,7 +64,6 @@ def read_layer(path: Path, runtime: Runtime) -> Layer:
     versions: dict[str, str] = {}
     for file in seen:
         folder, _, base = file.partition("/")
-        if base == "METADATA" and folder.endswith(".dist-info"):
-            name, _, version = folder.removesuffix(".dist-info").partition("-")
-            versions[canonicalize_name(name)] = version
+        if base == "METADATA" and (release := release_of(folder)):
+            versions[release.name] = release.version
     return Layer(path, versions, sum(member.size for member in members), frozenset(seen))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import LeftOut
+from poetry_lambda_plugin.wording import listed
+from poetry_lambda_plugin.wording import similar
 
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 EXTENSION_MODULE = re.compile(r"\.(?:so|pyd)$")
 """Compiled modules, whose names go on after the first dot with what they were compiled for."""
 
-MAX_NAMED = 5
-"""Modules that a message names."""
-
 
 class UnknownModuleError(LambdaBundleError):
     """A module that the project does not have."""
@@ -35,11 +33,12 @@ class UnknownModuleError(LambdaBundleError):
     def __init__(self, pattern: str, modules: Collection[str]) -> None:
         self.pattern = pattern
         known = sorted(modules)
-        nearest = get_close_matches(pattern, known, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
-        listing = f" It has {', '.join(known[:MAX_NAMED])}{more}." if known else " It has none."
-        super().__init__(f"modules: the project has no module or package {pattern!r}.{hint}{listing}")
+        nearest = similar(pattern, known)
+        hint = f" Did you mean {nearest!r}?" if nearest else ""
+        super().__init__(
+            f"modules: the project has no module or package {pattern!r}.{hint} "
+            f"It has {listed(known) or 'none'}."
+        )
 
 
 def matches(pattern: str, path: str) -> bool:

@@ -7,10 +7,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import Entry
-from poetry_lambda_plugin.archive.content import content_size
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.distribution import LeftOut
-from poetry_lambda_plugin.layout.distribution import content_digest
 from poetry_lambda_plugin.layout.distribution import record_content
 
 
@@ -18,10 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
-    from poetry_lambda_plugin.archive.content import Content
     from poetry_lambda_plugin.layout.botocore import ServiceFilter
     from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.filters import PathFilter
+
+
+MAX_NAME = 255
+"""Bytes of a file's or folder's name, on any file system of Linux."""
+
+SHOWN = 40
+"""Characters that an error shows of a longer name."""
 
 
 class PathConflictError(LambdaBundleError):
@@ -37,6 +42,19 @@ class EscapingPathError(LambdaBundleError):
         super().__init__(
             f"{owner} would put a file at {path!r}, outside the bundle. Correct `to` in its `packages`, or "
             "the names of its scripts."
+        )
+
+
+class LongNameError(LambdaBundleError):
+    """A file or folder whose name no file system of Lambda takes."""
+
+    def __init__(self, path: str, owner: str) -> None:
+        self.path = path
+        self.owner = owner
+        name = max(path.split("/"), key=_bytes)
+        super().__init__(
+            f"{owner} has a file or folder whose name, {name[:SHOWN]!r} and so on, has {_bytes(name)} bytes: "
+            f"Linux takes {MAX_NAME} at most. Leave it out with --exclude, or give it a shorter name."
         )
 
 
@@ -59,7 +77,7 @@ class BundlePlan:
     """Sorted by path, each path once."""
     distributions: tuple[PlannedDistribution, ...]
     """The project first, then by name."""
-    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     prefix: str = ""
     """Folder that all paths begin with: a layer's."""
@@ -87,19 +105,21 @@ def plan_bundle(
     """Join distributions to one bundle, below `prefix`, which no pattern of the exclusions sees.
 
     Where two have the same path, the project wins over a dependency, otherwise the name that sorts
-    first; equal bytes are no conflict. Raises PathConflictError.
+    first; equal bytes are no conflict. Raises PathConflictError,
+    EscapingPathError and LongNameError.
     """
     places: dict[str, Entry] = {}
     planned: list[PlannedDistribution] = []
-    warnings: list[str] = []
+    findings: list[Finding] = []
     for distribution in sorted(distributions, key=lambda d: (not d.is_project, d.name)):
         kept, left_out, conflicts = _place(distribution, places, exclusions)
-        warnings += conflicts
+        findings += conflicts
         lost = len(kept) < len(distribution.entries)
         record = distribution.record_path
         if record is not None and record in places:
             left_out.append(LeftOut(record, f"{places[record].owner} has it too"))
-            warnings.append(f"{record} is in {places[record].owner} and in {distribution.name}.")
+            words = f"{record} is in {places[record].owner} and in {distribution.name}."
+            findings.append(Finding("path-conflict", words, record))
         elif record is not None and exclusions.reason(record) is None:
             content = record_content(distribution, kept, changed=distribution.changed or lost)
             kept.append(Entry(record, content, owner=distribution.name))
@@ -116,20 +136,20 @@ def plan_bundle(
             )
         )
     _check_folders(places)
-    warnings += _unused_patterns(exclusions.paths, places, planned)
+    findings += _unused_patterns(exclusions.paths, places, planned)
     entries = tuple(sorted(places.values(), key=attrgetter("path")))
     if prefix:
         entries = tuple(entry._replace(path=prefix + entry.path) for entry in entries)
-    return BundlePlan(entries=entries, distributions=tuple(planned), warnings=tuple(warnings), prefix=prefix)
+    return BundlePlan(entries=entries, distributions=tuple(planned), findings=tuple(findings), prefix=prefix)
 
 
 def _place(
     distribution: Distribution, places: dict[str, Entry], exclusions: Exclusions
-) -> tuple[list[Entry], list[LeftOut], list[str]]:
+) -> tuple[list[Entry], list[LeftOut], list[Finding]]:
     """Return the files that stay, those left out, and a warning for each path that another one has."""
     own: dict[str, Entry] = {}
     left_out: list[LeftOut] = []
-    warnings: list[str] = []
+    findings: list[Finding] = []
     for entry in distribution.entries:
         if _escapes(entry.path):
             raise EscapingPathError(entry.path, distribution.name)
@@ -137,19 +157,22 @@ def _place(
         if reason is not None:
             left_out.append(LeftOut(entry.path, reason))
             continue
+        if has_long_name(entry.path):
+            raise LongNameError(entry.path, distribution.name)
         other = own.get(entry.path) or places.get(entry.path)
-        if other is None or _same_bytes(other.content, entry.content):
+        if other is None or _same_bytes(other, entry):
             own[entry.path] = other or entry
             continue
         left_out.append(LeftOut(entry.path, f"{other.owner} has it too"))
         if entry.path in own:
-            warnings.append(f"{entry.path} is in {distribution.name} twice: the first one is bundled.")
+            words = f"{entry.path} is in {distribution.name} twice: the first one is bundled."
         else:
-            warnings.append(
+            words = (
                 f"{entry.path} is in {other.owner} and in {distribution.name} with other bytes: "
                 f"the one of {other.owner} is bundled."
             )
-    return list(own.values()), left_out, warnings
+        findings.append(Finding("path-conflict", words, entry.path))
+    return list(own.values()), left_out, findings
 
 
 def _escapes(path: str) -> bool:
@@ -158,19 +181,31 @@ def _escapes(path: str) -> bool:
     return not {"", ".", ".."}.isdisjoint(parts) or "\\" in path or "\0" in path or path[1:2] == ":"
 
 
+def has_long_name(path: str) -> bool:
+    """Tell whether a file or a folder on its way has a name that can't be unpacked."""
+    return _bytes(path) > MAX_NAME and max(map(_bytes, path.split("/"))) > MAX_NAME
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogateescape"))
+
+
 def _unused_patterns(
     path_filter: PathFilter, places: Iterable[str], planned: Iterable[PlannedDistribution]
-) -> list[str]:
+) -> list[Finding]:
     """Warn of patterns that leave nothing out, for they are likely misspelt."""
     if not path_filter.patterns:
         return []
     paths = [*places, *(left.path for distribution in planned for left in distribution.left_out)]
-    return [f"exclude: {pattern!r} matches nothing in the bundle." for pattern in path_filter.unused(paths)]
+    return [
+        Finding("pattern-unused", f"exclude: {pattern!r} matches nothing in the bundle.", pattern)
+        for pattern in path_filter.unused(paths)
+    ]
 
 
-def _same_bytes(one: Content, other: Content) -> bool:
+def _same_bytes(one: Entry, other: Entry) -> bool:
     """Compare two files, in pieces, and only where their sizes agree."""
-    return content_size(one) == content_size(other) and content_digest(one) == content_digest(other)
+    return one.content.size == other.content.size and one.digest() == other.digest()
 
 
 def _check_folders(places: Iterable[str]) -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MAX_SOURCE = 64 << 20
+"""Bytes of a module, which is read whole; what is larger would take gigabytes of memory to compile."""
+
+
 def imported_modules(sources: Iterable[tuple[str, bytes]]) -> frozenset[str]:
     """Return the top-level modules that sources import absolutely."""
     return frozenset(name for _, source in sources for level, name in imports_of(source) if not level)

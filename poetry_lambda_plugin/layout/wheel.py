@@ -10,7 +10,6 @@ from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
 from installer.utils import parse_entrypoints
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 from packaging.version import Version
 
@@ -19,15 +18,18 @@ from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import Member
-from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_members
+from poetry_lambda_plugin.archive.reader import read_whole
 from poetry_lambda_plugin.layout.distribution import Distribution
 from poetry_lambda_plugin.layout.distribution import LeftOut
+from poetry_lambda_plugin.layout.distribution import release_of
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from poetry_lambda_plugin.layout.distribution import Release
 
 
 INSTALLER_FILES = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
@@ -59,12 +61,7 @@ class Wheel:
 
     def read(self, member: Member) -> bytes:
         """Return the uncompressed bytes of a metadata file or a script; refuses what is too large for one."""
-        if member.size > MAX_METADATA:
-            raise InvalidArchiveError(
-                self.path.name, f"it has {member.size:,} bytes, too many for its kind", member.name
-            )
-        with self.path.open("rb") as file:
-            return b"".join(read_data(file, member, self.path.name))
+        return read_whole(self.path, member, MAX_METADATA)
 
 
 def read_wheel(path: Path, name: str, version: str) -> Wheel:
@@ -80,10 +77,11 @@ def read_wheel(path: Path, name: str, version: str) -> Wheel:
     for required in ("WHEEL", "METADATA", "RECORD"):
         if f"{dist_info}/{required}" not in by_name:
             raise InvalidArchiveError(path.name, f"it has no {dist_info}/{required}, so it is no wheel")
-    if not _is_release(dist_info, name, version):
+    found = release_of(dist_info)
+    if found is None or not _is_release(found, name, version):
         raise InvalidArchiveError(path.name, f"it holds {dist_info} where {name} ({version}) is expected")
-    found = dist_info.removesuffix(".dist-info").rpartition("-")[2]
-    wheel = Wheel(path=path, name=name, version=version or found, dist_info=dist_info, members=members)
+    version = version or found.version
+    wheel = Wheel(path=path, name=name, version=version, dist_info=dist_info, members=members)
     _check_format_version(wheel, by_name[f"{dist_info}/WHEEL"])
     return wheel
 
@@ -130,7 +128,7 @@ def wheel_distribution(
         left_out=tuple(left_out),
         record_path=record,
         record=WheelContent(wheel.path, next(m for m in wheel.members if m.name == record)),
-        changed=moved or bool(left_out) or any(isinstance(e.content, BytesContent) for e in entries),
+        changed=moved or bool(left_out) or any(e.content.source is None for e in entries),
         is_project=is_project,
     )
 
@@ -156,13 +154,12 @@ def _dist_info_folder(names: dict[str, Member], archive: str) -> str:
     return found[0]
 
 
-def _is_release(dist_info: str, name: str, version: str) -> bool:
-    """Tell whether a `.dist-info` folder is that of a release; odd versions are let pass."""
-    found_name, _, found_version = dist_info.removesuffix(".dist-info").rpartition("-")
-    if canonicalize_name(found_name) != name:
+def _is_release(found: Release, name: str, version: str) -> bool:
+    """Tell whether a release is the one expected; odd versions are let pass."""
+    if found.name != name:
         return False
     try:
-        return not version or Version(found_version) == Version(version)
+        return not version or Version(found.version) == Version(version)
     except InvalidVersion:
         return True
 

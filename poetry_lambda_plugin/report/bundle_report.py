@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.writer import Sizes
     from poetry_lambda_plugin.audit.savings import Savings
     from poetry_lambda_plugin.configuration.values import BytecodeMode
+    from poetry_lambda_plugin.findings import Finding
     from poetry_lambda_plugin.layout.distribution import LeftOut
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
@@ -116,5 +117,6 @@ class BundleReport:
     """What changed since another bundle; None where none was named, or sizes are unknown."""
     loose_files: tuple[str, ...]
     """What was taken from the project's root because it has no package."""
-    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    """Warnings."""
     notes: tuple[str, ...]

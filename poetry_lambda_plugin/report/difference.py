@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 
 from collections import defaultdict
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_name
-
-from poetry_lambda_plugin.archive.reader import CENTRAL_HEADER
-from poetry_lambda_plugin.archive.reader import LOCAL_HEADER
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.archive.reader import Member
-from poetry_lambda_plugin.archive.reader import read_data
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.distribution import record_rows
+from poetry_lambda_plugin.layout.distribution import release_of
 from poetry_lambda_plugin.report.bundle_report import Difference
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from pathlib import Path
 
-    from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import PackageReport
 
 
 OTHER_FILES = "(other files)"
@@ -81,27 +77,27 @@ def read_bundle(path: Path) -> OldBundle:
         members = {member.name: member for member in read_members(path)}
         listings = tuple(_listings(path, members))
     except InvalidArchiveError as error:
-        raise OldBundleError(f"--diff: {path} can't be compared with: {error.reason}.") from error
-    except csv.Error as error:
-        raise OldBundleError(f"--diff: {path} can't be compared with: a RECORD in it is broken.") from error
+        raise OldBundleError(f"--diff: {path} can't be compared with: {error.detail}.") from error
     except OSError as error:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
-    sizes = {name: FileSize(_packed_size(member), member.size) for name, member in members.items()}
+    sizes = {name: FileSize(member.packed_size, member.size) for name, member in members.items()}
     return OldBundle(sizes, listings)
 
 
-def difference(old: OldBundle, report: BundleReport, owners: Mapping[str, str]) -> tuple[Difference, ...]:
-    """Return what has changed, what grew most first.
+def differences(
+    old: OldBundle, project: str, packages: Iterable[PackageReport], owners: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    """Return what has changed since an old bundle, what grew most first.
 
-    `owners` are those of the new bundle's files, by path: an old file that no RECORD lists, such as one of
-    a project without a package, is taken for the same one's.
+    `packages` are those of the new bundle, `owners` those of its files, by path: an old file that no RECORD
+    lists, such as one of a project without a package, is taken for the same one's.
     """
     new = {
         package.name: PackageSize(package.version, package.sizes.zipped, package.sizes.unzipped)
-        for package in report.packages
+        for package in packages
         if package.sizes and package.sizes.files
     }
-    before = _packages(old, report.project, owners, {name: size.version for name, size in new.items()})
+    before = _packages(old, project, owners, {name: size.version for name, size in new.items()})
     changes = [_difference(name, before.get(name), new.get(name)) for name in before.keys() | new.keys()]
     return tuple(
         sorted(
@@ -148,21 +144,16 @@ def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> 
 
 
 def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
-    with path.open("rb") as file:
-        for name, member in members.items():
-            folder, _, base = name.rpartition("/")
-            if base != "RECORD" or not folder.endswith(".dist-info"):
-                continue
-            site, _, info = folder.rpartition("/")
-            if not SITE.fullmatch(site):
-                # such as what setuptools brings along for itself
-                continue
-            project, _, version = info.removesuffix(".dist-info").partition("-")
-            text = b"".join(read_data(file, member, path.name)).decode("utf-8", "replace")
-            rows = csv.reader(io.StringIO(text, newline=""))
-            paths = tuple(f"{site}/{row[0]}" if site else row[0] for row in rows if row)
-            yield Listing(canonicalize_name(project), version, paths)
-
-
-def _packed_size(member: Member) -> int:
-    return member.compressed_size + LOCAL_HEADER.size + CENTRAL_HEADER.size + 2 * len(member.raw_name)
+    sources = {_source(name) for name in members}
+    for name, member in members.items():
+        folder, _, base = name.rpartition("/")
+        site, _, info = folder.rpartition("/")
+        release = release_of(info)
+        # elsewhere there is what setuptools brings along for itself, and its like
+        if base != "RECORD" or release is None or not SITE.fullmatch(site):
+            continue
+        rows = record_rows(path, member)
+        listed = (f"{site}/{row[0]}" if site else row[0] for row in rows if row)
+        # of a RECORD that lists more than there is, only what there is is kept
+        paths = dict.fromkeys(listed_path for listed_path in listed if listed_path in sources)
+        yield Listing(release.name, release.version, tuple(paths))

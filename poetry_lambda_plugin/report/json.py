@@ -63,7 +63,8 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "layers_unzipped_bytes": report.layers_unzipped,
         "explanation": _explanation(report.explanation) if report.explanation else None,
         "differences": None if report.differences is None else [_difference(d) for d in report.differences],
-        "warnings": list(report.warnings),
+        "warnings": [finding.message for finding in report.findings],
+        "findings": [finding._asdict() for finding in report.findings],
         "notes": list(report.notes),
     }
 

@@ -6,7 +6,6 @@ import re
 
 from dataclasses import dataclass
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,16 +16,17 @@ from packaging.tags import cpython_tags
 from packaging.tags import parse_tag
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.runtime.runtimes import ARCHITECTURES
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
 from poetry_lambda_plugin.runtime.runtimes import Architecture
 from poetry_lambda_plugin.runtime.runtimes import Runtime
+from poetry_lambda_plugin.wording import similar
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Collection
-    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from datetime import date
@@ -54,8 +54,8 @@ class UnknownRuntimeError(LambdaBundleError):
     def __init__(self, name: str) -> None:
         self.name = name
         names = [runtime.name for runtime in RUNTIMES]
-        nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        nearest = similar(name, names, cutoff=0.5)
+        hint = f" Did you mean {nearest}?" if nearest else ""
         super().__init__(
             f"{name!r} is not a Lambda Python runtime.{hint} Known runtimes: {', '.join(names)}."
         )
@@ -214,24 +214,31 @@ def target_for(
 
 def runtime_warnings(
     runtime: Runtime, allows: Callable[[str], bool], constraint: str, today: date
-) -> Iterable[str]:
+) -> Iterator[Finding]:
     """Yield what a user should know about a runtime before deploying to it."""
     if not runtime.known:
-        yield (
+        yield Finding(
+            "runtime-unknown",
             f"{runtime.name} is not known to this version of the plugin: "
-            f"the facts of {RUNTIMES[-1].name} are assumed (glibc {runtime.glibc_version})."
+            f"the facts of {RUNTIMES[-1].name} are assumed (glibc {runtime.glibc_version}).",
+            runtime.name,
         )
     elif runtime.preview:
-        yield f"{runtime.name} is a preview on Lambda, not meant for production."
+        preview = f"{runtime.name} is a preview on Lambda, not meant for production."
+        yield Finding("runtime-preview", preview, runtime.name)
     if runtime.deprecation and runtime.deprecation <= today:
-        yield (
+        yield Finding(
+            "runtime-deprecated",
             f"{runtime.name} is deprecated by AWS since {runtime.deprecation.isoformat()}: "
-            "it gets no security patches, and AWS will block new functions and updates."
+            "it gets no security patches, and AWS will block new functions and updates.",
+            runtime.name,
         )
     if not allows(runtime.python_full_version):
-        yield (
+        yield Finding(
+            "runtime-outdated",
             f"The project's Python constraint {constraint!r} asks for a newer Python than "
-            f"{runtime.python_full_version}, the newest one known on Lambda's {runtime.name}."
+            f"{runtime.python_full_version}, the newest one known on Lambda's {runtime.name}.",
+            runtime.name,
         )
 
 

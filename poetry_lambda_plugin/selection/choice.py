@@ -13,18 +13,17 @@ from urllib.parse import urlsplit
 
 from packaging.utils import InvalidSdistFilename
 from packaging.utils import InvalidWheelFilename
-from packaging.utils import canonicalize_name
 from packaging.utils import parse_sdist_filename
 from packaging.utils import parse_wheel_filename
 from packaging.version import InvalidVersion
 from packaging.version import Version
-from poetry.config.config import PackageFilterPolicy
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
 from poetry_lambda_plugin.selection.locked import LockedFile
+from poetry_lambda_plugin.wording import listed
 
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
 
-    from poetry.poetry import Poetry
-
     from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
@@ -42,8 +39,6 @@ BuildJudge: TypeAlias = "Callable[[Target, bool], str | None]"
 """Says what keeps compiled code for a target, maybe one that wants a newer glibc, from being made here."""
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
-MAX_LISTED = 5
-"""Files named in a message before it says how many more there are."""
 
 
 class NoUsableFileError(LambdaBundleError):
@@ -69,14 +64,45 @@ class WrongPathFileError(LambdaBundleError):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What a package will be made of."""
+class LockedWheel:
+    """A wheel that is taken as it is."""
 
     package: LockedPackage
+    file: LockedFile
+
+    @property
+    def source(self) -> str:
+        """What is taken, in a report's words."""
+        return self.file.name
+
+    @property
+    def version(self) -> str:
+        """The version that the wheel must have."""
+        return self.package.version
+
+
+@dataclass(frozen=True, slots=True)
+class WheelBuild:
+    """A wheel that is built here, or would be, were the files of the project not all there is to it."""
+
+    package: LockedPackage
+    target: Target
     file: LockedFile | None
-    """A wheel or an sdist; None for a folder or a git revision."""
-    target: Target | None = None
-    """What it is built for; None for a wheel, which is ready."""
+    """An sdist; None for a folder or a git revision."""
+
+    @property
+    def source(self) -> str:
+        """What it is built from, in a report's words."""
+        return self.file.name if self.file else self.package.source_type
+
+    @property
+    def version(self) -> str:
+        """Empty, for any: what is built here may have another version than the one locked, as folders do."""
+        return ""
+
+
+Choice: TypeAlias = LockedWheel | WheelBuild
+"""What a package will be made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +112,6 @@ class BinaryPolicy:
     no_binary: frozenset[str]
     only_binary: frozenset[str]
 
-    @classmethod
-    def of(cls, poetry: Poetry) -> BinaryPolicy:
-        """Read the user's configuration."""
-        return cls(
-            _names(PackageFilterPolicy(poetry.config.get("installer.no-binary", []))),
-            _names(PackageFilterPolicy(poetry.config.get("installer.only-binary", []))),
-        )
-
     def allows_wheel(self, name: str) -> bool:
         """Tell whether a wheel may be taken; a package's own name beats `:all:`."""
         return name not in self.no_binary and (":all:" not in self.no_binary or name in self.only_binary)
@@ -101,10 +119,6 @@ class BinaryPolicy:
     def allows_sdist(self, name: str) -> bool:
         """Tell whether an sdist may be taken; a package's own name beats `:all:`."""
         return name not in self.only_binary and (":all:" not in self.only_binary or name in self.no_binary)
-
-
-def _names(policy: PackageFilterPolicy) -> frozenset[str]:
-    return frozenset(name if name.startswith(":") else canonicalize_name(name) for name in policy.packages)
 
 
 def choose(
@@ -155,18 +169,18 @@ def _choice(
     package: LockedPackage, target: Target, policy: BinaryPolicy, missing_for_build: BuildJudge
 ) -> Choice | None:
     if package.source_type in ("directory", "git"):
-        return Choice(package, None, target)
+        return WheelBuild(package, target, None)
     if package.source_type in ("file", "url"):
         return _choice_of_one_file(package, target)
     wheel = best_wheel(package, target) if policy.allows_wheel(package.name) else None
     if wheel is not None:
-        return Choice(package, wheel)
+        return LockedWheel(package, wheel)
     sdist = _sdist(package) if policy.allows_sdist(package.name) else None
     if sdist is None:
         return None
     if _has_platform_wheels(package) and missing_for_build(target, _wants_newer_glibc(package, target)):
         return None
-    return Choice(package, sdist, target)
+    return WheelBuild(package, target, sdist)
 
 
 def _choice_of_one_file(package: LockedPackage, target: Target) -> Choice | None:
@@ -181,8 +195,8 @@ def _choice_of_one_file(package: LockedPackage, target: Target) -> Choice | None
     # locks before 2.0 have no files for a URL, and so no hash
     file = file or LockedFile(name, "")
     if not name.endswith(".whl"):
-        return Choice(package, file, target)
-    return Choice(package, file) if target.wheel_rank(name) is not None else None
+        return WheelBuild(package, target, file)
+    return LockedWheel(package, file) if target.wheel_rank(name) is not None else None
 
 
 def _sdist(package: LockedPackage) -> LockedFile | None:
@@ -297,7 +311,4 @@ def _listing(package: LockedPackage, target: Target) -> str:
         wheels or names,
         key=lambda n: ("linux" not in n or machine not in n, f"cp{python}-" not in n, "musl" in n, n),
     )
-    if not ordered:
-        return "no files"
-    more = f" and {len(ordered) - MAX_LISTED} more" if len(ordered) > MAX_LISTED else ""
-    return ", ".join(ordered[:MAX_LISTED]) + more
+    return listed(ordered) or "no files"

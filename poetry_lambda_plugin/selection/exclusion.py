@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.utils import canonicalize_version
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from poetry_lambda_plugin.wording import hint
 from poetry_lambda_plugin.wording import listing
@@ -63,11 +64,15 @@ def exclude_packages(
 
 def exclude_layers(
     packages: Sequence[LockedPackage], layers: Sequence[Layer]
-) -> tuple[tuple[LockedPackage, ...], tuple[LeftOutPackage, ...], tuple[str, ...]]:
+) -> tuple[tuple[LockedPackage, ...], tuple[LeftOutPackage, ...], tuple[Finding, ...]]:
     """Leave out what layers hold, and warn where theirs is another version, or where one is of no use."""
     kept, left_out = [], []
-    warnings = [
-        f"The layer {layer.path.name} holds no distribution where the runtime looks for one."
+    findings = [
+        Finding(
+            "layer-empty",
+            f"The layer {layer.path.name} holds no distribution where the runtime looks for one.",
+            layer.path.name,
+        )
         for layer in layers
         if not layer.versions
     ]
@@ -80,11 +85,12 @@ def exclude_layers(
         left_out.append(LeftOutPackage(package.name, package.version, f"in the layer {layer.path.name}"))
         held = layer.versions[package.name]
         if canonicalize_version(held) != canonicalize_version(package.version):
-            warnings.append(
+            words = (
                 f"The layer {layer.path.name} holds {package.name} {held}, but {package.version} is locked: "
                 "make the layer again."
             )
-    return tuple(kept), tuple(left_out), tuple(warnings)
+            findings.append(Finding("layer-stale", words, package.name))
+    return tuple(kept), tuple(left_out), tuple(findings)
 
 
 def sdk_clashes(
@@ -92,7 +98,7 @@ def sdk_clashes(
     left_out: Sequence[LeftOutPackage],
     graph: DependencyGraph,
     runtime: Runtime,
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Warn of packages in the bundle that the runtime's own SDK will import, and does not allow."""
     on_runtime = [package.name for package in left_out if package.name in RUNTIME_PACKAGES]
     needed = {needed for name in on_runtime for needed in graph.needs.get(name, ())}
@@ -102,10 +108,12 @@ def sdk_clashes(
             continue
         if not SpecifierSet(constraint).contains(package.version, prereleases=True):
             needed_by = _needed_by(package.name, graph, left_out)
-            yield (
+            yield Finding(
+                "sdk-version",
                 f"{package} stays in the bundle, since {needed_by} needs it; but the runtime's botocore will "
                 f"import it too, and allows {package.name}{constraint} only. "
-                "Bundle boto3 as well, or lock a version that both allow."
+                "Bundle boto3 as well, or lock a version that both allow.",
+                package.name,
             )
 
 
@@ -114,16 +122,18 @@ def sdk_pins(
     on_runtime: Sequence[LeftOutPackage],
     graph: DependencyGraph,
     layers: Sequence[Layer],
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Warn of packages in the bundle that allow a few versions of what is left to the runtime."""
     missing = {package.name for package in on_runtime} - {name for layer in layers for name in layer.versions}
     for package in kept:
         pins = {name: pin for name, pin in graph.pins.get(package.name, {}).items() if name in missing}
         if pins:
             named = " and ".join(f"{name} {pin}" for name, pin in sorted(pins.items()))
-            yield (
+            yield Finding(
+                "sdk-pinned",
                 f"{package} allows {named} only, while the runtime has the version that AWS chose. "
-                "Do without exclude-runtime-packages."
+                "Do without exclude-runtime-packages.",
+                package.name,
             )
 
 
@@ -133,12 +143,14 @@ def _needed_by(name: str, graph: DependencyGraph, left_out: Sequence[LeftOutPack
     return others[0] if others else "the project"
 
 
-def imported_anyway(excluded: Collection[str], modules: Collection[str]) -> Iterator[str]:
+def imported_anyway(excluded: Collection[str], modules: Collection[str]) -> Iterator[Finding]:
     """Warn of excluded packages that the project's sources import, going by their names."""
     imported = {canonicalize_name(module) for module in modules}
     for name in sorted(excluded):
         if {name, name.removeprefix("python-"), name.removesuffix("-python")} & imported:
-            yield (
+            yield Finding(
+                "excluded-imported",
                 f"{name} is excluded, but the project imports it. "
-                "That works only where a layer or the runtime has it."
+                "That works only where a layer or the runtime has it.",
+                name,
             )

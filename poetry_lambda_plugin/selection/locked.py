@@ -33,5 +33,10 @@ class LockedPackage:
     source_subdirectory: str | None = None
     """Folder of the project below the root of a repository."""
 
+    @property
+    def revision(self) -> str:
+        """What to check out of a repository."""
+        return self.source_revision or self.source_reference or "HEAD"
+
     def __str__(self) -> str:
         return f"{self.name} ({self.version})"

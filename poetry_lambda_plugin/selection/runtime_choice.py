@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Literal
 
+from poetry_lambda_plugin.wording import joined
+from poetry_lambda_plugin.wording import listed
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,16 +116,10 @@ def _listing(refused: Mapping[Runtime, Sequence[str] | None]) -> str:
     runtimes: dict[Sequence[str], list[str]] = {}
     for runtime, packages in refused.items():
         runtimes.setdefault(tuple(packages or ()), []).append(runtime.name)
-    ruled_out = [f"rules out {_joined(runtimes.pop(()))}"] if () in runtimes else []
-    wheels = ", nor ".join(f"of {_names(names)} for {_joined(of)}" for names, of in runtimes.items())
+    ruled_out = [f"rules out {joined(runtimes.pop(()))}"] if () in runtimes else []
+    wheels = ", nor ".join(f"of {_names(names)} for {joined(of)}" for names, of in runtimes.items())
     return " and ".join([*([f"has no wheel {wheels}"] if wheels else []), *ruled_out])
 
 
 def _names(packages: Sequence[str]) -> str:
-    if len(packages) > MAX_NAMED:
-        return f"{', '.join(packages[:MAX_NAMED])} and {len(packages) - MAX_NAMED} more"
-    return _joined(packages)
-
-
-def _joined(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return listed(packages, MAX_NAMED) if len(packages) > MAX_NAMED else joined(packages)

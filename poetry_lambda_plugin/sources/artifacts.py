@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -12,37 +11,35 @@ from concurrent.futures import FIRST_EXCEPTION
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
 from contextlib import contextmanager
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 from typing import TypeAlias
 from typing import TypeVar
-from urllib.parse import urlsplit
-
-from packaging.utils import canonicalize_name
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
+from poetry_lambda_plugin.archive.output import NoRoomError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
-from poetry_lambda_plugin.sources import poetry_api
+from poetry_lambda_plugin.poetry_api.building import quiet_reproducible_builds
+from poetry_lambda_plugin.poetry_api.facts import is_built_by_poetry_core
+from poetry_lambda_plugin.poetry_api.project import read_document
+from poetry_lambda_plugin.selection.choice import LockedWheel
 from poetry_lambda_plugin.sources.building import UnfitWheel
 from poetry_lambda_plugin.sources.building import UnfitWheelError
 from poetry_lambda_plugin.sources.building import build
-from poetry_lambda_plugin.sources.building import quiet_reproducible_builds
-from poetry_lambda_plugin.sources.building import source_key
 from poetry_lambda_plugin.sources.download_queue import DownloadQueue
-from poetry_lambda_plugin.sources.fetching import NO_INDEX
 from poetry_lambda_plugin.sources.fetching import Fetcher
 from poetry_lambda_plugin.sources.fetching import StoppedError
-from poetry_lambda_plugin.sources.fetching import UnavailableFileError
-from poetry_lambda_plugin.sources.files import ProjectError
+from poetry_lambda_plugin.sources.git import Checkouts
+from poetry_lambda_plugin.sources.known_files import CheckedFile
 from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import has_hash
-from poetry_lambda_plugin.sources.own_code import Wishes
-from poetry_lambda_plugin.sources.project import is_built_by_poetry_core
-from poetry_lambda_plugin.sources.project import read_project
+from poetry_lambda_plugin.sources.known_files import source_key
+from poetry_lambda_plugin.sources.locked_projects import existing_folder
+from poetry_lambda_plugin.sources.locked_projects import read_checkout
+from poetry_lambda_plugin.sources.locked_projects import read_locked_project
 
 
 if TYPE_CHECKING:
@@ -52,31 +49,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from poetry.poetry import Poetry
-
-    from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.selection.choice import Choice
-    from poetry_lambda_plugin.selection.locked import LockedPackage
+    from poetry_lambda_plugin.selection.choice import WheelBuild
+    from poetry_lambda_plugin.sources.building import WheelJudge
     from poetry_lambda_plugin.sources.fetching import Progress
 
 
 BUILT_WHEELS = "_built_"
-DIGEST_SUFFIX = ".sha256"
-GIT_TREES = "_git_"
-"""Below the cache for what comes from no index: checked-out revisions, which never change."""
+"""Below the cache for what comes from no index."""
 
-
-@dataclass(frozen=True, slots=True)
-class WheelArtifact:
-    """A wheel on disk whose bytes are those that were locked, or that were built here."""
-
-    choice: Choice
-    path: Path
-    verified: bool
-    """Whether its members are known to be what they say."""
-
-
-Artifact: TypeAlias = WheelArtifact | ProjectSource
+Artifact: TypeAlias = CheckedFile | ProjectSource
+"""A wheel, one that was locked or built here, or the files of a project that needs no build."""
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -84,50 +68,28 @@ Result = TypeVar("Result")
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for what one run alone needs; raises UnavailableFileError."""
+    """Lend a folder for what one run alone needs; raises NoRoomError."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
     except OSError as error:
-        raise UnavailableFileError(
-            f"There is no place for temporary files: {error}. Set TMPDIR to a folder that can be written to."
-        ) from error
+        raise NoRoomError(error) from error
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class UnavailableRepositoryError(UnavailableFileError):
-    """A git repository, or a submodule of it, that can't be cloned."""
-
-    def __init__(self, package: LockedPackage, error: poetry_api.CloneError) -> None:
-        self.package = package
-        self.url = error.url
-        # the transport's own words may hold credentials
-        reason = f" ({error.reason})"
-        remedy = (
-            "Check that it is still there and that you may read it, or run "
-            f"`poetry update {package.name}` to lock another one."
-        )
-        if error.is_unreachable:
-            reason = f": {_host(error.url) or 'its host'} can't be reached"
-            remedy = "Check your connection and the address, then run the command again."
-        submodule = "" if error.url == package.source_url else " has a submodule that"
-        super().__init__(
-            f"Revision {_revision(package)} of {package}{submodule} can't be had from "
-            f"{_address(error.url)}{reason}. {remedy}"
-        )
-
-
 class Supplier:
     """Makes packages ready; what can't be kept is put in a temporary folder."""
 
-    def __init__(self, poetry: Poetry, progress: Progress, temporary: Path) -> None:
-        self._poetry = poetry
+    def __init__(self, project: OpenProject, progress: Progress, temporary: Path, judge: WheelJudge) -> None:
+        self._settings = project.settings
         self._temporary = temporary
         self._progress = progress
-        self._workers = poetry_api.max_workers(poetry)
-        self._fetcher = Fetcher(poetry, progress, self._workers)
+        self._workers = project.settings.workers
+        self._fetcher = Fetcher(project.settings, project.indexes, progress)
+        self._checkouts = Checkouts(project.settings, temporary)
+        self._build = partial(build, project.builder, judge)
         self._stamps: dict[Path, tuple[tuple[int, ...], str]] = {}
         self._locks: dict[Path, Lock] = defaultdict(Lock)
 
@@ -170,7 +132,8 @@ class Supplier:
                 if is_known:
                     queue.results[choice].set_result(self._read_made(choice, read))
                 else:
-                    queue.looked_up(position, choice, self._fetcher.size(choice))
+                    size = self._fetcher.size(choice.package, choice.file) if choice.file else 0
+                    queue.looked_up(position, choice, size)
             except BaseException as error:
                 # as executors do: whoever waits for the result is told
                 queue.results[choice].set_exception(error)
@@ -208,25 +171,25 @@ class Supplier:
     def _read(self, choice: Choice, artifact: Artifact, read: Callable[[Choice, Artifact], Part]) -> Part:
         """Read, and take note that what is read has been checked, so that later runs need not."""
         part = read(choice, artifact)
-        if isinstance(artifact, WheelArtifact) and not artifact.verified:
-            self._remember_verified(artifact)
+        if isinstance(artifact, CheckedFile) and not artifact.verified:
+            self._remember(choice, replace(artifact, verified=True))
         return part
 
     def at_hand(self, choice: Choice) -> Artifact | None:
         """Return what needs neither network nor build; None for the rest."""
-        package, file, target = choice.package, choice.file, choice.target
-        if file is not None and target is None:
-            fetched = self._fetcher.cached(choice)
-            return self._wheel(choice, fetched.path, fetched.verified) if fetched else None
+        package = choice.package
+        if isinstance(choice, LockedWheel):
+            cached = self._fetcher.cached(package, choice.file)
+            return self._taken(cached) if cached else None
         if package.source_type == "directory":
-            folder = _existing_folder(package)
-            return _project(folder, package) if is_built_by_poetry_core(folder) else None
-        if target is None or self._poetry.disable_cache:
+            folder = existing_folder(package)
+            return read_locked_project(package, folder) if _has_all_files(folder) else None
+        if self._settings.disable_cache:
             return None
-        if package.source_type == "git" and (tree := self._cached_tree(package)):
-            return _project(tree / (package.source_subdirectory or ""), package, within=tree)
-        known = self._fetcher.known_files(package).find(_built_key(choice, target))
-        return self._wheel(choice, known.path, known.verified) if known else None
+        if package.source_type == "git" and (checkout := self._checkouts.cached(package)):
+            return read_checkout(package, checkout)
+        known = self._fetcher.known_files(package).find(_key(choice))
+        return self._taken(known) if known else None
 
     def check_unchanged(self) -> None:
         """Raise ChangedFileError where a wheel is not the file that was held against its hash.
@@ -242,122 +205,58 @@ class Supplier:
         _, file_hash = self._stamps.get(path, ((), ""))
         return file_hash or digest(path, "sha256:")
 
-    def _remember_verified(self, artifact: WheelArtifact) -> None:
-        choice = artifact.choice
-        if choice.target is not None:
-            self._remember_built(choice, choice.target, artifact.path, verified=True)
-        elif choice.file is not None and choice.file.hash:
-            known = self._fetcher.known_files(choice.package)
-            known.remember(choice.file.hash, artifact.path, choice.file.hash, verified=True)
+    def _taken(self, file: CheckedFile) -> CheckedFile:
+        self._stamps[file.path] = _stamp(file.path), file.hash
+        return file
 
-    def _wheel(self, choice: Choice, path: Path, verified: bool) -> WheelArtifact:
-        file_hash = choice.file.hash if choice.file and choice.target is None else ""
-        self._stamps[path] = _stamp(path), file_hash
-        return WheelArtifact(choice, path, verified)
+    def _remember(self, choice: Choice, file: CheckedFile) -> None:
+        """Take note of a file where the next run can find it."""
+        if file.hash and self._temporary not in file.path.parents:
+            self._fetcher.known_files(choice.package).remember(_key(choice), file)
 
     def _make(self, choice: Choice) -> Artifact | UnfitWheel:
-        package, file, target = choice.package, choice.file, choice.target
-        if file is not None:
-            fetched = self._fetcher.fetch(choice)
-            if target is None:
-                return self._wheel(choice, fetched.path, fetched.verified)
-            return self._built(choice, fetched.path, target, keep=bool(file.hash))
-        if target is None:
-            raise TypeError(f"{package} has no file and no target to be built for")
+        package = choice.package
+        if isinstance(choice, LockedWheel):
+            return self._taken(self._fetcher.fetch(package, choice.file))
+        if choice.file is not None:
+            sdist = self._fetcher.fetch(package, choice.file)
+            return self._built(choice, sdist.path, keep=bool(sdist.hash))
         if package.source_type == "git":
-            return self._from_git(choice, package, target)
-        return self._built(choice, _existing_folder(package), target, keep=False)
+            return self._from_git(choice)
+        return self._built(choice, existing_folder(package), keep=False)
 
-    def _built(self, choice: Choice, source: Path, target: Target, *, keep: bool) -> Artifact | UnfitWheel:
+    def _built(self, choice: WheelBuild, source: Path, *, keep: bool) -> Artifact | UnfitWheel:
         """Build a wheel, to be found again by the next run where the source can't change."""
-        keep = keep and not self._poetry.disable_cache
-        root = self._cache / BUILT_WHEELS if keep else self._temporary
-        folder = root / _built_key(choice, target)
+        keep = keep and not self._settings.disable_cache
+        roots = (self._settings.own_cache / BUILT_WHEELS, self._temporary) if keep else (self._temporary,)
+        folders = [root / _key(choice) for root in roots]
         # backends build inside the source's own folder, so never two at once there
         with self._locks[source]:
             self._progress.building(choice.package)
-            wheel = build(self._poetry, choice.package, source, target, folder)
+            wheel = self._build(choice.package, source, choice.target, folders)
         if isinstance(wheel, UnfitWheel):
             return wheel
-        if keep:
-            self._remember_built(choice, target, wheel, verified=False)
-        return self._wheel(choice, wheel, verified=False)
+        built = self._taken(CheckedFile(wheel, digest(wheel, "sha256:"), verified=False))
+        self._remember(choice, built)
+        return built
 
-    def _remember_built(self, choice: Choice, target: Target, wheel: Path, *, verified: bool) -> None:
-        if self._temporary in wheel.parents:
-            return
-        known = self._fetcher.known_files(choice.package)
-        known.remember(_built_key(choice, target), wheel, digest(wheel, "sha256:"), verified=verified)
-
-    def _from_git(self, choice: Choice, package: LockedPackage, target: Target) -> Artifact | UnfitWheel:
-        clones = Path(tempfile.mkdtemp(dir=self._temporary))
+    def _from_git(self, choice: WheelBuild) -> Artifact | UnfitWheel:
+        package = choice.package
         self._progress.building(package)
-        try:
-            clone = poetry_api.clone(str(package.source_url), _revision(package), clones)
-        except poetry_api.CloneError as error:
-            raise UnavailableRepositoryError(package, error) from None
-        folder = clone / (package.source_subdirectory or "")
-        if not is_built_by_poetry_core(folder):
-            return self._built(choice, folder, target, keep=True)
-        poetry_api.remove_folder(clone / ".git")
-        root = self._kept_tree(clone, package)
-        return _project(root / (package.source_subdirectory or ""), package, within=root)
-
-    def _kept_tree(self, clone: Path, package: LockedPackage) -> Path:
-        """Move a checked-out revision to the cache; where that fails, it serves from where it is."""
-        tree = self._tree(package)
-        if self._poetry.disable_cache or tree.exists():
-            return clone
-        with suppress(OSError):
-            tree.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(dir=tree.parent))
-            shutil.copytree(clone, unfinished / "tree", symlinks=True)
-            (unfinished / tree.name).write_text(_tree_digest(unfinished / "tree"), encoding="ascii")
-            # another process may have been first, which is as good
-            with suppress(OSError):
-                (unfinished / "tree").rename(tree)
-                (unfinished / tree.name).replace(tree.with_suffix(DIGEST_SUFFIX))
-            shutil.rmtree(unfinished, ignore_errors=True)
-        return clone
-
-    def _cached_tree(self, package: LockedPackage) -> Path | None:
-        """Return a checked-out revision that still has the files it had."""
-        tree = self._tree(package)
-        try:
-            expected = tree.with_suffix(DIGEST_SUFFIX).read_text(encoding="ascii")
-            if _tree_digest(tree) == expected:
-                return tree
-        except OSError:
-            return None
-        shutil.rmtree(tree, ignore_errors=True)
-        return None
-
-    def _tree(self, package: LockedPackage) -> Path:
-        return self._cache / GIT_TREES / source_key(package.source_url, _revision(package))
-
-    @property
-    def _cache(self) -> Path:
-        """The folder for what comes from no index, among Poetry's caches, to be cleared with them."""
-        return self._poetry.config.repository_cache_directory / NO_INDEX
+        checkout = self._checkouts.make(package)
+        folder = checkout / (package.source_subdirectory or "")
+        if not _has_all_files(folder):
+            return self._built(choice, folder, keep=True)
+        self._checkouts.keep(checkout, package)
+        return read_checkout(package, checkout)
 
 
-def _project(folder: Path, package: LockedPackage, within: Path | None = None) -> ProjectSource:
-    """Read a project that poetry-core would build; that takes milliseconds and nothing but its files.
+def _has_all_files(folder: Path) -> bool:
+    """Tell whether a folder's files are all there is to its project, since nothing but poetry-core builds it.
 
-    What comes from others, as by git, must not reach for files of this host: all lie `within` a folder.
+    Raises ProjectFileError for a pyproject.toml that can't be read.
     """
-    try:
-        project = read_project(poetry_api.read_dependency(folder), (), Wishes(beside=False))
-    except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-        raise ProjectError(f"{package} in {folder} can't be bundled: {error}") from error
-    if canonicalize_name(project.name) != package.name:
-        raise ProjectError(
-            f"{folder} holds {project.name} where {package} is locked. "
-            "Correct the path, or run `poetry lock`."
-        )
-    if within is not None:
-        _check_boundary(project, package, within.resolve())
-    return project
+    return is_built_by_poetry_core(read_document(folder))
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -369,54 +268,10 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _check_boundary(project: ProjectSource, package: LockedPackage, root: Path) -> None:
-    address = _address(str(package.source_url))
-    for path, file in (*project.files, *project.licences):
-        if root not in file.resolve().parents:
-            raise ProjectError(
-                f"{package} from {address} would bundle a file from outside its repository as "
-                f"{path}. It can't be trusted: lock another revision."
-            )
-
-
-def _tree_digest(tree: Path) -> str:
-    """Return one digest of all names, links and bytes below a folder; raises OSError."""
-    state = hashlib.sha256()
-    for path in sorted(tree.rglob("*")):
-        name = path.relative_to(tree).as_posix()
-        if path.is_symlink():
-            state.update(f"{name}\0link\0{path.readlink()}\0".encode())
-        elif path.is_file():
-            state.update(f"{name}\0{digest(path, 'sha256:')}\0".encode())
-    return state.hexdigest()
-
-
-def _existing_folder(package: LockedPackage) -> Path:
-    folder = Path(str(package.source_url)) / (package.source_subdirectory or "")
-    if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise ProjectError(
-            f"{package} is locked from {folder}, which has no pyproject.toml or setup.py. "
-            "Restore the folder, or correct its path in pyproject.toml and run `poetry lock`."
-        )
-    return folder
-
-
-def _built_key(choice: Choice, target: Target) -> str:
+def _key(choice: Choice) -> str:
+    """Return what a wheel is found by in later runs."""
+    if isinstance(choice, LockedWheel):
+        return choice.file.hash
     package, file = choice.package, choice.file
-    source = file.hash if file else (package.source_url, _revision(package), package.source_subdirectory)
-    return source_key(str(source), target.runtime.name, target.architecture)
-
-
-def _revision(package: LockedPackage) -> str:
-    return package.source_revision or package.source_reference or "HEAD"
-
-
-def _address(url: str) -> str:
-    """Return a repository's address without credentials."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{_host(url)}{parts.path}" if parts.hostname else url
-
-
-def _host(url: str) -> str:
-    """Return the host of an address, and its port; empty where it has none, as in `git@host:path`."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    source = file.hash if file else (package.source_url, package.revision, package.source_subdirectory)
+    return source_key(str(source), choice.target.runtime.name, choice.target.architecture)

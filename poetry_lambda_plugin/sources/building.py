@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
 import subprocess
 import sys
 import tempfile
-import warnings
 
-from contextlib import contextmanager
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import NamedTuple
-
-import build as build_frontend
-
-from build import BuildBackendException
-from poetry.utils.isolated_build import IsolatedBuildBackendError
+from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import WheelContent
-from poetry_lambda_plugin.archive.output import OutputFile
-from poetry_lambda_plugin.archive.reader import read_data
+from poetry_lambda_plugin.archive.output import keep_archive
 from poetry_lambda_plugin.archive.reader import read_members
-from poetry_lambda_plugin.archive.writer import EARLIEST
-from poetry_lambda_plugin.archive.writer import Timestamp
-from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.poetry_api.building import BuildError
+from poetry_lambda_plugin.poetry_api.interpreters import find_interpreter
+from poetry_lambda_plugin.poetry_api.interpreters import named_interpreter
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
-from poetry_lambda_plugin.sources import poetry_api
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Sequence
 
-    from poetry.poetry import Poetry
-
-    from poetry_lambda_plugin.archive.reader import Member
+    from poetry_lambda_plugin.poetry_api.building import Builder
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.locked import LockedPackage
 
+
+WheelJudge: TypeAlias = "Callable[[Path, Target], Iterable[str]]"
+"""Says what keeps the compiled code in a wheel from running on a target."""
 
 LAST_LINES = 12
 """Lines of a failed build's output that an error shows."""
@@ -100,12 +92,6 @@ class UnfitWheelError(LambdaBundleError):
         )
 
 
-@cache
-def interpreter_for(python: tuple[int, int]) -> Path | None:
-    """Return a CPython of a minor version, None where Poetry finds none; searched once."""
-    return poetry_api.find_interpreter(python)
-
-
 def missing_for_build(target: Target, wants_newer_glibc: bool) -> str | None:
     """Say what keeps compiled code for a target from being made here; None where nothing does.
 
@@ -121,7 +107,7 @@ def missing_for_build(target: Target, wants_newer_glibc: bool) -> str | None:
         return "this Linux has another C library than glibc"
     if wants_newer_glibc and glibc > target.runtime.glibc:
         return f"this machine has glibc {glibc[0]}.{glibc[1]}"
-    if poetry_api.named_interpreter(target.runtime.python) is None:
+    if named_interpreter(target.runtime.python) is None:
         return f"no Python {target.runtime.python_version} is found here"
     return None
 
@@ -133,71 +119,37 @@ def _host_glibc() -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found and name == "glibc" else None
 
 
-@contextmanager
-def quiet_reproducible_builds() -> Iterator[None]:
-    """Let build backends take 1980 for "now", and keep their advice to packagers from the user.
-
-    It is the environment and the filters of this whole process that change, since backends inherit the one
-    (reproducible-builds.org/specs) and `build` repeats their warnings in ours.
-    """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    os.environ["SOURCE_DATE_EPOCH"] = epoch or str(EARLIEST)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=UserWarning, module="build|setuptools")
-            # of build 1.3 and newer
-            category = getattr(build_frontend, "BuildBackendWarning", UserWarning)
-            warnings.simplefilter("ignore", category)
-            yield
-    finally:
-        if epoch is None:
-            del os.environ["SOURCE_DATE_EPOCH"]
-
-
 def build(
-    poetry: Poetry, package: LockedPackage, source: Path, target: Target, folder: Path
+    builder: Builder,
+    judge: WheelJudge,
+    package: LockedPackage,
+    source: Path,
+    target: Target,
+    folders: Sequence[Path],
 ) -> Path | UnfitWheel:
-    """Build a wheel from an sdist or a folder and put it, recompressed, into `folder`.
+    """Build a wheel from an sdist or a folder and put it, recompressed, into the first folder that takes it.
 
     Raises BuildFailedError.
     """
-    interpreter = interpreter_for(target.runtime.python) or Path(sys.executable)
+    interpreter = find_interpreter(target.runtime.python) or Path(sys.executable)
     with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
         try:
-            wheel = poetry_api.build_wheel(poetry, source, package.name, interpreter, Path(temporary))
-        except Exception as error:
-            # build backends, their requirements and Poetry's resolver fail in more ways than can be listed
-            raise BuildFailedError(package, _log(error)) from error
-        problems = _problems(wheel, target)
+            wheel = builder.build(source, package.name, interpreter, Path(temporary))
+        except BuildError as error:
+            raise BuildFailedError(package, error.log) from error
+        problems = _problems(wheel, target, judge)
         if problems and (repaired := _vendored(wheel, target, Path(temporary))):
-            wheel, problems = repaired, _problems(repaired, target)
+            wheel, problems = repaired, _problems(repaired, target, judge)
         if problems:
             return UnfitWheel(package, target, problems)
-        return _recompressed(wheel, folder)
+        return _recompressed(wheel, folders)
 
 
-def _problems(wheel: Path, target: Target) -> tuple[str, ...]:
+def _problems(wheel: Path, target: Target, judge: WheelJudge) -> tuple[str, ...]:
     """Return why a wheel can't run on the target."""
-    # reads ELF files with a library that is large, and needed here alone
-    from poetry_lambda_plugin.audit.binaries import binary_problems
-
     if target.wheel_rank(wheel.name) is None:
         return (f"the build made {wheel.name}",)
-    members = read_members(wheel)
-    libraries = frozenset(os.path.basename(member.name) for member in members)  # noqa: PTH119
-    with wheel.open("rb") as file:
-        return tuple(
-            problem
-            for member in members
-            if _may_be_binary(member)
-            for problem in binary_problems(
-                member.name, b"".join(read_data(file, member, wheel.name)), libraries, target
-            )
-        )
-
-
-def _may_be_binary(member: Member) -> bool:
-    return ".so" in member.name or member.executable
+    return tuple(judge(wheel, target))
 
 
 def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
@@ -224,32 +176,11 @@ def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
     return next(iter(sorted(repaired.glob("*.whl"))), None)
 
 
-def _recompressed(wheel: Path, folder: Path) -> Path:
+def _recompressed(wheel: Path, folders: Sequence[Path]) -> Path:
     """Write a wheel anew with libdeflate, so that no byte depends on the zlib of this host."""
     entries = [
         Entry(member.name, WheelContent(wheel, member, recompress=True), member.executable)
         for member in sorted(read_members(wheel), key=lambda member: member.name)
     ]
-    with OutputFile(folder / wheel.name) as output:
-        write_archive(entries, output, Timestamp.from_epoch(EARLIEST))
-        output.commit()
-    return folder / wheel.name
-
-
-def source_key(*parts: str | None) -> str:
-    """Return a key of hexadecimal digits for what is made of something that has no hash of its own."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _log(error: Exception) -> str:
-    """Return what a build wrote before it failed."""
-    if isinstance(error, IsolatedBuildBackendError):
-        error = error.exception
-    if isinstance(error, BuildBackendException) and isinstance(
-        error.exception, subprocess.CalledProcessError
-    ):
-        output = error.exception.stdout or b""
-        errors = error.exception.stderr or b""
-        text = b"\n".join(part for part in (output, errors) if part).decode("utf-8", "replace")
-        return text or str(error)
-    return str(error) or repr(error)
+    path, _ = keep_archive(entries, *(folder / wheel.name for folder in folders))
+    return path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.own_files import ProjectFile
-from poetry_lambda_plugin.sources import poetry_api
+from poetry_lambda_plugin.poetry_api.git import git_executable
 
 
 if TYPE_CHECKING:
@@ -121,5 +121,5 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     # GIT_DIR and its kind would show another repository, as in a hook
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     # the user's own excludes, in contrast to the project's .gitignore, must not change a bundle
-    command = [poetry_api.git_executable(), "-C", os.fspath(root), "-c", f"core.excludesFile={os.devnull}"]
+    command = [git_executable(), "-C", os.fspath(root), "-c", f"core.excludesFile={os.devnull}"]
     return subprocess.run([*command, *arguments], env=environment, capture_output=True, check=False)

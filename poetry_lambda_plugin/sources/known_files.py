@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.archive.replacing import replacing
 
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ ARTIFACT_DEPTH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFile:
-    """A note on one file."""
+class CheckedFile:
+    """A file on disk that has been held against its hash."""
 
     path: Path
     hash: str
-    """Algorithm and digest that the file must have."""
+    """Algorithm and digest that it had, as in `sha256:…`; empty where none is known."""
     verified: bool
     """Whether every member has been decompressed once, and none lied."""
 
@@ -56,33 +57,40 @@ class KnownFiles:
     artifacts: Path
     """Poetry's artifact cache."""
 
-    def find(self, key: str) -> KnownFile | None:
+    def find(self, key: str) -> CheckedFile | None:
         """Return a file that is still there and still has the bytes it had."""
         try:
             note = json.loads(self._note(key).read_bytes())
-            known = KnownFile(self.artifacts / note["path"], note["hash"], note["verified"] is True)
+            known = CheckedFile(self.artifacts / note["path"], note["hash"], note["verified"] is True)
             return known if digest(known.path, known.hash) == known.hash else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def remember(self, key: str, path: Path, file_hash: str, *, verified: bool) -> None:
+    def remember(self, key: str, file: CheckedFile) -> None:
         """Write a note; it appears whole or not at all, whoever else writes it meanwhile."""
-        note = self._note(key)
-        temporary = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
         # a file dependency lies elsewhere, so its path stays absolute
-        inside = path.relative_to(self.artifacts) if self.artifacts in path.parents else path
-        content = {"path": inside.as_posix(), "hash": file_hash, "verified": verified}
-        # a cache that can't be written to costs time, nothing else
-        with suppress(OSError):
-            note.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(content), encoding="utf-8")
-            temporary.replace(note)
+        is_inside = self.artifacts in file.path.parents
+        path = file.path.relative_to(self.artifacts) if is_inside else file.path
+        write_note(self._note(key), {"path": path.as_posix(), "hash": file.hash, "verified": file.verified})
 
     def _note(self, key: str) -> Path:
         """Return a note's file; a key is a hash as a lock has it, or digits alone (`source_key`)."""
         algorithm, _, digits = key.rpartition(":")
         name = f"{algorithm or 'source'}-{digits}"
         return self.folder / FOLDER / name[:10] / name
+
+
+def write_note(note: Path, content: Mapping[str, object]) -> None:
+    """Write a note as JSON, or none: a cache that can't be written to costs time, nothing else."""
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(note) as temporary:
+            temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def source_key(*parts: str | None) -> str:
+    """Return a key of hexadecimal digits for what is made of something that has no hash of its own."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def cached_artifacts(folder: Path) -> Mapping[str, Sequence[Path]]:

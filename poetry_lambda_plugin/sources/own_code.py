@@ -29,6 +29,7 @@ from poetry_lambda_plugin.sources.code_folders import TOOLS
 from poetry_lambda_plugin.sources.code_folders import Folder
 from poetry_lambda_plugin.sources.code_folders import is_file
 from poetry_lambda_plugin.sources.code_folders import is_folder
+from poetry_lambda_plugin.wording import listed
 
 
 if TYPE_CHECKING:
@@ -86,9 +87,6 @@ NOT_EVERYWHERE = frozenset(
 
 STANDARD = frozenset(sys.stdlib_module_names) - NOT_EVERYWHERE
 """Those that every Python has, whichever is running."""
-
-MAX_NAMED = 5
-"""Names in a note before it says how many more there are."""
 
 
 class Wishes(NamedTuple):
@@ -271,7 +269,7 @@ def _beside_packages(bases: Sequence[Folder], packaged: Sequence[ProjectFile], w
         taken += own
         missed = (e for e in free if e not in own and _may_be_missed(e, wishes))
         left += [element for element in missed if base.has_code(element)]
-    names = _listing(sorted({file.path.partition("/")[0] for file in packaged})) or "the package"
+    names = listed(sorted({file.path.partition("/")[0] for file in packaged})) or "the package"
     return OwnCode(tuple(files), notes=_beside_note(names, taken, left))
 
 
@@ -390,7 +388,7 @@ def _found_elsewhere(pattern: str, folders: Sequence[Folder]) -> tuple[ProjectFi
 def _loose_note(
     here: Folder, folder: Folder, below: str, names: Sequence[str], left: Sequence[Element]
 ) -> tuple[str, ...]:
-    taken = _listing(names)
+    taken = listed(names)
     if below:
         what = f"pyproject.toml lies inside the package {below}, so this is bundled as {below}/: {taken}"
     elif folder is not here:
@@ -402,19 +400,14 @@ def _loose_note(
 
 def _beside_note(packages: str, taken: Sequence[Element], left: Sequence[Element]) -> tuple[str, ...]:
     if taken:
-        names = _listing([element.name for element in taken])
+        names = listed([element.name for element in taken])
         what = f"Beside {packages}, also bundled since Lambda may call it or the code imports it: {names}."
         return (f"{what}{_left_text(left)} `modules` chooses, `include` adds.",)
     if left:
-        names = _listing([element.name for element in left])
+        names = listed([element.name for element in left])
         return (f"Left behind beside {packages}: {names}. `include` adds what is needed.",)
     return ()
 
 
 def _left_text(left: Sequence[Element]) -> str:
-    return f" Left behind: {_listing([element.name for element in left])}." if left else ""
-
-
-def _listing(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return f"{', '.join(names[:MAX_NAMED])}{more}"
+    return f" Left behind: {listed([element.name for element in left])}." if left else ""

@@ -7,21 +7,25 @@ import os
 import stat
 import sys
 
-from contextlib import contextmanager
+from contextlib import ExitStack
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.archive.output import check_writable
+from tests.support.limits import few_handles
+from tests.support.limits import full_disk
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+SOME = 1 << 16
+"""So many that no buffer holds them."""
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes and links")
 
@@ -162,6 +166,95 @@ def test_mode_obeys_umask(tmp_path: Path, umask: int, mode: int) -> None:
 
 
 @posix_only
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_keeps_the_mode_of_the_old_file(tmp_path: Path, mode: int) -> None:
+    """What only its owner may read stays so, while it is written too."""
+    path = tmp_path / "out.zip"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+
+    with OutputFile(path) as output:
+        output.write(b"new")
+        assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {mode}
+        output.commit()
+
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", mode)
+
+
+@posix_only
+def test_writes_the_longest_name(tmp_path: Path) -> None:
+    """A name that a file system takes is one that can be written, since what lies beside it is shorter."""
+    path = tmp_path / f"{'x' * 245}.zip"
+
+    assert write(path, b"data")
+
+    assert path.read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("last", [b"new", b""], ids=["differs", "shorter"])
+@pytest.mark.parametrize("other", [b"else" * SOME, b"sa", b""], ids=["overwritten", "cut-off", "emptied"])
+def test_refuses_an_old_file_that_changes_meanwhile(tmp_path: Path, last: bytes, other: bytes) -> None:
+    """Bytes that were compared and are others by now are never part of the output."""
+    path = tmp_path / "out.zip"
+    path.write_bytes(b"same" * SOME + b"old")
+
+    def write_slowly() -> None:
+        with OutputFile(path) as output:
+            output.write(b"same" * SOME)
+            path.write_bytes(other)
+            output.write(last)
+            output.commit()
+
+    with pytest.raises(ChangedFileError) as caught:
+        write_slowly()
+
+    assert str(caught.value) == f"{path} changed while it was written. Run the command again."
+    assert path.read_bytes() == other
+    assert names(tmp_path) == ["out.zip"]
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["waiting", "at-once"])
+def test_refuses_an_equal_file_that_changes_before_the_end(tmp_path: Path, finished: bool) -> None:
+    """A file that was the same when it was compared, and is another one at the end, is not unchanged."""
+    path = tmp_path / "out.zip"
+    path.write_bytes(b"same")
+    os.utime(path, (1_000_000, 1_000_000))
+
+    def write_slowly() -> None:
+        with OutputFile(path) as output:
+            output.write(b"same")
+            if finished:
+                output.finish()
+            path.write_bytes(b"else")
+            output.commit()
+
+    with pytest.raises(ChangedFileError):
+        write_slowly()
+
+    assert path.read_bytes() == b"else"
+
+
+@posix_only
+@pytest.mark.parametrize("old", [b"data", b"old", None], ids=["unchanged", "changed", "new"])
+def test_handles_don_t_grow_with_outputs(tmp_path: Path, old: bytes | None) -> None:
+    """Many outputs may wait to be committed together."""
+    paths = [tmp_path / f"{number}.zip" for number in range(40)]
+    for path in paths if old is not None else ():
+        path.write_bytes(old or b"")
+
+    with few_handles(32), ExitStack() as outputs:
+        waiting = []
+        for path in paths:
+            output = outputs.enter_context(OutputFile(path))
+            output.write(b"data")
+            output.finish()
+            waiting.append(output)
+        assert {output.commit() for output in waiting} == {old != b"data"}
+
+    assert {path.read_bytes() for path in paths} == {b"data"}
+
+
+@posix_only
 @pytest.mark.parametrize("old", [b"old", None], ids=["to-a-file", "to-nothing-yet"])
 def test_follows_a_link(tmp_path: Path, old: bytes | None) -> None:
     """An output that is a link to a file stays one, and the file it leads to is written."""
@@ -240,18 +333,6 @@ def test_folder_that_became_a_file_is_an_error(tmp_path: Path) -> None:
         pass
 
     assert names(tmp_path) == ["dist"]
-
-
-@contextmanager
-def full_disk(free: int) -> Iterator[None]:
-    """Let no file grow past `free` bytes."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @posix_only

@@ -273,14 +273,15 @@ def test_refuses_more_files_than_a_zip_can_hold() -> None:
     assert sink.getvalue() == b""
 
 
-def test_refuses_member_larger_than_4_gb(tmp_path: Path) -> None:
-    """A size that would need ZIP64 is an error, not an overflow."""
-    (entry,) = entries_of(
-        tmp_path / "w.zip", Raw("a", b"", compressed=b"\3\0", zip64=True, stated={"size": 5 << 30})
-    )
+def test_refuses_file_of_4_gb_before_it_is_read(tmp_path: Path) -> None:
+    """A size that would need ZIP64 is an error, not an overflow, and costs no memory."""
+    with pytest.raises(ArchiveLimitError) as caught:
+        write([Entry("a.bin", FileContent(tmp_path / "missing", (1 << 32) - 1), owner="my-fn")])
 
-    with pytest.raises(ArchiveLimitError, match="larger than 4 GB, which no Lambda takes"):
-        write([entry])
+    assert str(caught.value) == (
+        "a.bin of my-fn has 4,294,967,295 bytes, and a ZIP that Lambda reads holds no file of 4 GB. "
+        "Leave it out with --exclude."
+    )
 
 
 @pytest.mark.parametrize("size", [0, 5], ids=["emptied", "grown"])

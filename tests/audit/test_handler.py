@@ -11,8 +11,8 @@ import pytest
 from poetry_lambda_plugin.audit.handler import HandlerError
 from poetry_lambda_plugin.audit.handler import check_handler
 from poetry_lambda_plugin.audit.handler import has_module
-from poetry_lambda_plugin.audit.handler import include_lines
-from poetry_lambda_plugin.audit.handler import nearest_handler
+from poetry_lambda_plugin.audit.missing_module import include_lines
+from poetry_lambda_plugin.audit.missing_module import nearest_handler
 from tests.support.values import messages
 from tests.support.values import plan
 

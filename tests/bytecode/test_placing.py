@@ -16,7 +16,7 @@ from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import Member
 from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
 from poetry_lambda_plugin.bytecode.placing import bytecode_path
-from poetry_lambda_plugin.bytecode.placing import bytecode_root
+from poetry_lambda_plugin.bytecode.placing import compilation
 from poetry_lambda_plugin.bytecode.placing import sources_of
 from poetry_lambda_plugin.bytecode.placing import with_bytecode
 from poetry_lambda_plugin.layout.filters import PathFilter
@@ -28,7 +28,7 @@ SETTINGS = BytecodeSettings(mode="checked-hash", exclude=PathFilter(), optimize=
 
 def plan(*paths: str, prefix: str = "") -> BundlePlan:
     entries = tuple(Entry(prefix + path, FileContent(Path(path), 1), owner="a") for path in sorted(paths))
-    return BundlePlan(entries=entries, distributions=(), warnings=(), prefix=prefix)
+    return BundlePlan(entries=entries, distributions=(), findings=(), prefix=prefix)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_only_modules_are_compiled() -> None:
     """Sources are; scripts that we write, stubs, data and what is compiled already are not."""
     given = plan("a.py", "a.pyi", "b.pyc", "c.so", "data.txt")
     script = Entry("bin/run.py", BytesContent(b"#!/var/lang/bin/python3.12\n"))
-    given = BundlePlan(entries=(*given.entries, script), distributions=(), warnings=())
+    given = BundlePlan(entries=(*given.entries, script), distributions=(), findings=())
 
     assert list(sources_of(given, SETTINGS, (3, 12))) == ["__pycache__/a.cpython-312.pyc"]
 
@@ -83,6 +83,23 @@ def test_exclude_sees_no_prefix_of_a_layer() -> None:
 def test_nothing_is_replaced(taken: str) -> None:
     """A file that the bundle has already stays what it is."""
     assert sources_of(plan("a/b.py", taken), SETTINGS, (3, 12)) == {}
+
+
+def test_what_is_too_large_for_a_module_is_not_compiled() -> None:
+    """A source is read whole, and a compiler takes many times as much memory."""
+    entries = tuple(Entry(f"{n}.py", FileContent(Path("a.py"), (64 << 20) + n)) for n in (0, 1))
+    given = BundlePlan(entries=entries, distributions=(), findings=())
+
+    assert list(sources_of(given, SETTINGS, (3, 12))) == ["__pycache__/0.cpython-312.pyc"]
+
+
+def test_no_bytecode_has_a_name_that_linux_would_not_take() -> None:
+    """A module whose name is that long works without."""
+    long, longest = "x" * 240 + ".py", "x" * 239 + ".py"
+
+    assert list(sources_of(plan(long, longest), SETTINGS, (3, 12)).values()) == [
+        Entry(longest, FileContent(Path(longest), 1), owner="a")
+    ]
 
 
 def test_bytecode_is_sorted_in_and_belongs_to_its_source() -> None:
@@ -110,4 +127,4 @@ def test_bytecode_is_sorted_in_and_belongs_to_its_source() -> None:
 )
 def test_root_is_lambdas(prefix: str, root: str) -> None:
     """Bytecode names the place where Lambda unpacks the bundle."""
-    assert bytecode_root(plan(prefix=prefix)) == root
+    assert compilation(plan(prefix=prefix), SETTINGS, (3, 12)).root == root

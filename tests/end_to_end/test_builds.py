@@ -148,6 +148,45 @@ def test_builds_an_sdist_once(project: Project, build_index: Index) -> None:
     assert len(build_index.requests) == requests
 
 
+def built_in_cache(tmp_path: Path) -> Path:
+    (wheel,) = (tmp_path / "cache/cache/repositories/lambda-bundle/_built_").rglob("*.whl")
+    return wheel
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+@pytest.mark.parametrize("trouble", ["link", "folder", "full"])
+def test_builds_where_the_cache_takes_nothing(
+    project: Project, build_index: Index, tmp_path: Path, trouble: str
+) -> None:
+    """A built wheel replaces a link, not what it leads to; where it can't be kept, it is bundled too."""
+    sdist = make_sdist("only-source", backend_project("only-source", "flit_core.buildapi", "flit_core"))
+    build_index.add(sdist)
+    project.pyproject(dependencies=["only-source"], source=build_index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(sdist)], source=build_index.url)
+    bundle("-o", "one.zip")
+    wheel, mine = built_in_cache(tmp_path), tmp_path / "mine.txt"
+    mine.write_bytes(b"mine")
+    wheel.unlink()
+    if trouble == "link":
+        wheel.symlink_to(mine)
+    elif trouble == "folder":
+        wheel.mkdir()
+    else:
+        # no folder can be made there, as on a disk that is full
+        wheel.parent.rmdir()
+        wheel.parent.parent.rmdir()
+        wheel.parent.parent.write_bytes(b"")
+
+    outcome = bundle("-o", "two.zip")
+
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    one, two = (project.folder / name for name in ("one.zip", "two.zip"))
+    assert one.read_bytes() == two.read_bytes()
+    assert mine.read_bytes() == b"mine"
+    assert trouble != "link" or not wheel.is_symlink()
+
+
 def test_builds_the_project_itself(project: Project, build_index: Index) -> None:
     """A root project of another backend is built too, and what is included comes beside it."""
     files = backend_project("my-fn", "hatchling.build", "hatchling")

@@ -271,6 +271,48 @@ def test_damaged_cache_heals(locked_project: Project, tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+@pytest.mark.parametrize("damaged", [True, False], ids=["other-bytes", "same-bytes"])
+def test_cache_follows_no_links(locked_project: Project, tmp_path: Path, damaged: bool) -> None:
+    """What lies outside the cache is never written to, wherever a link in the cache leads."""
+    compiled(output="one.zip")
+    archives = list((tmp_path / "cache/cache/repositories/lambda-bundle/_bytecode_").rglob("*.zip"))
+    outside = [tmp_path / archive.name for archive in archives]
+    for archive, target in zip(archives, outside, strict=True):
+        target.write_bytes(b"mine" if damaged else archive.read_bytes())
+        archive.unlink()
+        archive.symlink_to(target)
+    before = [(target.read_bytes(), target.stat().st_ino) for target in outside]
+
+    compiled("checked-hash", output="two.zip")
+
+    assert [(target.read_bytes(), target.stat().st_ino) for target in outside] == before
+    assert [archive.is_symlink() for archive in archives] == [not damaged] * 2
+    one, two = (locked_project.folder / name for name in ("one.zip", "two.zip"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("what", ["full", "folder"])
+def test_compiles_without_a_cache(locked_project: Project, tmp_path: Path, what: str) -> None:
+    """A cache that takes nothing costs time, nothing else."""
+    compiled(output="one.zip")
+    kept = tmp_path / "cache/cache/repositories/lambda-bundle/_bytecode_"
+    archives = list(kept.rglob("*.zip"))
+    for archive in archives:
+        archive.unlink()
+        archive.mkdir()
+    if what == "full":
+        shutil.rmtree(kept)
+        # no folder can be made there, as on a disk that is full
+        kept.write_bytes(b"")
+
+    outcome = compiled(output="two.zip")
+
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    one, two = (locked_project.folder / name for name in ("one.zip", "two.zip"))
+    assert one.read_bytes() == two.read_bytes()
+
+
 def test_modes_do_not_mix_in_the_cache(locked_project: Project) -> None:
     """Bytecode of one mode is never taken for the other's."""
     compiled("checked-hash", output="one.zip")

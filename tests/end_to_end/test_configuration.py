@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import zipfile
 
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.limits import few_handles
 from tests.support.runner import bundle
 from tests.support.runner import contents
 from tests.support.runner import run
@@ -83,6 +86,21 @@ def test_option_beats_bundle_beats_table(simple_project: Project) -> None:
     assert told("job") == ("python3.11", "table.handler")
     assert told("api") == ("python3.12", "api.handler")
     assert told("api", "--runtime", "python3.13") == ("python3.13", "api.handler")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_many_bundles_with_few_handles(simple_project: Project) -> None:
+    """As many bundles as there are can be unchanged, whatever the host's limit of open files."""
+    tables = "".join(f"[tool.poetry-lambda-plugin.bundles.b{number}]\n" for number in range(60))
+    simple_project.pyproject(tool=tables)
+    simple_project.lock()
+    bundle()
+
+    with few_handles(32):
+        outcome = bundle("--format", "json")
+
+    assert outcome.error == ""
+    assert [made["status"] for made in json.loads(outcome.output)["bundles"]] == ["unchanged"] * 60
 
 
 def test_makes_all_bundles(simple_project: Project) -> None:

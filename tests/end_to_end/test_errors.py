@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poetry_lambda_plugin.configuration.reading import READERS
+from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.platform import find_runtime
 from poetry_lambda_plugin.sources.building import missing_for_build
@@ -760,7 +760,7 @@ def test_unknown_key_lists_five(simple_project: Project, line: str, message: str
     assert refused.startswith(message)
     listed = refused.rpartition(" has ")[2].partition(" and ")[0].split(", ")
     assert len(listed) == 5
-    assert refused.endswith(f" and {len(READERS) + 1 - 5} more.")
+    assert refused.endswith(f" and {len(KEYS) + 1 - 5} more.")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,10 @@ def layer(folder: Path, *paths: str) -> Path:
             ["python/typing_extensions-4.0.dist-info/METADATA"], {"typing-extensions": "4.0"}, id="underscore"
         ),
         pytest.param(
+            ["python/Zope-Interface-5.0.dist-info/METADATA"], {"zope-interface": "5.0"}, id="dash-in-name"
+        ),
+        pytest.param(["python/six.dist-info/METADATA"], {}, id="no-version"),
+        pytest.param(
             [f"{SPECIFIC}/six-2.dist-info/METADATA", "python/six-1.dist-info/METADATA"],
             {"six": "2"},
             id="specific-is-searched-first",
@@ -55,6 +59,20 @@ def layer(folder: Path, *paths: str) -> Path:
 def test_finds_distributions(tmp_path: Path, paths: list[str], versions: dict[str, str]) -> None:
     """Distributions count where the runtime has the layer on its path, by their normalised names."""
     assert read_layer(layer(tmp_path, *paths), RUNTIME).versions == versions
+
+
+def test_refuses_a_bomb_and_names_it(tmp_path: Path) -> None:
+    """A member that states more than Lambda would unpack is named."""
+    path = tmp_path / "layer.zip"
+    path.write_bytes(zip_bytes([Raw("python/a.py"), Raw("python/b", zip64=True, stated={"size": 32 << 30})]))
+
+    with pytest.raises(LayerError) as caught:
+        read_layer(path, RUNTIME)
+
+    assert str(caught.value) == (
+        f"exclude-layers: {path} is no layer that Lambda could unpack: member 'python/b': "
+        "with it there are 34,359,738,368 bytes to unpack, too many for any bundle."
+    )
 
 
 def test_counts_every_byte(tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from poetry_lambda_plugin.archive.reader import InvalidArchiveError
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.distribution import Distribution
 from poetry_lambda_plugin.layout.distribution import LeftOut
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.plan import Exclusions
+from poetry_lambda_plugin.layout.plan import LongNameError
 from poetry_lambda_plugin.layout.plan import PathConflictError
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
+from tests.support.values import messages
 from tests.support.wheels import make_wheel
 from tests.support.zips import Raw
 from tests.support.zips import zip_bytes
@@ -67,7 +68,7 @@ def wheel(folder: Path, name: str, files: Mapping[str, str | bytes]) -> Distribu
 
 
 def contents(plan: BundlePlan) -> dict[str, bytes]:
-    return {entry.path: b"".join(chunks(entry.content)) for entry in plan.entries}
+    return {entry.path: entry.read() for entry in plan.entries}
 
 
 def check_record(files: Mapping[str, bytes], record: str, paths: set[str]) -> None:
@@ -104,7 +105,7 @@ def test_equal_bytes_are_one_file(tmp_path: Path) -> None:
 
     plan = plan_bundle(parts, ALL)
 
-    assert plan.warnings == ()
+    assert plan.findings == ()
     assert [entry.owner for entry in plan.entries if entry.path == "ns/__init__.py"] == ["a"]
     assert all(part.left_out == () for part in plan.distributions)
     assert {"ns/a.py", "ns/b.py"} <= set(contents(plan))
@@ -117,7 +118,7 @@ def test_first_name_wins() -> None:
     plan = plan_bundle([distribution("b", {"x.py": "b"}), distribution("a", {"x.py": "a"})], ALL)
 
     assert contents(plan) == {"x.py": b"a"}
-    assert plan.warnings == ("x.py is in a and in b with other bytes: the one of a is bundled.",)
+    assert messages(plan.findings) == ["x.py is in a and in b with other bytes: the one of a is bundled."]
     assert [part.left_out for part in plan.distributions] == [(), (("x.py", "a has it too"),)]
 
 
@@ -128,7 +129,7 @@ def test_project_wins() -> None:
     )
 
     assert contents(plan) == {"x.py": b"z"}
-    assert plan.warnings == ("x.py is in z and in a with other bytes: the one of z is bundled.",)
+    assert messages(plan.findings) == ["x.py is in z and in a with other bytes: the one of z is bundled."]
     assert [part.name for part in plan.distributions] == ["z", "a"]
 
 
@@ -136,10 +137,10 @@ def test_each_loser_is_warned_of() -> None:
     """Three distributions with one path give two warnings."""
     plan = plan_bundle([distribution(name, {"x.py": name}) for name in "abc"], ALL)
 
-    assert plan.warnings == (
+    assert messages(plan.findings) == [
         "x.py is in a and in b with other bytes: the one of a is bundled.",
         "x.py is in a and in c with other bytes: the one of a is bundled.",
-    )
+    ]
 
 
 def test_compares_bytes_not_checksums(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_compares_bytes_not_checksums(tmp_path: Path) -> None:
     plan = plan_bundle([wheel(tmp_path, "a", {"x": one}), wheel(tmp_path, "b", {"x": other})], ALL)
 
     assert contents(plan)["x"] == one
-    assert len(plan.warnings) == 1
+    assert len(plan.findings) == 1
 
 
 def test_path_twice_in_one_distribution(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_path_twice_in_one_distribution(tmp_path: Path) -> None:
     plan = plan_bundle([part], ALL)
 
     assert contents(plan)["x.py"] == b"1"
-    assert plan.warnings == ("x.py is in a twice: the first one is bundled.",)
+    assert messages(plan.findings) == ["x.py is in a twice: the first one is bundled."]
     check_record(contents(plan), "a-1.0.dist-info/RECORD", set(contents(plan)))
 
 
@@ -171,7 +172,7 @@ def test_same_file_twice_in_one_distribution(tmp_path: Path) -> None:
 
     plan = plan_bundle([part], ALL)
 
-    assert plan.warnings == ()
+    assert plan.findings == ()
     check_record(contents(plan), "a-1.0.dist-info/RECORD", set(contents(plan)))
 
 
@@ -264,6 +265,66 @@ def test_excluded_record_is_left_out(tmp_path: Path) -> None:
     assert plan.distributions[0].left_out == (("a-1.0.dist-info/RECORD", "excluded"),)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("x" * 252 + ".txt", id="file"),
+        pytest.param(f"pkg/{'x' * 256}/a.py", id="folder"),
+        pytest.param("ü" * 128, id="bytes-not-letters"),
+    ],
+)
+def test_refuses_a_name_that_linux_would_not_take(path: str) -> None:
+    """Nobody could unpack such a bundle; whose file it is, is told."""
+    with pytest.raises(LongNameError) as caught:
+        plan_bundle([distribution("long-named", {"a.py": "", path: ""})], ALL)
+
+    start = path.removeprefix("pkg/")[:40]
+    assert str(caught.value) == (
+        f"long-named has a file or folder whose name, '{start}' and so on, has 256 bytes: "
+        "Linux takes 255 at most. Leave it out with --exclude, or give it a shorter name."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        pytest.param("x" * 255, "none", id="longest"),
+        pytest.param("/".join(["ü" * 127] * 9), "none", id="long-path"),
+        pytest.param("x" * 256, "xx*", id="excluded"),
+    ],
+)
+def test_takes_names_as_long_as_linux_does(path: str, pattern: str) -> None:
+    """A name counts by itself, and one that is left out doesn't."""
+    plan = plan_bundle([distribution("a", {"a.py": "", path: ""})], excluding(pattern))
+
+    assert [entry.path for entry in plan.entries] == ["a.py", *([path] if pattern == "none" else [])]
+
+
+def test_record_is_believed_of_members_alone(tmp_path: Path) -> None:
+    """What a RECORD says of files that its wheel lacks is nothing to keep, and a NUL is no end."""
+    info = "a-1.0.dist-info"
+    files = {
+        "pkg.py": b"",
+        "__pycache__/a.pyc": b"",
+        f"{info}/METADATA": b"",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\n",
+        f"{info}/RECORD": b"pkg.py,sha256=stated,0\nother\0.py,sha256=x,1\nmissing.py,sha256=x,1\n",
+    }
+    path = tmp_path / "a-1.0-py3-none-any.whl"
+    path.write_bytes(zip_bytes([Raw(*item) for item in files.items()]))
+
+    found = contents(plan_bundle([wheel_distribution(read_wheel(path, "a", "1.0"))], ALL))
+
+    listed = found[f"{info}/RECORD"].decode().splitlines()
+    assert [row.partition(",")[0] for row in listed] == [
+        f"{info}/METADATA",
+        f"{info}/RECORD",
+        f"{info}/WHEEL",
+        "pkg.py",
+    ]
+    assert "pkg.py,sha256=stated,0" in listed
+
+
 def test_refuses_record_that_is_no_csv(tmp_path: Path) -> None:
     """A RECORD that has to be rewritten has to be readable."""
     info = "a-1.0.dist-info"
@@ -273,7 +334,7 @@ def test_refuses_record_that_is_no_csv(tmp_path: Path) -> None:
         zip_bytes([*(Raw(*item) for item in files.items()), Raw(f"{info}/RECORD", b"x" * 200_000)])
     )
 
-    with pytest.raises(InvalidArchiveError, match=r"RECORD': it can't be read \(field larger than"):
+    with pytest.raises(InvalidArchiveError, match=r"RECORD': a field of it has more than 131,072 ch"):
         plan_bundle([wheel_distribution(read_wheel(path, "a", "1.0"))], ALL)
 
 
@@ -287,7 +348,7 @@ def test_compares_files_of_all_kinds(tmp_path: Path) -> None:
 
     plan = plan_bundle([wheel(tmp_path, "a", {"x.py": "same"}), project], ALL)
 
-    assert plan.warnings == ()
+    assert plan.findings == ()
     assert next(entry for entry in plan.entries if entry.path == "x.py").content == FileContent(file, 4)
 
 
@@ -319,10 +380,10 @@ def test_warns_of_patterns_that_match_nothing() -> None:
         [distribution("a", {"a.py": "", "b.md": ""})], excluding("*.md", "*.rst", "!c.py", "# x", "@tests")
     )
 
-    assert plan.warnings == (
+    assert messages(plan.findings) == [
         "exclude: '*.rst' matches nothing in the bundle.",
         "exclude: '@tests' matches nothing in the bundle.",
-    )
+    ]
 
 
 def test_services_are_left_out_with_their_reason() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from poetry_lambda_plugin.layout.distribution import chunks
 from poetry_lambda_plugin.layout.own_files import ProjectFile
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.project import UnreadableFileError
@@ -43,7 +42,7 @@ def file(folder: Path, name: str, data: bytes = b"", mode: int = 0o644) -> Path:
 
 def contents(project: ProjectSource, interpreter: str | None = None) -> dict[str, bytes]:
     entries = project_distribution(project, interpreter).entries
-    return {entry.path: b"".join(chunks(entry.content)) for entry in entries}
+    return {entry.path: entry.read() for entry in entries}
 
 
 def test_metadata_is_in_one_fixed_form(tmp_path: Path) -> None:

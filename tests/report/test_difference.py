@@ -11,10 +11,9 @@ from poetry_lambda_plugin.report.difference import FileSize
 from poetry_lambda_plugin.report.difference import Listing
 from poetry_lambda_plugin.report.difference import OldBundle
 from poetry_lambda_plugin.report.difference import OldBundleError
-from poetry_lambda_plugin.report.difference import difference
+from poetry_lambda_plugin.report.difference import differences
 from poetry_lambda_plugin.report.difference import read_bundle
 from tests.support.values import PROJECT
-from tests.support.values import bundle_report
 from tests.support.values import package_report
 from tests.support.zips import UTF8
 from tests.support.zips import Raw
@@ -35,7 +34,7 @@ def old(sizes: Mapping[str, tuple[int, int]], *listings: Listing) -> OldBundle:
 def changes(
     before: OldBundle, *packages: PackageReport, owners: Mapping[str, str] | None = None
 ) -> list[Difference]:
-    return list(difference(before, bundle_report(*packages), owners or {}))
+    return list(differences(before, PROJECT, packages, owners or {}))
 
 
 A = Listing("a", "1.0", ("a.py",))
@@ -141,7 +140,8 @@ def test_sizes_of_a_bundle_on_disk_add_up_to_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("site", ["", "python/", "python/lib/python3.12/site-packages/"])
 def test_records_are_read_where_python_looks(tmp_path: Path, site: str) -> None:
     """In functions and in both places of a layer, with paths as the bundle has them."""
-    path = written(tmp_path, Raw(f"{site}My_Lib-2.0.dist-info/RECORD", b'lib.py,,\n"a,b.py",,\n\n'))
+    record = Raw(f"{site}My_Lib-2.0.dist-info/RECORD", b'lib.py,,\n"a,b.py",,\nnowhere.py,,\n\n')
+    path = written(tmp_path, record, Raw(f"{site}lib.py", b""), Raw(f"{site}a,b.py", b""))
 
     assert read_bundle(path).listings == (Listing("my-lib", "2.0", (f"{site}lib.py", f"{site}a,b.py")),)
 
@@ -161,8 +161,18 @@ def test_record_elsewhere_is_none(tmp_path: Path, folder: str) -> None:
         pytest.param(b"no ZIP", "can't be compared with: ", id="no-zip"),
         pytest.param(
             zip_bytes([Raw("a-1.dist-info/RECORD", b'"' + b"x" * 200_000)]),
-            "can't be compared with: a RECORD in it is broken.",
+            "can't be compared with: member 'a-1.dist-info/RECORD': a field of it has more than",
             id="broken-record",
+        ),
+        pytest.param(
+            zip_bytes([Raw("a-1.dist-info/RECORD", zip64=True, stated={"size": (64 << 20) + 1})]),
+            "can't be compared with: member 'a-1.dist-info/RECORD': it has 67,108,865 bytes",
+            id="large-record",
+        ),
+        pytest.param(
+            zip_bytes([Raw("a.py", zip64=True, stated={"size": 32 << 30})]),
+            "can't be compared with: member 'a.py': with it there are 34,359,738,368 bytes",
+            id="bomb",
         ),
     ],
 )

@@ -26,6 +26,7 @@ from poetry_lambda_plugin.runtime.platform import find_runtime
 from poetry_lambda_plugin.runtime.platform import runtime_warnings
 from poetry_lambda_plugin.runtime.platform import target_for
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
+from tests.support.values import messages
 
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ def test_takes_a_runtime_that_aws_may_announce() -> None:
 
     assert names(Target(runtime, "arm64"))[0] == "cp316-cp316-manylinux_2_34_aarch64"
     assert Target(runtime, "arm64").marker_environment["python_full_version"] == "3.16.0"
-    (warning,) = runtime_warnings(runtime, allowing(">=3.9"), ">=3.9", TODAY)
+    (warning,) = messages(runtime_warnings(runtime, allowing(">=3.9"), ">=3.9", TODAY))
     assert warning == (
         "python3.16 is not known to this version of the plugin: "
         "the facts of python3.15 are assumed (glibc 2.34)."
@@ -400,7 +401,7 @@ def test_takes_constraint_that_waits_for_a_newer_micro() -> None:
     runtime, allows = find_runtime("python3.13"), allowing(">=3.13.20")
 
     assert target_for(runtime, "x86_64", allows, ">=3.13.20").runtime is runtime
-    (warning,) = runtime_warnings(runtime, allows, ">=3.13.20", TODAY)
+    (warning,) = messages(runtime_warnings(runtime, allows, ">=3.13.20", TODAY))
     assert warning == (
         "The project's Python constraint '>=3.13.20' asks for a newer Python than 3.13.12, "
         "the newest one known on Lambda's python3.13."
@@ -430,16 +431,16 @@ def test_refuses_arm_where_aws_has_none(name: str) -> None:
 )
 def test_warns_of_deprecation(name: str, today: date, warned: bool) -> None:
     """From the day of deprecation on, a runtime warns."""
-    warnings = list(runtime_warnings(find_runtime(name), allowing(">=3.6"), ">=3.6", today))
+    warnings = messages(runtime_warnings(find_runtime(name), allowing(">=3.6"), ">=3.6", today))
 
     assert [w.startswith(f"{name} is deprecated by AWS since 20") for w in warnings] == [True] * warned
 
 
 def test_warns_of_preview() -> None:
     """A preview runtime is taken and warned of."""
-    warnings = runtime_warnings(find_runtime("python3.15"), allowing(">=3.6"), ">=3.6", TODAY)
+    warnings = messages(runtime_warnings(find_runtime("python3.15"), allowing(">=3.6"), ">=3.6", TODAY))
 
-    assert list(warnings) == ["python3.15 is a preview on Lambda, not meant for production."]
+    assert warnings == ["python3.15 is a preview on Lambda, not meant for production."]
 
 
 def test_target_reads_well() -> None:

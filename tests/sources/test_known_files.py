@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.sources.known_files import CheckedFile
 from poetry_lambda_plugin.sources.known_files import KnownFiles
 from poetry_lambda_plugin.sources.known_files import cached_artifacts
 from poetry_lambda_plugin.sources.known_files import digest
@@ -34,7 +35,7 @@ def known(tmp_path: Path) -> KnownFiles:
 @pytest.mark.parametrize("verified", [True, False])
 def test_what_is_remembered_is_found(known: KnownFiles, verified: bool) -> None:
     """With its hash, and whether its members were looked at."""
-    known.remember(HASH, known.artifacts / "a.whl", HASH, verified=verified)
+    known.remember(HASH, CheckedFile(known.artifacts / "a.whl", HASH, verified=verified))
 
     found = known.find(HASH)
 
@@ -49,7 +50,7 @@ def test_nothing_is_found_without_a_note(known: KnownFiles) -> None:
 
 def test_file_with_other_bytes_is_not_found(known: KnownFiles) -> None:
     """A note is believed of the members only, never of the bytes."""
-    known.remember(HASH, known.artifacts / "a.whl", HASH, verified=True)
+    known.remember(HASH, CheckedFile(known.artifacts / "a.whl", HASH, verified=True))
     (known.artifacts / "a.whl").write_text("other bytes")
 
     assert known.find(HASH) is None
@@ -57,7 +58,7 @@ def test_file_with_other_bytes_is_not_found(known: KnownFiles) -> None:
 
 def test_note_survives_a_cache_that_moves(known: KnownFiles, tmp_path: Path) -> None:
     """Paths in the cache are relative to it."""
-    known.remember(HASH, known.artifacts / "a.whl", HASH, verified=True)
+    known.remember(HASH, CheckedFile(known.artifacts / "a.whl", HASH, verified=True))
     known.artifacts.rename(tmp_path / "moved")
 
     assert KnownFiles(known.folder, tmp_path / "moved").find(HASH) is not None
@@ -66,7 +67,7 @@ def test_note_survives_a_cache_that_moves(known: KnownFiles, tmp_path: Path) -> 
 def test_file_outside_the_cache_keeps_its_path(known: KnownFiles, tmp_path: Path) -> None:
     """A file dependency lies where the user has put it."""
     write_tree(tmp_path, {"b.whl": DATA})
-    known.remember("7", tmp_path / "b.whl", HASH, verified=True)
+    known.remember("7", CheckedFile(tmp_path / "b.whl", HASH, verified=True))
 
     found = known.find("7")
 
@@ -88,7 +89,7 @@ def test_file_outside_the_cache_keeps_its_path(known: KnownFiles, tmp_path: Path
 )
 def test_broken_note_is_as_good_as_none(known: KnownFiles, note: str) -> None:
     """It only costs the question."""
-    known.remember(HASH, known.artifacts / "a.whl", HASH, verified=True)
+    known.remember(HASH, CheckedFile(known.artifacts / "a.whl", HASH, verified=True))
     (file,) = (path for path in known.folder.rglob("*") if path.is_file())
     file.write_text(note)
 
@@ -97,7 +98,7 @@ def test_broken_note_is_as_good_as_none(known: KnownFiles, note: str) -> None:
 
 def test_only_true_counts_as_verified(known: KnownFiles) -> None:
     """A value that merely looks so makes nobody trust a wheel."""
-    known.remember(HASH, known.artifacts / "a.whl", HASH, verified=True)
+    known.remember(HASH, CheckedFile(known.artifacts / "a.whl", HASH, verified=True))
     (file,) = (path for path in known.folder.rglob("*") if path.is_file())
     file.write_text(json.dumps({"path": "a.whl", "hash": HASH, "verified": "yes"}))
 
@@ -111,7 +112,7 @@ def test_note_that_cannot_be_written_is_no_error(known: KnownFiles) -> None:
     """It costs time, nothing else; and no part of it is left."""
     known.folder.write_text("a file where the folder should be")
 
-    known.remember(HASH, known.artifacts / "a.whl", HASH, verified=True)
+    known.remember(HASH, CheckedFile(known.artifacts / "a.whl", HASH, verified=True))
 
     assert known.folder.read_text() == "a file where the folder should be"
 

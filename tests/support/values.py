@@ -17,7 +17,7 @@ from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.platform import find_architecture
 from poetry_lambda_plugin.runtime.platform import find_runtime
-from poetry_lambda_plugin.selection.choice import Choice
+from poetry_lambda_plugin.selection.choice import LockedWheel
 from poetry_lambda_plugin.selection.graph import DependencyGraph
 from poetry_lambda_plugin.selection.locked import LockedFile
 from poetry_lambda_plugin.selection.locked import LockedPackage
@@ -26,6 +26,9 @@ from poetry_lambda_plugin.selection.locked import LockedPackage
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Mapping
+
+    from poetry_lambda_plugin.findings import Finding
+    from poetry_lambda_plugin.selection.choice import Choice
 
 
 PROJECT = "my-fn"
@@ -59,17 +62,18 @@ def graph(direct: str, **needs: str) -> DependencyGraph:
 def wheel_choice(name: str) -> Choice:
     """Choose the wheel of a package that has one."""
     locked = package(name, "1.0", f"{name}-1.0-py3-none-any.whl")
-    return Choice(locked, locked.files[0])
+    return LockedWheel(locked, locked.files[0])
 
 
 def told(choice: Choice) -> str:
     """Say what is done with what: `take FILE`, `build FILE`, or `build` for a folder or a revision."""
-    verb = "take" if choice.target is None else "build"
+    verb = "take" if isinstance(choice, LockedWheel) else "build"
     return f"{verb} {choice.file.name}" if choice.file else verb
 
 
-def messages(warnings: Iterable[str]) -> list[str]:
-    return list(warnings)
+def messages(findings: Iterable[Finding]) -> list[str]:
+    """Return the words of findings."""
+    return [finding.message for finding in findings]
 
 
 def plan(files: Mapping[str, Mapping[str, str | bytes]], prefix: str = "") -> BundlePlan:
@@ -88,7 +92,7 @@ def plan(files: Mapping[str, Mapping[str, str | bytes]], prefix: str = "") -> Bu
     return BundlePlan(
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         distributions=tuple(distributions),
-        warnings=(),
+        findings=(),
         prefix=prefix,
     )
 
@@ -125,7 +129,7 @@ def bundle_report(*packages: PackageReport, **fields: Any) -> BundleReport:
         "explanation": None,
         "differences": None,
         "loose_files": (),
-        "warnings": (),
+        "findings": (),
         "notes": (),
     }
     return BundleReport(**{**usual, **fields})

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from poetry_lambda_plugin.configuration.reading import ConfigError
-from poetry_lambda_plugin.configuration.reading import bundle_configs
-from poetry_lambda_plugin.configuration.reading import checked_options
-from poetry_lambda_plugin.configuration.reading import output_path
-from poetry_lambda_plugin.configuration.reading import parse_include
-from poetry_lambda_plugin.configuration.reading import source_date_epoch
+from poetry_lambda_plugin.configuration.bundles import bundle_configs
+from poetry_lambda_plugin.configuration.bundles import checked_options
+from poetry_lambda_plugin.configuration.bundles import output_path
+from poetry_lambda_plugin.configuration.readers import ConfigError
+from poetry_lambda_plugin.configuration.readers import parse_include
+from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.configuration.values import Include
 from poetry_lambda_plugin.configuration.values import Selection

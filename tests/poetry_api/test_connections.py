@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from poetry_lambda_plugin.sources.connections import SharedAuthorities
+from poetry_lambda_plugin.poetry_api.connections import SharedAuthorities
 
 
 if TYPE_CHECKING:

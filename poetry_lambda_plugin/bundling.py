@@ -1,0 +1,233 @@
+"""The one verb: from a project and its lock to ZIP files, room by room.
+
+All that needs no network is decided first, for all bundles; then the files are fetched; then all bundles are
+planned and compiled; only then is anything written, and nothing takes its place before all is complete.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from functools import partial
+from typing import TYPE_CHECKING
+from typing import Protocol
+
+from poetry_lambda_plugin.archive.output import OutputFile
+from poetry_lambda_plugin.archive.reader import verify
+from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
+from poetry_lambda_plugin.bytecode.compiling import Compiler
+from poetry_lambda_plugin.layout.own_files import ProjectSource
+from poetry_lambda_plugin.layout.wheel import read_wheel
+from poetry_lambda_plugin.report.assembly import Questions
+from poetry_lambda_plugin.report.assembly import check_sizes
+from poetry_lambda_plugin.report.assembly import outlook
+from poetry_lambda_plugin.report.assembly import report_of
+from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.phases import Stopwatch
+from poetry_lambda_plugin.sources.artifacts import Supplier
+from poetry_lambda_plugin.sources.artifacts import temporary_folder
+from poetry_lambda_plugin.sources.fetching import Progress
+from poetry_lambda_plugin.sources.known_files import has_hash
+from poetry_lambda_plugin.stages.collisions import check_outputs
+from poetry_lambda_plugin.stages.compiled import compiled
+from poetry_lambda_plugin.stages.compiled import compiled_before
+from poetry_lambda_plugin.stages.planned import lay_out
+from poetry_lambda_plugin.stages.planned import planned
+from poetry_lambda_plugin.stages.selected import select_bundles
+from poetry_lambda_plugin.stages.written import written
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.layout.wheel import Wheel
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
+    from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.phases import Phase
+    from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.sources.artifacts import Artifact
+    from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.selected import Selected
+    from poetry_lambda_plugin.stages.written import Written
+
+
+class Observer(Progress, CompilationObserver, Protocol):
+    """Is told what happens."""
+
+    def turn_to(self, bundle: Selected) -> None:
+        """Take note of the bundle that is told of from now on."""
+
+    def ready(self, choice: Choice, version: str) -> None:
+        """Take note of a package that has been read; called from several threads."""
+
+    def complete(self) -> None:
+        """Take note that the bundle is in its place."""
+
+    def took(self, phases: Sequence[Phase]) -> None:
+        """Take note, at the end, where the time went."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Circumstances:
+    """What the bundle may depend on besides the project, made explicit."""
+
+    today: date
+    """Only warnings depend on it."""
+    source_date_epoch: int | None
+    """Seconds since 1970 for every file's time; None for 1980-01-01."""
+    dry_run: bool
+    """Plan everything, write nothing, ask no network."""
+    explain: bool = False
+    """Work out why each package is there and what could be saved."""
+    compare_with: Path | None = None
+    """An older bundle."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """What all bundles of one run have in common."""
+
+    circumstances: Circumstances
+    questions: Questions
+    supplier: Supplier
+    compiler: Compiler
+    observer: Observer
+    stopwatch: Stopwatch
+
+
+def make_bundles(
+    project: OpenProject,
+    configs: Sequence[BundleConfig],
+    family: Sequence[BundleConfig],
+    circumstances: Circumstances,
+    observer: Observer,
+) -> Iterator[BundleReport]:
+    """Make every bundle for every architecture asked for, and report each when all are in their places.
+
+    `family` are all bundles of the project. Raises LambdaBundleError.
+    """
+    stopwatch = Stopwatch()
+    bundles = select_bundles(project, configs, family, circumstances.today)
+    check_outputs(bundles)
+    old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
+    with temporary_folder() as temporary:
+        supplier = Supplier(project, observer, temporary, _wheel_problems)
+        run = _Run(
+            circumstances=circumstances,
+            questions=Questions(explain=circumstances.explain, old=old),
+            supplier=supplier,
+            compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
+            observer=observer,
+            stopwatch=stopwatch,
+        )
+        _find_interpreters(run.compiler, bundles)
+        stopwatch.end("selecting")
+        observer.turn_to(bundles[0])
+        reports = _foreseen(run, bundles) if circumstances.dry_run else _made(run, bundles)
+        for bundle, report in zip(bundles, reports, strict=True):
+            if bundle is not bundles[0]:
+                observer.turn_to(bundle)
+            observer.complete()
+            yield report
+        stopwatch.end("reporting")
+        observer.took(stopwatch.phases)
+
+
+def _made(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+    """Fetch, plan, compile, write and check all bundles, then let all take their places."""
+    parts = run.supplier.supply(_all_parts(bundles), partial(_read, run.observer))
+    run.stopwatch.end("fetching")
+    # what several bundles have in common is laid out once
+    lay_out_once = cache(partial(lay_out, parts))
+    plans = [planned(bundle, lay_out_once) for bundle in bundles]
+    run.stopwatch.end("planning")
+    compilations = [compiled(plan, run.compiler) for plan in plans]
+    run.stopwatch.end("compiling")
+    with ExitStack() as outputs:
+        finished = [_write(run, bundle, outputs) for bundle in compilations]
+        run.supplier.check_unchanged()
+        check_sizes([bundle for bundle, _ in finished])
+        committed = [(bundle, file.commit()) for bundle, file in finished]
+    run.stopwatch.end("writing")
+    for bundle, changed in committed:
+        yield report_of(bundle, "written" if changed else "unchanged", run.questions, changed=changed)
+
+
+def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> tuple[Written, OutputFile]:
+    """Write a bundle beside its place."""
+    file = outputs.enter_context(OutputFile(bundle.planned.selected.output))
+    finished = written(bundle, file, run.circumstances.source_date_epoch)
+    file.finish()
+    return finished, file
+
+
+def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+    """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
+    at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
+    parts = {c: _read(run.observer, c, artifact) for c, artifact in at_hand.items() if artifact is not None}
+    run.stopwatch.end("fetching")
+    lay_out_once = cache(partial(lay_out, parts))
+    plans = [planned(b, lay_out_once) for b in bundles if all(choice in parts for choice in b.parts)]
+    run.stopwatch.end("planning")
+    compilations = [compiled_before(plan, run.compiler) for plan in plans]
+    run.stopwatch.end("compiling")
+    epoch = run.circumstances.source_date_epoch
+    finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
+    check_sizes(finished)
+    run.stopwatch.end("writing")
+    known = {bundle.selected.output: bundle for bundle in finished}
+    for bundle in bundles:
+        if bundle.output in known:
+            would_be = known[bundle.output]
+            is_there = has_hash(bundle.output, f"sha256:{would_be.digest.sha256.hex()}")
+            yield report_of(would_be, "planned", run.questions, changed=not is_there)
+        else:
+            yield outlook(bundle, run.questions)
+
+
+def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
+    """Find all that will compile before anything is fetched."""
+    for bundle in bundles:
+        if bundle.config.bytecode is not None:
+            compiler.interpreter(bundle.target.runtime.python)
+
+
+def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:
+    """Return all that has to be made ready, each part once."""
+    return list(dict.fromkeys(choice for bundle in bundles for choice in bundle.parts))
+
+
+def _read(observer: Observer, choice: Choice, artifact: Artifact) -> Wheel | ProjectSource:
+    """Read a wheel's directory, and every byte of it the first time that it is seen."""
+    part: Wheel | ProjectSource
+    if isinstance(artifact, ProjectSource):
+        part = artifact
+    else:
+        # what is built here may have another version than the one locked, as folders do
+        part = read_wheel(artifact.path, choice.package.name, choice.version)
+        if not artifact.verified:
+            verify(artifact.path, part.members)
+    observer.ready(choice, part.version)
+    return part
+
+
+def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
+    """Yield what keeps the compiled code in a wheel that was built here from running on a target."""
+    # reads ELF files with a library that is large, and needed here alone
+    from poetry_lambda_plugin.audit.binaries import wheel_problems
+
+    return wheel_problems(wheel, target)
+
+
+class _Nowhere:
+    """Takes the archive of a dry run, for its digest."""
+
+    def write(self, data: bytes) -> None:
+        """Drop the bytes."""

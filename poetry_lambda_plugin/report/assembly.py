@@ -1,0 +1,213 @@
+"""A bundle's report, made once of the finished bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from heapq import nsmallest
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.archive.writer import Sizes
+from poetry_lambda_plugin.audit.imports import aws_callers
+from poetry_lambda_plugin.audit.imports import service_notes
+from poetry_lambda_plugin.audit.imports import unimported
+from poetry_lambda_plugin.audit.limits import excess
+from poetry_lambda_plugin.audit.limits import too_large
+from poetry_lambda_plugin.audit.limits import unzipped_limit
+from poetry_lambda_plugin.audit.limits import zipped_notes
+from poetry_lambda_plugin.audit.savings import RUNTIME_PACKAGES_OPTION
+from poetry_lambda_plugin.audit.savings import SERVICES_OPTION
+from poetry_lambda_plugin.audit.savings import savings
+from poetry_lambda_plugin.configuration.values import AUTO
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.layout.botocore import service_use
+from poetry_lambda_plugin.layout.distribution import module_sources
+from poetry_lambda_plugin.report.bundle_report import BundleReport
+from poetry_lambda_plugin.report.bundle_report import BytecodeReport
+from poetry_lambda_plugin.report.bundle_report import Explanation
+from poetry_lambda_plugin.report.bundle_report import FileReport
+from poetry_lambda_plugin.report.bundle_report import PackageReport
+from poetry_lambda_plugin.report.difference import differences
+from poetry_lambda_plugin.stages.packages import needs_own_sdk
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.audit.savings import Savings
+    from poetry_lambda_plugin.report.bundle_report import Status
+    from poetry_lambda_plugin.report.difference import OldBundle
+    from poetry_lambda_plugin.stages.selected import Selected
+    from poetry_lambda_plugin.stages.written import Written
+
+
+MAX_FILES = 10
+"""Files that an explanation lists."""
+
+
+class MaxSizeError(LambdaBundleError):
+    """Bundles that are larger than Lambda or the user allows."""
+
+    def __init__(self, message: str, reports: Sequence[BundleReport]) -> None:
+        self.reports = reports
+        super().__init__(message)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Questions:
+    """What a user wants to know besides."""
+
+    explain: bool = False
+    """Why each package is there and what could be saved."""
+    old: OldBundle | None = None
+    """What has grown since this one."""
+
+
+def check_sizes(bundles: Sequence[Written]) -> None:
+    """Raise MaxSizeError for all bundles that are too large at once, each with what takes its room."""
+    messages, reports = [], []
+    for bundle in bundles:
+        config, output = bundle.selected.config, bundle.selected.output
+        unzipped, layers = bundle.digest.total.unzipped, bundle.selected.layers_size
+        if excess(unzipped + layers, config) > 0:
+            messages.append(too_large(output.name, unzipped, layers, config, _savings(bundle)))
+            reports.append(report_of(bundle, "planned", Questions(explain=True), changed=None))
+    if messages:
+        raise MaxSizeError("\n".join(messages), reports)
+
+
+def report_of(bundle: Written, status: Status, questions: Questions, *, changed: bool | None) -> BundleReport:
+    """Report a bundle whose bytes are known; `changed` tells whether they are others than before."""
+    planned, packages, old = bundle.compiled.planned, tuple(_packages(bundle)), questions.old
+    owners = {entry.path: entry.owner for entry in bundle.plan.entries}
+    return _begun(bundle.selected)(
+        status=status,
+        changed=changed,
+        packages=packages,
+        digest=bundle.digest,
+        bytecode=_bytecode(bundle),
+        explanation=_explanation(bundle) if questions.explain else None,
+        differences=differences(old, bundle.selected.name, packages, owners) if old else None,
+        findings=planned.findings,
+        notes=(*planned.notes, *_notes(bundle)),
+    )
+
+
+def outlook(selected: Selected, questions: Questions) -> BundleReport:
+    """Report a dry run that lacks some of a bundle's files: all but sizes and digest."""
+    mode = selected.config.bytecode
+    missing, restraint = "files", "asks no network"
+    if mode is not None:
+        missing, restraint = "files or their bytecode", "neither asks the network nor compiles"
+    unknown = (
+        f"Some {missing} are not in Poetry's cache and a dry run {restraint}, "
+        "so sizes and digest are unknown."
+    )
+    no_sizes = "Without sizes --diff has nothing to compare: run the command without --dry-run."
+    return _begun(selected)(
+        status="planned",
+        changed=None,
+        packages=tuple(_expected_packages(selected)),
+        digest=None,
+        bytecode=BytecodeReport(mode=mode, version=None, sizes=None, skipped=None) if mode else None,
+        explanation=None,
+        differences=None,
+        findings=selected.findings,
+        notes=(*selected.notes, unknown, *([no_sizes] if questions.old else [])),
+    )
+
+
+def _begun(selected: Selected) -> partial[BundleReport]:
+    """Begin a report with what is decided before there is a plan."""
+    return partial(
+        BundleReport,
+        project=selected.name,
+        version=selected.version,
+        bundle=selected.config.bundle,
+        target=selected.target,
+        runtime_chosen_by=selected.runtime_chosen_by,
+        handler=selected.config.handler,
+        output=selected.output,
+        left_out=selected.left_out,
+        unzipped_limit=unzipped_limit(selected.config),
+        layers_unzipped=selected.layers_size,
+        loose_files=selected.project.loose if selected.project else (),
+    )
+
+
+def _notes(bundle: Written) -> Iterator[str]:
+    selected = bundle.selected
+    yield from zipped_notes(bundle.digest.total, selected.output, layer=selected.config.layer)
+    if selected.config.botocore_services == (AUTO,):
+        bundled = {d.name for d in bundle.plan.distributions if not d.is_project}
+        yield from service_notes(bundled, selected.graph())
+
+
+def _packages(bundle: Written) -> Iterator[PackageReport]:
+    ordered = sorted(bundle.plan.distributions, key=lambda d: (d.is_project, d.name))
+    for name, group in groupby(ordered, key=attrgetter("name")):
+        # a project that was built, and the files that it includes beside its wheel, are one
+        distribution, *others = group
+        yield PackageReport(
+            name=name,
+            version=distribution.version,
+            file=distribution.source,
+            sizes=bundle.digest.by_owner.get(name, Sizes()),
+            left_out=sum((other.left_out for other in others), distribution.left_out),
+        )
+
+
+def _expected_packages(selected: Selected) -> Iterator[PackageReport]:
+    for choice in selected.choices:
+        package = choice.package
+        yield PackageReport(name=package.name, version=package.version, file=choice.source, sizes=None)
+    if selected.build is not None or selected.project is not None:
+        yield PackageReport(name=selected.name, version=selected.version, file=".", sizes=None)
+
+
+def _bytecode(bundle: Written) -> BytecodeReport | None:
+    mode, bytecode = bundle.selected.config.bytecode, bundle.compiled.bytecode
+    if mode is None or bytecode is None:
+        return None
+    taken = zip(bundle.plan.entries, bundle.digest.packed_sizes, strict=True)
+    zipped = sum(size for entry, size in taken if entry.path in bytecode.members)
+    unzipped = sum(content.member.size for content in bytecode.members.values())
+    sizes = Sizes(zipped, unzipped, len(bytecode.members))
+    return BytecodeReport(mode=mode, version=bytecode.version, sizes=sizes, skipped=bytecode.skipped)
+
+
+def _explanation(bundle: Written) -> Explanation:
+    """Work out why each package is there, what takes the room and what could be saved."""
+    selected, plan = bundle.selected, bundle.plan
+    graph = selected.graph()
+    sized = [
+        FileReport(entry.path, packed, entry.content.size)
+        for entry, packed in zip(plan.entries, bundle.digest.packed_sizes, strict=True)
+    ]
+    return Explanation(
+        paths={d.name: graph.path(d.name) for d in plan.distributions if not d.is_project},
+        savings=_savings(bundle),
+        largest_files=tuple(nsmallest(MAX_FILES, sized, key=lambda file: (-file.unzipped, file.path))),
+        unimported=unimported(plan, graph, selected.name, selected.config.handler),
+    )
+
+
+def _savings(bundle: Written) -> Savings:
+    """Measure the options that the bundle does not use, and that would not break it."""
+    selected, plan = bundle.selected, bundle.plan
+    config, graph = selected.config, selected.graph()
+    use = service_use(module_sources(entry for entry in plan.entries if entry.owner == selected.name))
+    not_offered = {f'exclude = ["{pattern}"]' for pattern in config.exclude}
+    if config.exclude_runtime_packages or needs_own_sdk(
+        selected.choices, graph, selected.target, selected.layers
+    ):
+        not_offered.add(RUNTIME_PACKAGES_OPTION)
+    without_project = not any(distribution.is_project for distribution in plan.distributions)
+    uncertain = without_project or use.unclear or aws_callers(plan, selected.name)
+    if config.botocore_services is not None or uncertain:
+        not_offered.add(SERVICES_OPTION)
+    gone = frozenset(config.exclude_packages)
+    return savings(plan, bundle.digest, graph, gone, use.services, not_offered)

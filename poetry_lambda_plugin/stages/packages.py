@@ -1,0 +1,98 @@
+"""Which of the locked packages a bundle holds, and what is left to the runtime, to layers or to nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
+from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
+from poetry_lambda_plugin.selection.exclusion import UnknownPackageError
+from poetry_lambda_plugin.selection.exclusion import exclude_layers
+from poetry_lambda_plugin.selection.exclusion import exclude_packages
+from poetry_lambda_plugin.selection.exclusion import sdk_clashes
+from poetry_lambda_plugin.selection.exclusion import sdk_pins
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.findings import Finding
+    from poetry_lambda_plugin.layout.layer import Layer
+    from poetry_lambda_plugin.poetry_api.lock import Lock
+    from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.selection.graph import DependencyGraph
+    from poetry_lambda_plugin.selection.locked import LockedPackage
+
+
+ON_RUNTIME = "on the runtime"
+"""Why packages are left out that every runtime has."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSelection:
+    """The packages that stay, and what became of the others."""
+
+    packages: tuple[LockedPackage, ...]
+    left_out: tuple[LeftOutPackage, ...]
+    graph: Callable[[], DependencyGraph]
+    """Who needs whom among all packages selected, those left out included; worked out when called."""
+    findings: tuple[Finding, ...] = ()
+
+
+def selected_packages(lock: Lock, config: BundleConfig, target: Target) -> PackageSelection:
+    """Select from the lock, then leave out what the user or the runtime makes unnecessary."""
+    packages = () if config.only_root else lock.packages(target, config.selection)
+    graph = cache(lambda: lock.graph(target, config.selection, packages))
+    named = _named_exclusions(lock, config)
+    if not named or not packages:
+        return PackageSelection(packages, (), graph)
+    kept, left_out = exclude_packages(packages, graph(), named)
+    return PackageSelection(kept, left_out, graph)
+
+
+def without_layers(selection: PackageSelection, layers: Sequence[Layer], target: Target) -> PackageSelection:
+    """Leave out what layers hold, and warn of what then does not fit together."""
+    packages, left_out, graph = selection.packages, selection.left_out, selection.graph
+    sdk = _sdk_findings(packages, left_out, graph(), target, layers) if left_out else ()
+    kept, in_layers, findings = exclude_layers(packages, layers)
+    return PackageSelection(kept, left_out + in_layers, graph, (*sdk, *findings))
+
+
+def needs_own_sdk(
+    choices: Sequence[Choice], graph: DependencyGraph, target: Target, layers: Sequence[Layer]
+) -> bool:
+    """Tell whether a bundle holds a package that may not work with the runtime's SDK."""
+    named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME)
+    kept, left_out = exclude_packages([choice.package for choice in choices], graph, named)
+    return any(_sdk_findings(kept, left_out, graph, target, layers))
+
+
+def _sdk_findings(
+    kept: Sequence[LockedPackage],
+    left_out: Sequence[LeftOutPackage],
+    graph: DependencyGraph,
+    target: Target,
+    layers: Sequence[Layer],
+) -> Iterator[Finding]:
+    yield from sdk_clashes(kept, left_out, graph, target.runtime)
+    on_runtime = [package for package in left_out if package.reason == ON_RUNTIME]
+    yield from sdk_pins(kept, on_runtime, graph, layers)
+
+
+def _named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:
+    """Return the reason by name for every package to leave out."""
+    named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME) if config.exclude_runtime_packages else {}
+    if config.only_root or not config.exclude_packages:
+        return named
+    locked = lock.names
+    for name in config.exclude_packages:
+        if name not in locked:
+            raise UnknownPackageError(name, locked)
+        named[name] = "excluded"
+    return named

@@ -1,0 +1,149 @@
+"""A bundle whose every file has its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.audit.handler import check_handler
+from poetry_lambda_plugin.audit.handler import has_module
+from poetry_lambda_plugin.audit.missing_module import way_to_module
+from poetry_lambda_plugin.configuration.values import AUTO
+from poetry_lambda_plugin.findings import Finding
+from poetry_lambda_plugin.findings import enforce
+from poetry_lambda_plugin.layout.botocore import ServiceFilter
+from poetry_lambda_plugin.layout.botocore import check_services
+from poetry_lambda_plugin.layout.botocore import known_services
+from poetry_lambda_plugin.layout.botocore import service_use
+from poetry_lambda_plugin.layout.distribution import module_sources
+from poetry_lambda_plugin.layout.filters import PathFilter
+from poetry_lambda_plugin.layout.layer import layer_prefix
+from poetry_lambda_plugin.layout.modules import only_chosen
+from poetry_lambda_plugin.layout.own_files import ProjectSource
+from poetry_lambda_plugin.layout.plan import Exclusions
+from poetry_lambda_plugin.layout.plan import plan_bundle
+from poetry_lambda_plugin.layout.project import project_distribution
+from poetry_lambda_plugin.layout.wheel import wheel_distribution
+from poetry_lambda_plugin.stages.selected import EmptyBundleError
+from poetry_lambda_plugin.stages.selected import import_findings
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.layout.distribution import Distribution
+    from poetry_lambda_plugin.layout.plan import BundlePlan
+    from poetry_lambda_plugin.layout.wheel import Wheel
+    from poetry_lambda_plugin.runtime.runtimes import Runtime
+    from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.stages.selected import Selected
+
+    Parts: TypeAlias = Mapping[Choice, Wheel | ProjectSource]
+    """What has been read, by what was chosen."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A bundle that could be written."""
+
+    selected: Selected
+    plan: BundlePlan
+    findings: tuple[Finding, ...]
+    """Of the selection and of the plan."""
+    notes: tuple[str, ...]
+
+
+def lay_out(parts: Parts, choice: Choice, interpreter: str | None, *, is_project: bool) -> Distribution:
+    """Lay out one part of a bundle; `interpreter` is that of its scripts, which are left out without it."""
+    part = parts[choice]
+    if isinstance(part, ProjectSource):
+        return project_distribution(part, interpreter, is_project=is_project)
+    return wheel_distribution(part, interpreter, is_project=is_project)
+
+
+def planned(selected: Selected, lay_out: Callable[..., Distribution]) -> Planned:
+    """Plan a bundle; `lay_out` is asked for each of its parts. Raises LambdaBundleError."""
+    config = selected.config
+    distributions = list(_distributions(selected, lay_out))
+    services, unclear = _services(config.botocore_services, distributions)
+    exclusions = Exclusions(PathFilter(config.exclude), services)
+    plan = plan_bundle(distributions, exclusions, _prefix(config, selected.target.runtime))
+    built = _project_modules(distributions) if selected.build is not None else ()
+    findings = (*plan.findings, *unclear, *import_findings(config, built))
+    enforce(findings, strict=config.strict)
+    if not plan.entries:
+        raise EmptyBundleError(
+            "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
+        )
+    unclear_handler, notes = _handler_findings(selected, plan)
+    enforce(unclear_handler, strict=config.strict)
+    return Planned(
+        selected=selected,
+        plan=plan,
+        findings=(*selected.findings, *findings, *unclear_handler),
+        notes=(*selected.notes, *notes),
+    )
+
+
+def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> Iterator[Distribution]:
+    config, project = selected.config, selected.project
+    interpreter = f"/var/lang/bin/{selected.target.runtime.name}" if config.scripts else None
+    for choice in selected.choices:
+        yield lay_out(choice, interpreter, is_project=False)
+    included = project.files if project else ()
+    if selected.build is not None:
+        built = lay_out(selected.build, interpreter, is_project=True)
+        yield only_chosen(built, config.modules, {f.path for f in included}) if config.modules else built
+    if project is not None and included:
+        yield project_distribution(project, interpreter, is_project=True)
+
+
+def _prefix(config: BundleConfig, runtime: Runtime) -> str:
+    if not config.layer:
+        return ""
+    return layer_prefix(runtime, version_specific=config.layer_path == "version-specific")
+
+
+def _services(
+    wanted: Sequence[str] | None, distributions: Sequence[Distribution]
+) -> tuple[ServiceFilter | None, tuple[Finding, ...]]:
+    """Return the AWS services whose models are kept, and a warning for each call that names none."""
+    if wanted is None:
+        return None, ()
+    if wanted != (AUTO,):
+        known = known_services(e.path for d in distributions if d.name == "botocore" for e in d.entries)
+        check_services(wanted, known)
+        return ServiceFilter(frozenset(wanted)), ()
+    use = service_use(_project_modules(distributions))
+    unclear = (
+        f"{place} asks for an AWS service that is not written out, so botocore-services = 'auto' can't keep "
+        "it. List the services instead."
+        for place in use.unclear
+    )
+    found = zip(unclear, use.unclear, strict=True)
+    return ServiceFilter(use.services), tuple(Finding("service-unclear", *pair) for pair in found)
+
+
+def _project_modules(distributions: Iterable[Distribution]) -> Iterator[tuple[str, bytes]]:
+    return module_sources(entry for d in distributions if d.is_project for entry in d.entries)
+
+
+def _handler_findings(selected: Selected, plan: BundlePlan) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Make sure that Lambda will find the handler, where one is set and the bundle is a function."""
+    config = selected.config
+    if config.handler is None or config.layer:
+        return (), ()
+    bundled = {entry.path: entry for entry in plan.entries}
+    layers = frozenset(path for layer in selected.layers for path in layer.files)
+    if config.no_root and not has_module(config.handler, {*bundled, *layers}):
+        note = f"The handler {config.handler!r} is not in this bundle, since no-root leaves out the project."
+        return (), (note,)
+    way = partial(way_to_module, config=config, root=selected.root, plan=plan, project=selected.name)
+    return tuple(check_handler(config.handler, bundled, layers, selected.target.runtime.python, way)), ()

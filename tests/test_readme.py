@@ -1,0 +1,192 @@
+"""The README tells what the code does: its tables have each option, key, set and field, and no other."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
+
+import poetry_lambda_plugin
+
+from poetry_lambda_plugin.commands.bundle import BundleCommand
+from poetry_lambda_plugin.configuration.bundles import PLACEHOLDERS
+from poetry_lambda_plugin.configuration.keys import KEYS
+from poetry_lambda_plugin.configuration.keys import OPTIONS
+from poetry_lambda_plugin.configuration.values import BundleConfig
+from poetry_lambda_plugin.findings import Finding
+from poetry_lambda_plugin.layout.filters import SETS
+from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
+from tests.support.runner import bundle
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cleo.io.inputs.option import Option
+
+    from poetry_lambda_plugin.configuration.keys import Key
+    from tests.support.projects import Project
+
+
+PACKAGE = Path(poetry_lambda_plugin.__file__).parent
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_lists_every_option() -> None:
+    """The options table has each option of the command, with its shortcut, and no other."""
+    defined = {(o.shortcut, o.name) if o.shortcut else (o.name,) for o in BundleCommand.options}
+
+    assert {spelled(row[0]) for row in table("Options")} == defined
+
+
+def test_lists_every_key() -> None:
+    """The configuration table has each key that is read, once, with its type, and no other."""
+    named = [(row[0].strip("`"), row[1]) for row in table("Configuration")]
+
+    assert sorted(named) == sorted((key.name, key.type) for key in KEYS.values())
+
+
+@pytest.mark.parametrize("option", BundleCommand.options, ids=lambda option: option.name)
+def test_option_is_described_as_in_help(option: Option) -> None:
+    """An option's row begins with what the key's help says, and goes on with what has no room there."""
+    # Poetry's own words for groups are no business of ours
+    said = OPTIONS[option.name].help if option.name in OPTIONS else option.description
+
+    assert without_markup(option_rows()[option.name]).startswith(said)
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_key_is_described_as_its_option_or_its_help(key: Key) -> None:
+    """A key with an option is like that one; another's row begins with its help."""
+    said = f"As --{key.option}" if key.option else key.help
+
+    assert re.match(rf"{re.escape(said)}(?![\w-])", without_markup(key_rows()[key.name]))
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_default_of_a_key_is_told(key: Key) -> None:
+    """A default that is a value, rather than nothing or false, is in the row of the option or the key."""
+    row = option_rows()[key.option] if key.option else key_rows()[key.name]
+
+    assert re.findall(r"Default: `([\w.-]+)`", row) == default_words(key)
+
+
+def test_default_of_the_format_is_told() -> None:
+    """The options that are no keys have their defaults told too."""
+    others = {o.name: o for o in BundleCommand.options if o.name not in OPTIONS and o.default}
+
+    assert {name: f"Default: `{o.default}`" in option_rows()[name] for name, o in others.items()} == {
+        "format": True
+    }
+
+
+def test_tells_which_options_may_be_repeated() -> None:
+    """The sentence below the options names those that take several values."""
+    (sentence,) = re.findall(r"^(`--[^.]*) may be repeated", section("Options"), re.MULTILINE)
+
+    assert set(re.findall(r"`--([a-z-]+)`", sentence)) == {
+        o.name for o in BundleCommand.options if o.is_list()
+    }
+
+
+def test_lists_every_placeholder() -> None:
+    """The placeholders of an output are all told."""
+    assert set(re.findall(r"`\{(\w+)\}`", section("Output"))) == set(PLACEHOLDERS)
+
+
+def test_lists_every_set() -> None:
+    """The table of sets has each with its patterns."""
+    rows = table("Sets of patterns")
+
+    assert {name.strip("`@"): tuple(re.findall(r"`([^`]+)`", patterns)) for name, patterns in rows} == SETS
+
+
+def test_lists_every_runtime_package() -> None:
+    """What --exclude-runtime-packages leaves out is told."""
+    assert set(re.findall(r"[a-z0-9-]+", section("Packages"))) >= RUNTIME_PACKAGES
+
+
+def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
+    """The schema has each field of a real report, and no other."""
+    locked_project.write({"notes.md": "something that @docs would save"})
+    bundle("-o", "old.zip", "--exclude-package", "greeting")
+    explained = bundle(
+        *("--format", "json", "--include", "notes.md", "--exclude", "greeting/*"),
+        *("--explain", "--diff", "old.zip"),
+    )
+    without = bundle("--format", "json", "--exclude-package", "greeting")
+    named = [row[0].strip("`") for row in table("JSON report")]
+
+    found = {path.replace(".paths.greeting", ".paths.NAME") for path in fields(json.loads(explained.output))}
+    found |= {path for path in fields(json.loads(without.output)) if ".left_out_packages[]" in path}
+    # lists that are empty here
+    found |= {f"bundles[].{field}[]" for field in ("warnings", "notes", "explanation.unimported_packages")}
+    found |= {f"bundles[].findings[].{field}" for field in Finding._fields}
+    assert sorted(named) == sorted(found)
+
+
+def test_lists_every_code_of_a_warning() -> None:
+    """Each code that a finding is made with has its row, and no other."""
+    sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    codes = {code for text in sources for code in re.findall(r'Finding\(\s*"([a-z-]+)"', text)}
+    named = {code for row in table("Codes of warnings") for code in re.findall(r"`([a-z-]+)`", row[0])}
+
+    assert named == codes
+
+
+def spelled(cell: str) -> tuple[str, ...]:
+    """Return the shortcut, if there is one, and the name of an option."""
+    return tuple(re.findall(r"(?<![\w-])--?([a-zA-Z-]+)", cell))
+
+
+def option_rows() -> dict[str, str]:
+    """Return what is said of each option."""
+    return {spelled(name)[-1]: meaning for name, meaning in table("Options")}
+
+
+def key_rows() -> dict[str, str]:
+    """Return what is said of each key."""
+    return {name.strip("`"): meaning for name, _, meaning in table("Configuration")}
+
+
+def default_words(key: Key) -> list[str]:
+    """Return how the default of a key is written, nothing where it is none, false or empty."""
+    config = BundleConfig()
+    default = getattr(config if hasattr(config, key.field) else config.selection, key.field)
+    if default is None or isinstance(default, bool):
+        return []
+    return [str(value) for value in (default if isinstance(default, tuple) else [default])]
+
+
+def without_markup(text: str) -> str:
+    """Return a cell's text without Markdown's marks."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
+
+
+def section(heading: str) -> str:
+    """Return the README's text from a heading to the next one."""
+    (section,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", README, re.MULTILINE | re.DOTALL)
+    return str(section)
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading, without its head."""
+    rows = [line for line in section(heading).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+def fields(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the path of every scalar in a document, `[]` standing for the elements of a list."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from fields(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from fields(item, f"{path}[]")
+    else:
+        yield path
