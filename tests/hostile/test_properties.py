@@ -288,7 +288,7 @@ def test_any_distributions_give_one_plan(examples: int) -> None:
             for loser in owners[1:]:
                 warning = f"{entry.path} is in {owners[0]} and in {loser} with other bytes: "
                 differs = files_of[loser][entry.path] != files_of[owners[0]][entry.path]
-                assert any(found.startswith(warning) for found in plan.warnings) is differs
+                assert any(found.message.startswith(warning) for found in plan.findings) is differs
 
     holds()
 
