@@ -164,7 +164,7 @@ POETRYS = (r"cache/artifacts/.*/tmp\w{8}", r"tmp/(tmp)?\w{8}")
 
 OURS = (
     r"tmp/lambda-bundle-.*",
-    r".*/\.[^/]+\.[0-9a-f]{16}\.tmp",
+    r"(.*/)?\.lambda-bundle-[0-9a-f]+\.tmp",
     r".*/_lambda_bundle_/.*\.[0-9a-f]{8}",
     r".*/_git_/tmp.*",
 )

@@ -84,7 +84,6 @@ OUTPUTS = [
         name="a name that is just not too long",
         output="x" * 245 + ".zip",
         exit_code=0,
-        gets_through="B18",
     ),
     Output(
         name="a name that is no text",
@@ -312,7 +311,6 @@ def test_says_which_bundles_are_written(
     assert not arguments or json.loads(outcome.output)["error"]
 
 
-@lets_through("C24")
 def test_many_bundles_with_few_open_files(served_project: Project, site: Site) -> None:
     """Bundles that are unchanged are not all held open."""
     bundles = [f"[tool.poetry-lambda-plugin.bundles.b{n}]\noutput = 'out/{n}.zip'\n" for n in range(100)]
@@ -371,7 +369,6 @@ def test_json_is_one_document(arguments: tuple[str, ...], exit_code: int, served
 # --- what a run leaves
 
 
-@lets_through("B18")
 def test_output_keeps_its_mode(served_project: Project) -> None:
     """A bundle that only its owner may read stays so."""
     output = served_project.folder / "dist/my-fn.zip"
@@ -553,7 +550,6 @@ def test_secret(path: str, served_project: Project) -> None:
     assert faults(silenced, exit_code=0) == [], silenced.shown
 
 
-@lets_through("A6")
 def test_file_of_gigabytes(served_project: Project) -> None:
     """A file of the project that is larger than any function may be is named, and not read into memory."""
     with (served_project.folder / "data.bin").open("wb") as file:
