@@ -103,6 +103,8 @@ class Tree:
     """Is called in the process of the run."""
     gets_through: str = ""
     """The point of issue 16 that it is, as long as it is not mended."""
+    since: str = ""
+    """The first Poetry that ends it in this way."""
 
 
 def hostile_repository(command: str, below: str = "", tree: str = ".", **settings: str) -> dict[str, str]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.hostile.support_index import WHEEL
+from tests.hostile.support_marks import lets_through
+from tests.hostile.support_marks import rows
 from tests.hostile.support_runs import HANGING
 from tests.hostile.support_runs import SECONDS
 from tests.hostile.support_runs import Limits
@@ -218,7 +220,11 @@ TREES = [
         members=(tarfile.TarInfo("../../../../" + MARKER),),
     ),
     harmless(
-        name="sdist with an absolute path", way="sdist", files=BUILT, members=(tarfile.TarInfo(MARKER),)
+        name="sdist with an absolute path",
+        since="2.5",
+        way="sdist",
+        files=BUILT,
+        members=(tarfile.TarInfo(MARKER),),
     ),
     Tree(name="sdist with a link out", way="sdist", files=BUILT, members=(link("from_others-1.0/l", HOST),)),
     Tree(
@@ -252,14 +258,6 @@ TREES = [
 ]
 
 
-def as_parameter(row: Tree) -> object:
-    """Return a row for pytest, with what is known to get through marked."""
-    marks = []
-    if row.gets_through:
-        marks.append(pytest.mark.xfail(strict=True, reason=f"issue 16 {row.gets_through}"))
-    return pytest.param(row, id=row.name, marks=marks)
-
-
 @cache
 def poetry_core() -> MadeFile:
     """Pack the backend that sdists of Poetry's want."""
@@ -272,7 +270,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-@pytest.mark.parametrize("row", [as_parameter(row) for row in TREES])
+@pytest.mark.parametrize("row", rows(TREES))
 def test_tree(row: Tree, world: World, project: Project, site: Site) -> None:
     """Whatever a tree holds, no command of it runs, and nothing outside it is opened, listed or bundled."""
     world.depend(row, project, site)
@@ -388,7 +386,7 @@ def _with_submodule(world: World, project: Project) -> Path:
     return folder
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A2")
+@lets_through("A2")
 def test_cache_keeps_no_configuration_of_git(world: World, project: Project) -> None:
     """Addresses of submodules, which may hold tokens, do not stay in the cache."""
     _with_submodule(world, project)
@@ -398,7 +396,7 @@ def test_cache_keeps_no_configuration_of_git(world: World, project: Project) -> 
     assert list((world.root / "cache").rglob(".git")) == []
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A2")
+@lets_through("A2")
 def test_cache_is_the_users_alone(world: World, project: Project) -> None:
     """What comes from a repository that may be private can be read by nobody else."""
     _with_submodule(world, project)
@@ -409,7 +407,7 @@ def test_cache_is_the_users_alone(world: World, project: Project) -> None:
     assert [path for path in kept if not path.is_symlink() and path.stat().st_mode & 0o077] == []
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A4")
+@lets_through("A4")
 def test_cache_inside_the_checkout(world: World, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the user's own .gitignore names is in a git dependency all the same, cold and warm."""
     monkeypatch.setenv("POETRY_CACHE_DIR", str(project.folder / ".cache"))
@@ -427,7 +425,7 @@ def test_cache_inside_the_checkout(world: World, project: Project, monkeypatch: 
     assert (project.folder / "cold.zip").read_bytes() == (project.folder / "warm.zip").read_bytes()
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 C21")
+@lets_through("C21")
 def test_half_kept_tree_is_kept_again(world: World, project: Project) -> None:
     """A tree in the cache that a crash left without its digest does not make every run clone."""
     folder = world.root / "from-others"
@@ -451,7 +449,7 @@ OBSTACLES = [
         what,
         how,
         HANGING if point and how == "pipe" else SECONDS,
-        marks=[pytest.mark.xfail(strict=True, reason=f"issue 16 {point}")] if point else [],
+        marks=[lets_through(point)] if point else [],
     )
     for what, how, point in (
         ("artifact", "folder", "C22"),
