@@ -85,6 +85,7 @@ def read_project(facts: ProjectFacts, include: Sequence[Include], wishes: Wishes
         loose=own.loose,
         missing_packages=tuple(item.include for item in packages or ()) if packaged is None else (),
         notes=own.notes,
+        core_metadata=facts.core_metadata,
     )
 
 
