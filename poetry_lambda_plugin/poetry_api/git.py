@@ -140,6 +140,8 @@ def _ignored_without_git(top: Path, folder: Path) -> Iterable[str]:
 
     try:
         with Repo(os.fspath(top)) as repository:
+            # dulwich takes a missing one for an empty one
+            os.listdir(repository.controldir())  # noqa: PTH208
             tracked = {os.fsdecode(path) for path in repository.open_index()}
         manager = IgnoreFilterManager(os.fspath(top), [], False)
         below = folder.relative_to(top).as_posix()

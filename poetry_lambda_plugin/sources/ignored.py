@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MAX_POINTER = 1 << 14
+"""Bytes of a file `.git`, which holds one path."""
+
+
 class BrokenRepositoryError(LambdaBundleError):
     """A repository of which git can't tell what it ignores."""
 
@@ -75,13 +79,24 @@ class IgnoredByGit:
         """Return the nearest folder above, or this one, that has a repository."""
         if folder not in self._tops:
             outer = self._top(folder.parent) if folder.parent != folder else None
-            self._tops[folder] = folder if _is_repository(folder / GIT) else outer
+            is_above = folder in (self._root, *self._root.parents)
+            self._tops[folder] = folder if _is_repository(folder / GIT, is_above) else outer
         return self._tops[folder]
 
 
-def _is_repository(git: Path) -> bool:
-    """Tell a repository, or a file that points to one, from an empty folder, which git passes over."""
-    return git.is_file() or os.path.lexists(git / "HEAD")
+def _is_repository(git: Path, is_above: bool) -> bool:
+    """Tell a repository from an empty folder, which git passes over.
+
+    A file points to one; that of a submodule may have been copied without it, into an image for example.
+    """
+    if not git.is_file():
+        return os.path.lexists(git / "HEAD")
+    return is_above or (git.parent / _pointed_to(git)).is_dir()
+
+
+def _pointed_to(git: Path) -> str:
+    with git.open("rb") as file:
+        return os.fsdecode(file.read(MAX_POINTER).partition(b"gitdir:")[2].strip())
 
 
 def _up_to(path: Path, base: Path) -> Iterator[Path]:
