@@ -91,6 +91,7 @@ def read_project(
         loose=own.loose,
         missing_packages=tuple(item.include for item in packages or ()) if packaged is None else (),
         notes=own.notes,
+        core_metadata=facts.core_metadata,
     )
 
 

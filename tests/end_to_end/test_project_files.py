@@ -55,7 +55,10 @@ def test_takes_the_module_beside_pyproject(project: Project) -> None:
 
     recorded = members.pop(f"{INFO}/RECORD")
     assert members == {
-        f"{INFO}/METADATA": b"Metadata-Version: 2.1\nName: my-fn\nVersion: 0.1.0\nSummary: Says hello\n",
+        f"{INFO}/METADATA": (
+            b"Metadata-Version: 2.4\nName: my-fn\nVersion: 0.1.0\nSummary: Says hello\n"
+            b"Requires-Python: >=3.9\n"
+        ),
         f"{INFO}/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: poetry-lambda-plugin\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         ),
