@@ -19,6 +19,7 @@ from poetry.installation.chef import Chef
 from poetry.utils.isolated_build import IsolatedBuildBackendError
 
 from poetry_lambda_plugin.archive.writer import EARLIEST
+from poetry_lambda_plugin.poetry_api.git import environment_of_builds
 
 
 if TYPE_CHECKING:
@@ -70,11 +71,15 @@ class Builder:
 def quiet_reproducible_builds() -> Iterator[None]:
     """Let build backends take 1980 for "now", and keep their advice to packagers from the user.
 
+    Where they ask git, as poetry-core does, it runs nothing that their sources bring along.
+
     It is the environment and the filters of this whole process that change, since backends inherit the one
     (reproducible-builds.org/specs) and `build` repeats their warnings in ours.
     """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    os.environ["SOURCE_DATE_EPOCH"] = epoch or str(EARLIEST)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or str(EARLIEST)
+    changed = {"SOURCE_DATE_EPOCH": epoch, **environment_of_builds()}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=UserWarning, module="build|setuptools")
@@ -83,8 +88,9 @@ def quiet_reproducible_builds() -> Iterator[None]:
             warnings.simplefilter("ignore", category)
             yield
     finally:
-        if epoch is None:
-            del os.environ["SOURCE_DATE_EPOCH"]
+        for name in changed:
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def _log(error: Exception) -> str:

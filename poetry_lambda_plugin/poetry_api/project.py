@@ -163,20 +163,21 @@ def read_document(folder: Path) -> Mapping[str, Any]:
     """Read a folder's pyproject.toml, which may be missing; raises ProjectFileError."""
     pyproject = PyProjectTOML(folder / "pyproject.toml")
     try:
-        _check_readable(pyproject.path)
-        return pyproject.data
+        return _readable(pyproject).data
     except (PoetryCoreError, OSError) as error:
         # poetry-core's own words name the file once more
         reason = " ".join(str(error.__cause__ or error).split())
         raise ProjectFileError(f"{pyproject.path} can't be read: {reason}. Correct the file.") from error
 
 
-def _check_readable(document: Path) -> None:
-    """Raise OSError for what never ends, or fills the memory."""
-    if document.exists() and not document.is_file():
+def _readable(pyproject: PyProjectTOML) -> PyProjectTOML:
+    """Return what neither never ends nor fills the memory; raises OSError."""
+    path = pyproject.path
+    if path.exists() and not path.is_file():
         raise OSError("it is no regular file")
-    if document.exists() and document.stat().st_size > MAX_DOCUMENT:
+    if path.exists() and path.stat().st_size > MAX_DOCUMENT:
         raise OSError(f"it has more than {MAX_DOCUMENT >> 20} MB")
+    return pyproject
 
 
 def silence_path_warnings() -> None:
