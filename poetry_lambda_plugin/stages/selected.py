@@ -27,6 +27,7 @@ from poetry_lambda_plugin.selection.choice import choose
 from poetry_lambda_plugin.selection.exclusion import imported_anyway
 from poetry_lambda_plugin.selection.locked import LockedPackage
 from poetry_lambda_plugin.sources.building import missing_for_build
+from poetry_lambda_plugin.sources.files import read_source
 from poetry_lambda_plugin.sources.own_code import Wishes
 from poetry_lambda_plugin.sources.project import read_beside_build
 from poetry_lambda_plugin.sources.project import read_project
@@ -218,7 +219,7 @@ def _root_package(facts: ProjectFacts) -> LockedPackage:
 def _modules(project: ProjectSource) -> Iterator[tuple[str, bytes]]:
     for path, file in project.files:
         if path.endswith(".py"):
-            yield path, file.read_bytes()
+            yield path, read_source(file)
 
 
 def _own_code_findings(root: Path, project: ProjectSource) -> Iterator[Finding]:
