@@ -145,7 +145,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     plans = planned_bundles(bundles, parts)
     run.stopwatch.end("planning")
     compilations = [compiled(plan, run.compiler) for plan in plans]
-    run.stopwatch.end("compiling")
+    _end_compiling(run, bundles)
     with ExitStack() as outputs:
         finished = [_write(run, bundle, outputs) for bundle in compilations]
         run.supplier.check_unchanged()
@@ -172,7 +172,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     plans = planned_bundles(bundles, parts)
     run.stopwatch.end("planning")
     compilations = [compiled_before(plan, run.compiler) for plan in plans]
-    run.stopwatch.end("compiling")
+    _end_compiling(run, bundles)
     epoch = run.circumstances.source_date_epoch
     finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
     check_sizes(finished)
@@ -192,6 +192,11 @@ def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
     for bundle in bundles:
         if bundle.config.bytecode is not None:
             compiler.interpreter(bundle.target.runtime.python)
+
+
+def _end_compiling(run: _Run, bundles: Iterable[Selected]) -> None:
+    if any(bundle.config.bytecode for bundle in bundles):
+        run.stopwatch.end("compiling")
 
 
 def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:

@@ -172,10 +172,10 @@ class OutputFile:
             folder.mkdir(exist_ok=True)
         self._file = self._temporary.open("xb")
         try:
-            self._stamp = _stamp(self._place)
             self._previous = self._place.open("rb")
+            self._stamp = _stamp(self._place)
         except OSError:
-            self._stamp = None
+            self._forget_previous()
         # what was for one user's eyes is so from the first byte
         with suppress(OSError):
             self._temporary.chmod(self._place.stat().st_mode & 0o777)
@@ -226,8 +226,7 @@ class OutputFile:
             self._opened.write(chunk)
         if self._same or checksum != self._checksum:
             raise self._changed_meanwhile()
-        previous.close()
-        self._previous = self._stamp = None
+        self._forget_previous()
 
     def _changed_meanwhile(self) -> ChangedFileError:
         return ChangedFileError(f"{self.path} changed while it was written. Run the command again.")
@@ -237,6 +236,11 @@ class OutputFile:
         if self._file is None:
             raise ValueError("used outside its `with` block")
         return self._file
+
+    def _forget_previous(self) -> None:
+        if self._previous is not None:
+            self._previous.close()
+        self._previous = self._stamp = None
 
     def _close(self) -> None:
         for file in filter(None, (self._previous, self._file)):

@@ -62,6 +62,8 @@ class ProjectFacts:
     is_package_mode: bool
     document: Mapping[str, Any]
     """All of pyproject.toml."""
+    core_metadata: tuple[tuple[str, str], ...] = ()
+    """Fields of core metadata besides name, version and summary."""
 
     @property
     def needs_build(self) -> bool:

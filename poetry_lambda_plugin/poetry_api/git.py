@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 from pathlib import Path
 from socket import gaierror
@@ -15,8 +17,27 @@ from poetry.vcs.git import Git
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+
+    from dulwich.ignore import IgnoreFilterManager
     from dulwich.repo import Repo
 
+
+GIT = ".git"
+"""A folder in a repository, a file in a submodule: never bundled, for its URLs may hold credentials."""
+
+HARMLESS = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.excludesFile": os.devnull,
+    "protocol.allow": "never",
+    "safe.bareRepository": "explicit",
+}
+"""What keeps git from running what a repository's configuration names, and from the user's own excludes."""
+
+SECONDS = 120
+"""How long git may take to list what it ignores; where its configuration is a pipe, it takes for ever."""
 
 SUBMODULE_ERROR = re.compile(r"clone of '([^']+)' into submodule path")
 """How the git command names the submodule that it can't clone."""
@@ -69,9 +90,87 @@ def remove_folder(folder: Path) -> None:
         remove_directory(folder, force=True)
 
 
-def git_executable() -> str:
-    """Return git's full path: by its bare name Windows would find one in the current folder first.
+class GitError(Exception):
+    """Says why git can't tell what it ignores."""
 
-    Raises RuntimeError where there is none.
+
+def ignored_below(top: Path, folder: Path) -> Iterable[str]:
+    """Return what `.gitignore` files ignore below a folder of a repository, relative to it; raises GitError.
+
+    It is "." where the folder itself is ignored. What is tracked is not ignored, and `.git/info/exclude` does
+    not count. Nothing of the repository's configuration is run.
     """
-    return executable()
+    listing = ["ls-files", "--others", "--ignored", "--exclude-per-directory=.gitignore", "--directory", "-z"]
+    try:
+        listed = _git(top, folder, *listing)
+        # below an ignored folder that command does not do
+        if listed.returncode and not _git(top, folder, "check-ignore", "-q", ".").returncode:
+            return ["."]
+    except FileNotFoundError:
+        return _ignored_without_git(top, folder)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise GitError(" ".join(str(error).split())) from error
+    if listed.returncode:
+        raise GitError(" ".join(os.fsdecode(listed.stderr).split()) or f"exit code {listed.returncode}")
+    return [os.fsdecode(path) for path in listed.stdout.split(b"\0") if path]
+
+
+def _git(top: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # GIT_DIR and its kind would show another repository, as in a hook
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment |= {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
+    settings = [part for name, value in HARMLESS.items() for part in ("-c", f"{name}={value}")]
+    # a repository that is named is not looked for, and may belong to another user, as in containers
+    place = [f"--git-dir={top / GIT}", f"--work-tree={top}"]
+    return subprocess.run(
+        [executable(), *place, *settings, *arguments],
+        cwd=folder,
+        env=environment | {"LC_ALL": "C"},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def _ignored_without_git(top: Path, folder: Path) -> Iterable[str]:
+    """Ask dulwich, which Poetry brings along: what is bundled must not depend on git being installed."""
+    from dulwich.ignore import IgnoreFilterManager
+    from dulwich.repo import Repo
+
+    try:
+        with Repo(os.fspath(top)) as repository:
+            # dulwich takes a missing one for an empty one
+            os.listdir(repository.controldir())  # noqa: PTH208
+            tracked = {os.fsdecode(path) for path in repository.open_index()}
+        manager = IgnoreFilterManager(os.fspath(top), [], False)
+        below = folder.relative_to(top).as_posix()
+        if below == ".":
+            return list(_untracked(top, "", tracked, manager))
+        parts = below.split("/")
+        above = ("/".join(parts[:count]) + "/" for count in range(1, len(parts) + 1))
+        if any(map(manager.is_ignored, above)) and not _any_below(f"{below}/", tracked):
+            return ["."]
+        return [path[len(below) + 1 :] for path in _untracked(top, f"{below}/", tracked, manager)]
+    except Exception as error:
+        # a repository may be damaged in more ways than can be listed
+        raise GitError(f"{type(error).__name__} {error}") from error
+
+
+def _untracked(top: Path, below: str, tracked: set[str], manager: IgnoreFilterManager) -> Iterator[str]:
+    """Yield what is ignored below a folder, whose path ends in a slash, and not tracked."""
+    with os.scandir(top / below) as entries:
+        inside = [entry for entry in entries if entry.name != GIT]
+    for entry in inside:
+        path = f"{below}{entry.name}"
+        if not entry.is_dir(follow_symlinks=False):
+            if path not in tracked and manager.is_ignored(path):
+                yield path
+        elif not manager.is_ignored(f"{path}/") or _any_below(f"{path}/", tracked):
+            yield from _untracked(top, f"{path}/", tracked, manager)
+        else:
+            yield path
+
+
+def _any_below(folder: str, tracked: set[str]) -> bool:
+    return any(path.startswith(folder) for path in tracked)

@@ -104,7 +104,7 @@ class Indexes:
 
         Raises HashMismatchError, UnavailableFileError and what `failures_told` is for.
         """
-        if package.source_type not in INDEX_SOURCES:
+        if package.source_type == "url":
             return OfferedFile(0, may_be_local=True, link=Link(str(package.source_url)))
         repository = self._repository(package)
         links = repository.find_links_for_package(Package(package.name, package.version))

@@ -29,6 +29,7 @@ from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
 from poetry_lambda_plugin.poetry_api.index import Indexes
 from poetry_lambda_plugin.poetry_api.interpreters import environment_interpreters
 from poetry_lambda_plugin.poetry_api.lock import Lock
+from poetry_lambda_plugin.poetry_api.metadata import core_metadata
 from poetry_lambda_plugin.poetry_api.repositories import FallbackPyPiRepository
 from poetry_lambda_plugin.poetry_api.repositories import FolderRepository
 from poetry_lambda_plugin.poetry_api.repositories import QuickAuthenticator
@@ -191,6 +192,7 @@ def _facts(poetry: CorePoetry, document: Mapping[str, Any]) -> ProjectFacts:
         licence_patterns=_licence_patterns(package),
         is_package_mode=poetry.is_package_mode,
         document=document,
+        core_metadata=tuple(core_metadata(package, document)),
     )
 
 

@@ -463,20 +463,6 @@ def test_no_file_for_the_target(unfit_project: Project, index: Index) -> None:
     assert index.requests == []
 
 
-def test_no_file_for_any_target(project: Project, index: Index) -> None:
-    """Where no target would work, the message says so."""
-    wheel = make_wheel("for-windows", tag="cp313-cp313-win_amd64")
-    project.pyproject(dependencies=["for-windows"], source=index.url)
-    project.write({"my_fn.py": ""})
-    project.lock([Locked.of(wheel)], source=index.url)
-
-    message = refusal(project, "--runtime", "python3.13")
-
-    assert message.startswith("1 package has no wheel for python3.13 on x86_64:")
-    assert "for_windows-1.0-cp313-cp313-win_amd64.whl" in message
-    assert "No other runtime that the project allows has wheels of all of them." in message
-
-
 @pytest.fixture
 def compiled_project(project: Project, index: Index) -> Project:
     """A project with a dependency that is compiled, whose lock has an sdist and a wheel for Windows."""
@@ -518,27 +504,6 @@ def test_names_the_system_that_compiling_needs(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "platform", "darwin")
 
     assert missing_for_build(Target(find_runtime("python3.13"), "arm64"), False) == "this is no Linux"
-
-
-@pytest.mark.parametrize(
-    ("tag", "options"),
-    [
-        pytest.param("cp312-cp312-manylinux2014_x86_64", "--runtime python3.12", id="runtime"),
-        pytest.param(
-            "cp312-cp312-manylinux2014_aarch64", "--runtime python3.12 --architecture arm64", id="both"
-        ),
-    ],
-)
-def test_says_how_to_choose_what_would_work(project: Project, index: Index, tag: str, options: str) -> None:
-    """A target for which the lock has wheels comes with the options that choose it."""
-    project.pyproject(dependencies=["fast"], source=index.url)
-    project.write({"my_fn.py": ""})
-    project.lock([Locked.of(make_wheel("fast", tag=tag))], source=index.url)
-
-    assert refusal(project, "--runtime", "python3.13").endswith(
-        f"the lock has wheels of them. Choose that with {options}, "
-        "or lock versions that have wheels for this target."
-    )
 
 
 def test_suggests_no_runtime_that_the_project_rules_out(project: Project, index: Index) -> None:
@@ -911,21 +876,3 @@ def test_python_that_only_a_preview_has(project: Project) -> None:
         "python3.15 would, but it is a preview: take it with --runtime python3.15."
     )
     assert bundle("--runtime", "python3.15").exit_code == 0
-
-
-def test_package_without_any_file(project: Project, index: Index) -> None:
-    """A package of which the lock has no file at all is named."""
-    project.pyproject(dependencies=["bare"], source=index.url)
-    project.write({"my_fn.py": ""})
-    project.lock([Locked("bare")], source=index.url)
-
-    assert "bare (1.0): the lock has no files" in refusal(project)
-
-
-def test_package_with_an_odd_file(project: Project, index: Index) -> None:
-    """A file that is neither wheel nor sdist is no candidate."""
-    project.pyproject(dependencies=["odd"], source=index.url)
-    project.write({"my_fn.py": ""})
-    project.lock([Locked("odd", files=[MadeFile("odd-1.0.win32.exe", b"")])], source=index.url)
-
-    assert "odd (1.0): the lock has odd-1.0.win32.exe" in refusal(project)

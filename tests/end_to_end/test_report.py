@@ -238,6 +238,7 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
         "layers_unzipped_bytes": 0,
         "explanation": None,
         "differences": None,
+        "findings": [],
         "warnings": [],
         "notes": [],
     }
