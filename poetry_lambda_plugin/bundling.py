@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
@@ -32,8 +31,7 @@ from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
-from poetry_lambda_plugin.stages.planned import lay_out
-from poetry_lambda_plugin.stages.planned import planned
+from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.written import written
 
@@ -144,9 +142,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
     parts = run.supplier.supply(_all_parts(bundles), partial(_read, run.observer))
     run.stopwatch.end("fetching")
-    # what several bundles have in common is laid out once
-    lay_out_once = cache(partial(lay_out, parts))
-    plans = [planned(bundle, lay_out_once) for bundle in bundles]
+    plans = planned_bundles(bundles, parts)
     run.stopwatch.end("planning")
     compilations = [compiled(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
@@ -173,8 +169,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
     parts = {c: _read(run.observer, c, artifact) for c, artifact in at_hand.items() if artifact is not None}
     run.stopwatch.end("fetching")
-    lay_out_once = cache(partial(lay_out, parts))
-    plans = [planned(b, lay_out_once) for b in bundles if all(choice in parts for choice in b.parts)]
+    plans = planned_bundles(bundles, parts)
     run.stopwatch.end("planning")
     compilations = [compiled_before(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
