@@ -82,7 +82,7 @@ class Checkouts:
         """Copy a checked-out revision to the cache, where that can be; what git itself has is dropped."""
         remove_folder(checkout / ".git")
         tree = self._tree(package)
-        if self._settings.disable_cache or tree.exists():
+        if not self._settings.keeps or tree.exists():
             return
         with suppress(OSError):
             tree.parent.mkdir(parents=True, exist_ok=True)
