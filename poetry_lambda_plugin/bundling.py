@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
@@ -112,6 +113,7 @@ def make_bundles(
     `family` are all bundles of the project. Raises LambdaBundleError.
     """
     stopwatch = Stopwatch()
+    project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
     bundles = select_bundles(project, configs, family, circumstances.today)
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None

@@ -125,11 +125,11 @@ def build(
     package: LockedPackage,
     source: Path,
     target: Target,
-    folders: Sequence[Path],
+    folder: Path,
 ) -> Path | UnfitWheel:
-    """Build a wheel from an sdist or a folder and put it, recompressed, into the first folder that takes it.
+    """Build a wheel from an sdist or a folder and put it, recompressed, into a folder.
 
-    Raises BuildFailedError.
+    Raises BuildFailedError and NoRoomError.
     """
     interpreter = find_interpreter(target.runtime.python) or Path(sys.executable)
     with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
@@ -142,7 +142,7 @@ def build(
             wheel, problems = repaired, _problems(repaired, target, judge)
         if problems:
             return UnfitWheel(package, target, problems)
-        return _recompressed(wheel, folders)
+        return _recompressed(wheel, folder)
 
 
 def _problems(wheel: Path, target: Target, judge: WheelJudge) -> tuple[str, ...]:
@@ -176,11 +176,11 @@ def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
     return next(iter(sorted(repaired.glob("*.whl"))), None)
 
 
-def _recompressed(wheel: Path, folders: Sequence[Path]) -> Path:
+def _recompressed(wheel: Path, folder: Path) -> Path:
     """Write a wheel anew with libdeflate, so that no byte depends on the zlib of this host."""
     entries = [
         Entry(member.name, WheelContent(wheel, member, recompress=True), member.executable)
         for member in sorted(read_members(wheel), key=lambda member: member.name)
     ]
-    path, _ = keep_archive(entries, *(folder / wheel.name for folder in folders))
+    path, _ = keep_archive(entries, folder / wheel.name)
     return path
