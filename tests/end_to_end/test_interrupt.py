@@ -142,7 +142,7 @@ def test_during_writing(bundled_before: Project, tmp_path: Path, moment: str) ->
     assert tree(bundled_before.folder) == before
 
 
-@pytest.mark.parametrize("moment", ["open:.tmp", "open:my-fn.zip", "open:my_fn.py", "os.rename:.tmp"])
+@pytest.mark.parametrize("moment", ["open:.tmp", "open:my_fn.py", "os.rename:.tmp"])
 def test_first_bundle_leaves_nothing(locked_project: Project, tmp_path: Path, moment: str) -> None:
     """Stopped before there is an old bundle, a run leaves no file and no folder."""
     before = sorted(path.name for path in locked_project.folder.iterdir())
