@@ -185,6 +185,16 @@ class OutputFile:
                 self._copy_same(self._previous)
             self._close()
 
+    @property
+    def differs(self) -> bool:
+        """Tell, once it is finished, whether the path holds other bytes."""
+        return self._stamp is None
+
+    @property
+    def is_in_place(self) -> bool:
+        """Tell whether it has taken the path's place."""
+        return self.differs and not self._temporary.exists()
+
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
         self.finish()

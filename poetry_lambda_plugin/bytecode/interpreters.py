@@ -43,12 +43,12 @@ class NoInterpreterError(LambdaBundleError):
         self.python = python
         self.refused = dict(refused)
         version = f"{python[0]}.{python[1]}"
-        reasons = "".join(f"\n  - {path} {reason}" for path, reason in refused.items())
         super().__init__(
             f"Only CPython {version} can compile bytecode for Python {version}, and none is found: not as "
-            f"python{version} on PATH, nor by Poetry or pyenv, nor in the project's environment.{reasons}\n"
+            f"python{version} on PATH, nor by Poetry or pyenv, nor in the project's environment.",
+            *(f"  - {path} {reason}" for path, reason in refused.items()),
             f"Get one with `poetry python install {version}` or `pyenv install {version}`, "
-            "or bundle without bytecode."
+            "or bundle without bytecode.",
         )
 
 

@@ -137,8 +137,8 @@ def open_project(application: Application, opened: Poetry | None = None) -> Open
             environments=partial(environment_interpreters, poetry),
         )
     except (PoetryError, PoetryRuntimeError, RuntimeError, ValueError, OSError, KeyError) as error:
-        words = "\n".join(line for line in str(error).splitlines() if line.strip())
-        raise ProjectFileError(f"{words}{hint_below_poetry(words)}") from error
+        lines = [line for line in (*str(error).splitlines(), hint_below_poetry(str(error))) if line.strip()]
+        raise ProjectFileError(*lines) from error
 
 
 def _created(application: Application) -> Poetry:
@@ -164,11 +164,12 @@ def read_document(folder: Path) -> Mapping[str, Any]:
     pyproject = PyProjectTOML(folder / "pyproject.toml")
     try:
         _check_readable(pyproject.path)
-        return pyproject.data
+        document: Mapping[str, Any] = pyproject.data
     except (PoetryCoreError, OSError) as error:
         # poetry-core's own words name the file once more
         reason = " ".join(str(error.__cause__ or error).split())
         raise ProjectFileError(f"{pyproject.path} can't be read: {reason}. Correct the file.") from error
+    return document
 
 
 def _check_readable(document: Path) -> None:

@@ -50,7 +50,7 @@ class BuildFailedError(LambdaBundleError):
         self.package = package
         self.log = log
         lines = log.strip().splitlines()
-        shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
+        shown = (f"    {line}" for line in lines[-LAST_LINES:])
         more = " The last lines of its output:" if len(lines) > LAST_LINES else ""
         what = f"{package} has no wheel for the target, and building one failed."
         remedy = "Lock a version that has wheels, or install what the build asks for."
@@ -60,7 +60,7 @@ class BuildFailedError(LambdaBundleError):
                 "Mend it, or install what it asks for. If modules are all there is to it, write "
                 "`package-mode = false` in its [tool.poetry]: then nothing is built."
             )
-        super().__init__(f"{what}{more}\n{shown}\n{remedy} -v shows all of its output.")
+        super().__init__(f"{what}{more}", *shown, f"{remedy} -v shows all of its output.")
 
 
 class UnfitWheel(NamedTuple):
@@ -78,17 +78,18 @@ class UnfitWheelError(LambdaBundleError):
         self.unfit = tuple(unfit)
         target = unfit[0].target
         count = "1 package" if len(unfit) == 1 else f"{len(unfit)} packages"
-        lines = "\n".join(f"  - {wheel.package}: {'; '.join(wheel.reasons)}" for wheel in unfit)
+        lines = (f"  - {wheel.package}: {'; '.join(wheel.reasons)}" for wheel in unfit)
         native = (
             ""
             if find_spec("auditwheel")
             else (" `poetry self add 'poetry-lambda-plugin[native]'` lets missing libraries be bundled too.")
         )
         super().__init__(
-            f"{count} had to be built here, and the result does not run on {target}:\n{lines}\n"
+            f"{count} had to be built here, and the result does not run on {target}:",
+            *lines,
             "Lock versions that have wheels for it; or choose a runtime or architecture that has them; or "
             "run this on Amazon Linux of that architecture with Python "
-            f"{target.runtime.python_version}.{native}"
+            f"{target.runtime.python_version}.{native}",
         )
 
 
