@@ -44,16 +44,24 @@ class Builder:
     def __init__(self, poetry: Poetry) -> None:
         self._poetry = poetry
 
-    def build(self, source: Path, name: str, interpreter: Path, destination: Path) -> Path:
+    def build(
+        self, source: Path, name: str, interpreter: Path, destination: Path, build_base: Path | None = None
+    ) -> Path:
         """Build a wheel from a folder or an sdist; raises BuildError.
 
-        The user's `installer.build-config-settings` and the project's build constraints are honoured.
+        The user's `installer.build-config-settings` and the project's build constraints are honoured. With
+        `build_base`, setuptools (64 and newer) takes no modules of an earlier build from the source's
+        `build/lib`.
         """
+        wishes = self._wishes(name)
+        if build_base is not None:
+            elsewhere = {"--build-option": ["build", f"--build-base={build_base}"]}
+            wishes["config_settings"] = {**elsewhere, **wishes.get("config_settings", {})}
         # of the environment, Chef asks for nothing but the interpreter
         environment = cast("Env", SimpleNamespace(python=interpreter))
         chef = Chef(self._poetry.pool.artifact_cache, environment, self._poetry.pool)
         try:
-            return chef.prepare(source, output_dir=destination, **self._wishes(name))
+            return chef.prepare(source, output_dir=destination, **wishes)
         except Exception as error:
             # build backends, their requirements and Poetry's resolver fail in more ways than can be listed
             raise BuildError(_log(error)) from error

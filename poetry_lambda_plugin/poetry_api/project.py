@@ -137,8 +137,8 @@ def open_project(application: Application, opened: Poetry | None = None) -> Open
             environments=partial(environment_interpreters, poetry),
         )
     except (PoetryError, PoetryRuntimeError, RuntimeError, ValueError, OSError, KeyError) as error:
-        words = "\n".join(line for line in str(error).splitlines() if line.strip())
-        raise ProjectFileError(f"{words}{hint_below_poetry(words)}") from error
+        lines = [line for line in (*str(error).splitlines(), hint_below_poetry(str(error))) if line.strip()]
+        raise ProjectFileError(*lines) from error
 
 
 def _created(application: Application) -> Poetry:

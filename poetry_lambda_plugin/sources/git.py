@@ -96,7 +96,7 @@ class Checkouts:
         """
         remove_repositories(checkout)
         _cut_links(checkout)
-        if self._settings.disable_cache or not package.is_fixed or self.cached(package) is not None:
+        if not self._settings.keeps or not package.is_fixed or self.cached(package) is not None:
             return
         kept = self._kept(package)
         with suppress(OSError):

@@ -16,7 +16,7 @@ from poetry_lambda_plugin.archive.output import check_writable
 from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
-from poetry_lambda_plugin.findings import enforce
+from poetry_lambda_plugin.findings import judged
 from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.layout.python_source import imported_modules
 from poetry_lambda_plugin.runtime.platform import runtime_warnings
@@ -91,6 +91,8 @@ class Selected:
     graph: Callable[[], DependencyGraph]
     """Who needs whom among all packages selected, those left out included; worked out when called."""
     findings: tuple[Finding, ...]
+    silenced: tuple[Finding, ...]
+    """Those that `ignore` names."""
     notes: tuple[str, ...]
 
     @property
@@ -159,7 +161,7 @@ def _selected(
     ]
     if own is not None and build is None:
         findings += [*_own_code_findings(facts.root, own), *import_findings(config, _modules(own))]
-    enforce(findings, strict=config.strict)
+    told, silenced = judged(findings, config.ignore, strict=config.strict)
     return Selected(
         config=config,
         target=target,
@@ -174,7 +176,8 @@ def _selected(
         left_out=selection.left_out,
         layers=layers,
         graph=selection.graph,
-        findings=tuple(findings),
+        findings=told,
+        silenced=silenced,
         notes=(*filter(None, [runtime.note]), *(own.notes if own else ())),
     )
 

@@ -172,7 +172,6 @@ def test_refuses_stated_bomb_before_it_is_unpacked(project: Project, index: Inde
     assert "smaller than stated" not in message
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 D27: a component over 255 bytes is bundled")
 def test_refuses_name_that_no_file_system_takes(project: Project, index: Index) -> None:
     """Lambda's file system has names of 255 bytes."""
     lock(project, index, raw_wheel("broken", [Raw(f"broken/{'x' * 256}.py")]))
@@ -187,7 +186,6 @@ def test_refuses_name_that_no_file_system_takes(project: Project, index: Index) 
         pytest.param("broken/\u00e9.py", "broken/e\u0301.py", id="normal-form"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="issue 16 D27: colliding names are no finding")
 def test_tells_names_that_some_system_takes_for_one(
     project: Project, index: Index, one: str, other: str
 ) -> None:

@@ -131,9 +131,7 @@ def test_included_files(tmp_path: Path, item: Include, path: str) -> None:
     ("item", "expected"),
     [
         pytest.param(Include("data/**", "to"), ["to/a", "to/s/b", "to/s/t/c"], id="all-in-a-folder"),
-        pytest.param(
-            Include("data/**/*", "to"), ["to/a", "to/s/b", "to/s/t/c"], id="with-a-star"
-        ),
+        pytest.param(Include("data/**/*", "to"), ["to/a", "to/s/b", "to/s/t/c"], id="with-a-star"),
         pytest.param(Include("data/*", "to"), ["to/a", "to/s/b", "to/s/t/c"], id="each-in-a-folder"),
         pytest.param(Include("data/**"), ["data/a", "data/s/b", "data/s/t/c"], id="at-their-own-paths"),
         pytest.param(Include("data/**/c", "to"), ["to/c"], id="deep-file"),
