@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 
 from contextlib import contextmanager
 from contextlib import suppress
@@ -18,6 +17,7 @@ from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.strays import beside
 
 
 if TYPE_CHECKING:
@@ -61,10 +61,17 @@ def check_writable(path: Path) -> None:
         raise UnwritableOutputError(path, reason)
 
 
+def is_nowhere(path: Path) -> bool:
+    """Tell whether what is written to `path` is thrown away: such a file is never replaced."""
+    return os.path.realpath(path) == os.path.realpath(os.devnull)
+
+
 def _obstacle(path: Path) -> str | None:
     """Return why a path can't become a file."""
     if path.is_dir():
         return "it is a folder"
+    if is_nowhere(path):
+        return None
     if path.exists() and not path.is_file():
         return "it is not a regular file"
     folder = path.parent
@@ -91,11 +98,6 @@ def _as_refusal(path: Path) -> Iterator[None]:
         raise UnwritableOutputError(path, error.strerror or str(error)) from error
 
 
-def _beside(path: Path) -> Path:
-    """Return where to write what becomes `path`; the name is short, however long the path's own is."""
-    return path.with_name(f".lambda-bundle-{secrets.token_hex(8)}.tmp")
-
-
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is written to, or replaced."""
     status = path.stat()
@@ -109,7 +111,7 @@ def replacement(path: Path) -> Iterator[BinaryIO]:
     Raises OSError, and leaves nothing behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(path)
+    temporary = beside(path)
     try:
         with temporary.open("xb") as file:
             yield file
@@ -144,7 +146,7 @@ class OutputFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place = _followed(path)
-        self._temporary = _beside(self._place)
+        self._temporary = beside(self._place)
         self._made: list[Path] = []
         self._file: BinaryIO | None = None
         self._previous: BinaryIO | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.strays import beside
 
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Lend a file beside another one, which it replaces when it is complete, whoever else writes it."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = beside(path)
     try:
         yield temporary
         temporary.replace(path)

@@ -24,6 +24,7 @@ from poetry_lambda_plugin.poetry_api.building import BuildError
 from poetry_lambda_plugin.poetry_api.interpreters import find_interpreter
 from poetry_lambda_plugin.poetry_api.interpreters import named_interpreter
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
+from poetry_lambda_plugin.strays import own_prefix
 
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def build(
     Raises BuildFailedError.
     """
     interpreter = find_interpreter(target.runtime.python) or Path(sys.executable)
-    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as temporary:
         try:
             wheel = builder.build(source, package.name, interpreter, Path(temporary))
         except BuildError as error:

@@ -17,6 +17,8 @@ from poetry_lambda_plugin.poetry_api.git import remove_folder
 from poetry_lambda_plugin.poetry_api.index import UnavailableFileError
 from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import source_key
+from poetry_lambda_plugin.strays import own_prefix
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class Checkouts:
             return
         with suppress(OSError):
             tree.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(dir=tree.parent))
+            sweep(tree.parent)
+            unfinished = Path(tempfile.mkdtemp(prefix=own_prefix(), dir=tree.parent))
             shutil.copytree(checkout, unfinished / "tree", symlinks=True)
             (unfinished / tree.name).write_text(_tree_digest(unfinished / "tree"), encoding="ascii")
             # another process may have been first, which is as good

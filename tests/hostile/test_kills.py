@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 import sys
 
@@ -160,13 +159,8 @@ def test_killed(stages: dict[str, Stage], monkeypatch: pytest.MonkeyPatch, name:
 
 
 def strays(stage: Stage) -> set[str]:
-    """Return files that an undisturbed run leaves none of, but those that issue 16 B18 knows."""
-    return {path for path in stage.scene.files() - stage.files if not is_known_stray(path)}
-
-
-def is_known_stray(path: str) -> bool:
-    """Tell whether issue 16 B18 is to sweep it: the tests below fail until then."""
-    return path.startswith("tmp/lambda-bundle-") or re.search(r"/\.[^/]+\.tmp$", path) is not None
+    """Return files that an undisturbed run leaves none of."""
+    return stage.scene.files() - stage.files
 
 
 @pytest.mark.parametrize(
@@ -176,9 +170,6 @@ def is_known_stray(path: str) -> bool:
         pytest.param("two_bundles", r"os\.rename:.*/cache/.*\.tmp", id="in-the-cache"),
         pytest.param("lost_cache", r"os\.mkdir:.*/tmp/lambda-bundle-[^/]*/[^/]+", id="temporary-folder"),
     ],
-)
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 16 B18: strays of a killed run are left for good"
 )
 def test_next_run_sweeps_strays(
     stages: dict[str, Stage], monkeypatch: pytest.MonkeyPatch, name: str, moment: str
