@@ -44,6 +44,8 @@ from poetry_lambda_plugin.sources.locked_projects import existing_folder
 from poetry_lambda_plugin.sources.locked_projects import project_folder
 from poetry_lambda_plugin.sources.locked_projects import read_checkout
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
+from poetry_lambda_plugin.strays import own_prefix
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -72,9 +74,10 @@ Result = TypeVar("Result")
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for what one run alone needs; raises NoRoomError."""
+    """Lend a folder for what one run alone needs, after removing those of killed runs; raises NoRoomError."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
+        sweep(Path(tempfile.gettempdir()))
+        folder = Path(tempfile.mkdtemp(prefix=own_prefix()))
     except OSError as error:
         raise NoRoomError(error) from error
     try:
