@@ -66,8 +66,6 @@ class MalformedPageError(ValueError):
     """A page that is not of the form that the standards want."""
 
 
-INDEX_SOURCES = frozenset({"", "legacy"})
-
 DENIED = (401, 403)
 
 PARTIAL = 206
@@ -164,14 +162,14 @@ class Indexes:
 
     def cache_name(self, package: LockedPackage) -> str:
         """Return the name of the repository cache that a package belongs to; raises UnavailableFileError."""
-        return self._repository(package).name if package.source_type in INDEX_SOURCES else NO_INDEX
+        return self._repository(package).name if package.is_from_index else NO_INDEX
 
     def find(self, package: LockedPackage, file: LockedFile) -> OfferedFile:
         """Find a locked file among those that its index offers, by its name.
 
         Raises HashMismatchError, UnavailableFileError and IndexUnreachableError.
         """
-        if package.source_type not in INDEX_SOURCES:
+        if not package.is_from_index:
             return OfferedFile(0, may_be_local=True, link=Link(str(package.source_url)))
         repository = self._repository(package)
         with self._failures_told(package):
