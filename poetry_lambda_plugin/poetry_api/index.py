@@ -151,9 +151,11 @@ class Indexes:
         self._poetry = poetry
         self._workers = workers
         self._making = threading.Lock()
+        self._stopped = threading.Event()
 
     def stop(self) -> None:
         """Let nobody wait for an answer any more."""
+        self._stopped.set()
         sessions = [getattr(repository, "session", None) for repository in self._poetry.pool.repositories]
         for session in (*sessions, self.__dict__.get("_session")):
             if isinstance(session, QuickAuthenticator):
@@ -231,6 +233,8 @@ class Indexes:
         try:
             yield
         except (PoetryRuntimeError, RequestException, RepositoryError, ValueError, TooMuchError) as error:
+            if self._stopped.is_set():
+                raise StoppedError from None
             chain = tuple(_chain(error))
             status = next(filter(None, map(_status, chain)), None)
             reason = f"it answered with status {status}" if status else _reason(chain)

@@ -189,13 +189,13 @@ class Lock:
 
     def _locked_package(self, package: Package) -> LockedPackage:
         """Take what is needed of a package; raises LockError for files that Poetry would not look at."""
-        entries: Any = package.files
         try:
-            files = tuple(LockedFile(entry["file"], entry["hash"]) for entry in entries)
+            pairs: list[tuple[Any, Any]] = [(file["file"], file["hash"]) for file in package.files]
         except TRIPPED as error:
             raise self._unreadable(error) from error
-        if not all(isinstance(file.name, str) and isinstance(file.hash, str) for file in files):
+        if not all(isinstance(name, str) and isinstance(file_hash, str) for name, file_hash in pairs):
             raise self._unreadable(ValueError(f"a file of {package.name} has a name or hash that is no text"))
+        files = tuple(LockedFile(*pair) for pair in pairs)
         return LockedPackage(
             name=package.name,
             version=package.version.text,
