@@ -22,6 +22,7 @@ from poetry_lambda_plugin.runtime.platform import target_for
 from poetry_lambda_plugin.selection.choice import Choice
 from poetry_lambda_plugin.selection.choice import WheelBuild
 from poetry_lambda_plugin.selection.choice import choose
+from poetry_lambda_plugin.selection.choice import hash_findings
 from poetry_lambda_plugin.selection.exclusion import imported_anyway
 from poetry_lambda_plugin.selection.locked import LockedPackage
 from poetry_lambda_plugin.sources.building import missing_for_build
@@ -167,6 +168,7 @@ def _selected(
         *misnamed_tables(facts.document),
         *runtime_warnings(target.runtime, facts.allows, facts.python_versions, today),
         *selection.findings,
+        *hash_findings(choices),
     ]
     if own is not None and build is None:
         findings += [*_own_code_findings(facts.root, own), *import_findings(config, _modules(own))]
