@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
@@ -16,9 +17,11 @@ from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
+from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
+from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.assembly import check_sizes
 from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import Status
     from poetry_lambda_plugin.report.phases import Phase
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.choice import Choice
@@ -54,6 +58,20 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.compiled import Compiled
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
+
+
+class CommitError(ReportedError):
+    """Bundles that did not all take their places; the reports tell which have."""
+
+    def __init__(self, cause: BaseException, reports: Sequence[BundleReport]) -> None:
+        there = [str(report.output) for report in reports if report.status != "failed"]
+        missing = [str(report.output) for report in reports if report.status == "failed"]
+        words = str(cause) or "Interrupted."
+        if there:
+            words += f" In place already: {', '.join(there)}."
+        if missing and len(reports) > 1:
+            words += f" Not written, and as before: {', '.join(missing)}."
+        super().__init__(words, reports=reports)
 
 
 class Observer(Progress, CompilationObserver, Protocol):
@@ -107,11 +125,12 @@ def make_bundles(
     circumstances: Circumstances,
     observer: Observer,
 ) -> Iterator[BundleReport]:
-    """Make every bundle for every architecture asked for, and report each when all are in their places.
+    """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
 
     `family` are all bundles of the project. Raises LambdaBundleError.
     """
     stopwatch = Stopwatch()
+    project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
     bundles = select_bundles(project, configs, family, circumstances.today)
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
@@ -128,17 +147,22 @@ def make_bundles(
         _find_interpreters(run.compiler, bundles)
         stopwatch.end("selecting")
         observer.turn_to(bundles[0])
-        reports = _foreseen(run, bundles) if circumstances.dry_run else _made(run, bundles)
-        for bundle, report in zip(bundles, reports, strict=True):
-            if bundle is not bundles[0]:
-                observer.turn_to(bundle)
-            observer.complete()
-            yield report
-        stopwatch.end("reporting")
-        observer.took(stopwatch.phases)
+        reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
+    return _told(run, bundles, reports)
 
 
-def _made(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
+    """Yield each bundle's report below its list."""
+    for bundle, report in zip(bundles, reports, strict=True):
+        if bundle is not bundles[0]:
+            run.observer.turn_to(bundle)
+        run.observer.complete()
+        yield report
+    run.stopwatch.end("reporting")
+    run.observer.took(run.stopwatch.phases)
+
+
+def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
     parts = run.supplier.supply(_all_parts(bundles), partial(_read, run.observer))
     run.stopwatch.end("fetching")
@@ -150,10 +174,25 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
         finished = [_write(run, bundle, outputs) for bundle in compilations]
         run.supplier.check_unchanged()
         check_sizes([bundle for bundle, _ in finished])
-        committed = [(bundle, file.commit()) for bundle, file in finished]
+        reports = [_report_finished(*pair, run.questions) for pair in finished]
+        _commit(finished, reports)
     run.stopwatch.end("writing")
-    for bundle, changed in committed:
-        yield report_of(bundle, "written" if changed else "unchanged", run.questions, changed=changed)
+    return reports
+
+
+def _commit(finished: Sequence[tuple[Written, OutputFile]], reports: Sequence[BundleReport]) -> None:
+    """Let all bundles take their places, one after the other; raises CommitError for the first that can't."""
+    done = 0
+    try:
+        for done, (_, file) in enumerate(finished):  # noqa: B007 - it is told below
+            file.commit()
+    except (LambdaBundleError, KeyboardInterrupt) as error:
+        # it may have been stopped between taking its place and telling so
+        done += finished[done][1].is_in_place
+        if isinstance(error, KeyboardInterrupt) and not done:
+            raise
+        failed = [replace(report, status="failed", changed=False) for report in reports[done:]]
+        raise CommitError(error, [*reports[:done], *failed]) from error
 
 
 def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> tuple[Written, OutputFile]:
@@ -162,6 +201,12 @@ def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> tuple[Written, Ou
     finished = written(bundle, file, run.circumstances.source_date_epoch)
     file.finish()
     return finished, file
+
+
+def _report_finished(bundle: Written, file: OutputFile, questions: Questions) -> BundleReport:
+    """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
+    status: Status = "written" if file.differs else "unchanged"
+    return report_of(bundle, status, questions, changed=file.differs)
 
 
 def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:

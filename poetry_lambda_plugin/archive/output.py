@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 
 from contextlib import contextmanager
 from contextlib import suppress
@@ -14,6 +13,8 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
+from poetry_lambda_plugin.archive.replacing import beside
+from poetry_lambda_plugin.archive.replacing import replacing
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
@@ -91,32 +92,10 @@ def _as_refusal(path: Path) -> Iterator[None]:
         raise UnwritableOutputError(path, error.strerror or str(error)) from error
 
 
-def _beside(path: Path) -> Path:
-    """Return where to write what becomes `path`; the name is short, however long the path's own is."""
-    return path.with_name(f".lambda-bundle-{secrets.token_hex(8)}.tmp")
-
-
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is written to, or replaced."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-@contextmanager
-def replacement(path: Path) -> Iterator[BinaryIO]:
-    """Lend a file that takes the place of whatever is at `path`, which is never followed if it is a link.
-
-    Raises OSError, and leaves nothing behind then.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(path)
-    try:
-        with temporary.open("xb") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[Path, str]:
@@ -125,7 +104,7 @@ def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[
     A cache that is full or can't be written to costs time, nothing else. Raises NoRoomError for the last one.
     """
     try:
-        with replacement(place) as file:
+        with replacing(place) as file:
             written = write_archive(entries, file, Timestamp.from_epoch(EARLIEST))
     except OSError as error:
         if not others:
@@ -144,7 +123,7 @@ class OutputFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place = _followed(path)
-        self._temporary = _beside(self._place)
+        self._temporary = beside(self._place)
         self._made: list[Path] = []
         self._file: BinaryIO | None = None
         self._previous: BinaryIO | None = None
@@ -205,6 +184,16 @@ class OutputFile:
             if self._previous is not None and self._previous.read(1):
                 self._copy_same(self._previous)
             self._close()
+
+    @property
+    def differs(self) -> bool:
+        """Tell, once it is finished, whether the path holds other bytes."""
+        return self._stamp is None
+
+    @property
+    def is_in_place(self) -> bool:
+        """Tell whether it has taken the path's place."""
+        return self.differs and not self._temporary.exists()
 
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""

@@ -83,6 +83,12 @@ class PoetrySettings:
     repositories: Path
     """Folder of the repository cache, which has one for each index."""
     disable_cache: bool
+    dry_run: bool = False
+
+    @property
+    def keeps(self) -> bool:
+        """Tell whether anything may be kept for later runs."""
+        return not (self.disable_cache or self.dry_run)
 
     @property
     def own_cache(self) -> Path:

@@ -84,10 +84,17 @@ def _is_unreachable(error: BaseException | None) -> bool:
     return False
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder with read-only files in it, as git has; on Windows they need that."""
-    if folder.is_dir():
-        remove_directory(folder, force=True)
+def remove_repositories(tree: Path) -> None:
+    """Remove all that git has for itself in a tree and its submodules, however it is written."""
+    for inner, folders, files in os.walk(tree):
+        for name in [name for name in (*folders, *files) if name.lower() == GIT]:
+            path = Path(inner, name)
+            if name in folders and not path.is_symlink():
+                # its files are read-only, which counts on Windows
+                remove_directory(path, force=True)
+            else:
+                path.unlink()
+        folders[:] = [name for name in folders if name.lower() != GIT]
 
 
 class GitError(Exception):

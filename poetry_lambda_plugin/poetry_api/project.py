@@ -58,6 +58,10 @@ LICENCE_PATTERNS = ("COPYING*", "LICEN[SC]E*", "AUTHORS*", "NOTICE*", "LICENSES/
 """Files that poetry-core takes for licences where the project names none (PEP 639)."""
 
 
+MAX_DOCUMENT = 16 << 20
+"""Bytes of a pyproject.toml, which is read whole."""
+
+
 class ProjectFileError(LambdaBundleError):
     """A pyproject.toml that is missing or that Poetry refuses."""
 
@@ -76,15 +80,15 @@ class OpenProject:
 
 
 class LenientMetadata:
-    """Reads a project whose licence file is gone: a Lambda needs none."""
+    """Reads a project without its licence file, which may be gone, or anything that the host has."""
 
     @classmethod
     def _configure_package_metadata(
         cls, package: ProjectPackage, project: dict[str, Any], tool_poetry: dict[str, Any], root: Path
     ) -> None:
-        # same signature in 2.1.4, 2.2.1 and 2.5.1; reads `license = {file = …}` and fails without it
+        # same signature in 2.1.4, 2.2.1 and 2.5.1; reads all of `license = {file = …}`, and fails without it
         licence = project.get("license")
-        if isinstance(licence, dict) and "file" in licence and not (root / licence["file"]).is_file():
+        if isinstance(licence, dict) and "file" in licence and "license-files" not in project:
             project = {key: value for key, value in project.items() if key != "license"}
         super()._configure_package_metadata(package, project, tool_poetry, root)  # type: ignore[misc]
 
@@ -134,8 +138,8 @@ def open_project(application: Application, opened: Poetry | None = None) -> Open
             environments=partial(environment_interpreters, poetry),
         )
     except (PoetryError, PoetryRuntimeError, RuntimeError, ValueError, OSError, KeyError) as error:
-        words = "\n".join(line for line in str(error).splitlines() if line.strip())
-        raise ProjectFileError(f"{words}{hint_below_poetry(words)}") from error
+        lines = [line for line in (*str(error).splitlines(), hint_below_poetry(str(error))) if line.strip()]
+        raise ProjectFileError(*lines) from error
 
 
 def _created(application: Application) -> Poetry:
@@ -160,11 +164,21 @@ def read_document(folder: Path) -> Mapping[str, Any]:
     """Read a folder's pyproject.toml, which may be missing; raises ProjectFileError."""
     pyproject = PyProjectTOML(folder / "pyproject.toml")
     try:
-        return pyproject.data
+        _check_readable(pyproject.path)
+        document: Mapping[str, Any] = pyproject.data
     except (PoetryCoreError, OSError) as error:
         # poetry-core's own words name the file once more
         reason = " ".join(str(error.__cause__ or error).split())
         raise ProjectFileError(f"{pyproject.path} can't be read: {reason}. Correct the file.") from error
+    return document
+
+
+def _check_readable(document: Path) -> None:
+    """Raise OSError for what never ends, or fills the memory."""
+    if document.exists() and not document.is_file():
+        raise OSError("it is no regular file")
+    if document.exists() and document.stat().st_size > MAX_DOCUMENT:
+        raise OSError(f"it has more than {MAX_DOCUMENT >> 20} MB")
 
 
 def silence_path_warnings() -> None:

@@ -50,7 +50,7 @@ class BuildFailedError(LambdaBundleError):
         self.package = package
         self.log = log
         lines = log.strip().splitlines()
-        shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
+        shown = (f"    {line}" for line in lines[-LAST_LINES:])
         more = " The last lines of its output:" if len(lines) > LAST_LINES else ""
         what = f"{package} has no wheel for the target, and building one failed."
         remedy = "Lock a version that has wheels, or install what the build asks for."
@@ -60,7 +60,7 @@ class BuildFailedError(LambdaBundleError):
                 "Mend it, or install what it asks for. If modules are all there is to it, write "
                 "`package-mode = false` in its [tool.poetry]: then nothing is built."
             )
-        super().__init__(f"{what}{more}\n{shown}\n{remedy} -v shows all of its output.")
+        super().__init__(f"{what}{more}", *shown, f"{remedy} -v shows all of its output.")
 
 
 class UnfitWheel(NamedTuple):
@@ -78,17 +78,18 @@ class UnfitWheelError(LambdaBundleError):
         self.unfit = tuple(unfit)
         target = unfit[0].target
         count = "1 package" if len(unfit) == 1 else f"{len(unfit)} packages"
-        lines = "\n".join(f"  - {wheel.package}: {'; '.join(wheel.reasons)}" for wheel in unfit)
+        lines = (f"  - {wheel.package}: {'; '.join(wheel.reasons)}" for wheel in unfit)
         native = (
             ""
             if find_spec("auditwheel")
             else (" `poetry self add 'poetry-lambda-plugin[native]'` lets missing libraries be bundled too.")
         )
         super().__init__(
-            f"{count} had to be built here, and the result does not run on {target}:\n{lines}\n"
+            f"{count} had to be built here, and the result does not run on {target}:",
+            *lines,
             "Lock versions that have wheels for it; or choose a runtime or architecture that has them; or "
             "run this on Amazon Linux of that architecture with Python "
-            f"{target.runtime.python_version}.{native}"
+            f"{target.runtime.python_version}.{native}",
         )
 
 
@@ -125,11 +126,11 @@ def build(
     package: LockedPackage,
     source: Path,
     target: Target,
-    folders: Sequence[Path],
+    folder: Path,
 ) -> Path | UnfitWheel:
-    """Build a wheel from an sdist or a folder and put it, recompressed, into the first folder that takes it.
+    """Build a wheel from an sdist or a folder and put it, recompressed, into a folder.
 
-    Raises BuildFailedError.
+    Raises BuildFailedError and NoRoomError.
     """
     interpreter = find_interpreter(target.runtime.python) or Path(sys.executable)
     with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
@@ -142,7 +143,7 @@ def build(
             wheel, problems = repaired, _problems(repaired, target, judge)
         if problems:
             return UnfitWheel(package, target, problems)
-        return _recompressed(wheel, folders)
+        return _recompressed(wheel, folder)
 
 
 def _problems(wheel: Path, target: Target, judge: WheelJudge) -> tuple[str, ...]:
@@ -176,11 +177,11 @@ def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
     return next(iter(sorted(repaired.glob("*.whl"))), None)
 
 
-def _recompressed(wheel: Path, folders: Sequence[Path]) -> Path:
+def _recompressed(wheel: Path, folder: Path) -> Path:
     """Write a wheel anew with libdeflate, so that no byte depends on the zlib of this host."""
     entries = [
         Entry(member.name, WheelContent(wheel, member, recompress=True), member.executable)
         for member in sorted(read_members(wheel), key=lambda member: member.name)
     ]
-    path, _ = keep_archive(entries, *(folder / wheel.name for folder in folders))
+    path, _ = keep_archive(entries, folder / wheel.name)
     return path

@@ -29,6 +29,17 @@ class ProjectError(LambdaBundleError):
     """A project whose own files can't be told or found."""
 
 
+class DanglingLinkError(ProjectError):
+    """A link to nowhere that would be bundled."""
+
+    def __init__(self, path: str, link: Path) -> None:
+        self.path = path
+        self.target = os.fspath(link.readlink())
+        super().__init__(
+            f"{link} is a link to {self.target}, which is not there. Restore that, or remove the link."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ExcludedPaths:
     """What `exclude` of [tool.poetry] or git leaves out of a project."""
@@ -68,13 +79,15 @@ class ExcludedPaths:
         return any(above.as_posix() in self.paths for above in (relative, *relative.parents))
 
 
-def leaves(*parts: str) -> bool:
-    """Tell whether a path or glob, joined of parts, might lead out of the folder that it begins in.
+def leaves(*parts: str, depth: int = 0) -> bool:
+    """Tell whether a path or glob, joined of parts, might lead out of a folder so many levels above.
 
-    It may where it goes up, even if it came down before: there may be a link on its way down.
+    It may where it goes up after it came down, for there may be a link on its way down.
     """
-    paths = [PurePath(part) for part in parts]
-    return any(path.anchor or ".." in path.parts for path in paths)
+    names = [name for part in parts for name in PurePath(part).parts]
+    climbed = next((count for count, name in enumerate(names) if name != ".."), len(names))
+    is_absolute = any(PurePath(part).anchor for part in parts)
+    return is_absolute or climbed > depth or ".." in names[climbed:]
 
 
 def matching(root: Path, pattern: str) -> Sequence[Path]:
@@ -213,9 +226,7 @@ def project_file(path: str, file: Path) -> ProjectFile:
     Raises ProjectError for a name that is not, and for a link to nowhere.
     """
     if is_dangling(file):
-        raise ProjectError(
-            f"{file} is a link to {file.readlink()}, which is not there. Restore that, or remove the link."
-        )
+        raise DanglingLinkError(path, file)
     try:
         return ProjectFile(os.fsencode(path).decode("utf-8"), file)
     except UnicodeDecodeError:

@@ -133,8 +133,8 @@ def test_verbose_has_sizes_by_package(locked_project: Project) -> None:
         "  my-fn 0.1.0   0.9 KB    0.5 KB  53.1 %  .",
         "  greeting 1.0  0.8 KB    0.4 KB  46.9 %  greeting-1.0-py3-none-any.whl",
     ]
-    phases = "selecting|fetching|planning|writing|reporting"
-    assert re.fullmatch(rf"\d+\.\d\d s: (({phases}) \d+\.\d\d s(, |\n)){{5}}", last)
+    phases = "selecting|fetching|planning|compiling|writing|reporting"
+    assert re.fullmatch(rf"\d+\.\d\d s: (({phases}) \d+\.\d\d s(, |\n)){{6}}", last)
     assert "Took" not in bundle().output
 
 
@@ -294,7 +294,7 @@ def test_json_has_the_schema_version(locked_project: Project) -> None:
 
     document: dict[str, Any] = json.loads(bundle("--format", "json").output)
 
-    assert list(document) == ["schema_version", "bundles"]
+    assert list(document) == ["schema_version", "error", "bundles"]
     assert document["schema_version"] == 1
 
 
