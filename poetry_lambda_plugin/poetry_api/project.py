@@ -6,6 +6,7 @@ import logging
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -203,7 +204,7 @@ def _facts(poetry: CorePoetry, document: Mapping[str, Any]) -> ProjectFacts:
         include=tuple(item["path"] for item in package.include if "wheel" in item["format"]),
         exclude=tuple(map(str, package.exclude)),
         entry_points={name: dict(group) for name, group in package.entry_points.items()},
-        licence_patterns=_licence_patterns(package),
+        licence_patterns=_licence_patterns(document),
         is_package_mode=poetry.is_package_mode,
         document=document,
         core_metadata=tuple(core_metadata(package, document)),
@@ -220,10 +221,15 @@ def _packages(package: ProjectPackage) -> tuple[PackagesItem, ...] | None:
     )
 
 
-def _licence_patterns(package: ProjectPackage) -> tuple[str, ...]:
-    # license_files is a tuple of globs, a path or None; Poetry has it since 2.2
-    named = getattr(package, "license_files", None)
-    return named if isinstance(named, tuple) else LICENCE_PATTERNS
+def _licence_patterns(document: Mapping[str, Any]) -> tuple[str, ...]:
+    # Poetry reads `license-files` in all releases, but heeds them since 2.2 only
+    project = document.get("project", {})
+    named, licence = project.get("license-files"), project.get("license")
+    if isinstance(named, list):
+        return tuple(map(str, named))
+    file = PurePosixPath(licence["file"]) if isinstance(licence, dict) and "file" in licence else None
+    is_within = file is not None and not file.is_absolute() and ".." not in file.parts
+    return (*LICENCE_PATTERNS, str(file)) if is_within else LICENCE_PATTERNS
 
 
 def _settings(poetry: Poetry) -> PoetrySettings:

@@ -29,6 +29,7 @@ from poetry_lambda_plugin.poetry_api.interpreters import find_interpreter
 from poetry_lambda_plugin.poetry_api.interpreters import named_interpreter
 from poetry_lambda_plugin.poetry_api.project import read_document
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
+from poetry_lambda_plugin.strays import own_prefix
 
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def build(
     Raises BuildFailedError and NoRoomError.
     """
     interpreter = find_interpreter(target.runtime.python) or Path(sys.executable)
-    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as temporary:
         place = Path(temporary)
         try:
             if package.source_type == "directory":
