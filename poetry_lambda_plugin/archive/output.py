@@ -13,12 +13,12 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
-from poetry_lambda_plugin.archive.replacing import beside
 from poetry_lambda_plugin.archive.replacing import replacing
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.strays import beside
 
 
 if TYPE_CHECKING:
@@ -62,10 +62,17 @@ def check_writable(path: Path) -> None:
         raise UnwritableOutputError(path, reason)
 
 
+def is_nowhere(path: Path) -> bool:
+    """Tell whether what is written to `path` is thrown away: such a file is never replaced."""
+    return os.path.realpath(path) == os.path.realpath(os.devnull)
+
+
 def _obstacle(path: Path) -> str | None:
     """Return why a path can't become a file."""
     if path.is_dir():
         return "it is a folder"
+    if is_nowhere(path):
+        return None
     if path.exists() and not path.is_file():
         return "it is not a regular file"
     folder = path.parent
@@ -151,10 +158,10 @@ class OutputFile:
             folder.mkdir(exist_ok=True)
         self._file = self._temporary.open("xb")
         try:
-            self._stamp = _stamp(self._place)
             self._previous = self._place.open("rb")
+            self._stamp = _stamp(self._place)
         except OSError:
-            self._stamp = None
+            self._forget_previous()
         # what was for one user's eyes is so from the first byte
         with suppress(OSError):
             self._temporary.chmod(self._place.stat().st_mode & 0o777)
@@ -185,6 +192,16 @@ class OutputFile:
                 self._copy_same(self._previous)
             self._close()
 
+    @property
+    def differs(self) -> bool:
+        """Tell, once it is finished, whether the path holds other bytes."""
+        return self._stamp is None
+
+    @property
+    def is_in_place(self) -> bool:
+        """Tell whether it has taken the path's place."""
+        return self.differs and not self._temporary.exists()
+
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
         self.finish()
@@ -205,8 +222,7 @@ class OutputFile:
             self._opened.write(chunk)
         if self._same or checksum != self._checksum:
             raise self._changed_meanwhile()
-        previous.close()
-        self._previous = self._stamp = None
+        self._forget_previous()
 
     def _changed_meanwhile(self) -> ChangedFileError:
         return ChangedFileError(f"{self.path} changed while it was written. Run the command again.")
@@ -216,6 +232,11 @@ class OutputFile:
         if self._file is None:
             raise ValueError("used outside its `with` block")
         return self._file
+
+    def _forget_previous(self) -> None:
+        if self._previous is not None:
+            self._previous.close()
+        self._previous = self._stamp = None
 
     def _close(self) -> None:
         for file in filter(None, (self._previous, self._file)):

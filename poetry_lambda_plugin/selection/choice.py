@@ -52,8 +52,8 @@ class NoUsableFileError(LambdaBundleError):
         self.target = target
         self.packages = tuple(reasons)
         count = "1 package has" if len(reasons) == 1 else f"{len(reasons)} packages have"
-        lines = "\n".join(f"  - {package}: {reason}" for package, reason in reasons.items())
-        super().__init__(f"{count} no wheel for {target}:\n{lines}\n{remedy}")
+        lines = (f"  - {package}: {reason}" for package, reason in reasons.items())
+        super().__init__(f"{count} no wheel for {target}:", *lines, remedy)
 
 
 class WrongPathFileError(LambdaBundleError):

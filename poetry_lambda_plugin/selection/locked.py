@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dataclasses import dataclass
 
 
@@ -55,6 +57,11 @@ class LockedPackage:
     def revision(self) -> str:
         """What to check out of a repository."""
         return self.source_revision or self.source_reference or "HEAD"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Tell a revision that stays the same from a branch or tag, as in locks that resolved none."""
+        return re.fullmatch("[0-9a-f]{40,64}", self.revision) is not None
 
     def __str__(self) -> str:
         return f"{self.name} ({self.version})"

@@ -41,8 +41,11 @@ from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.known_files import source_key
 from poetry_lambda_plugin.sources.locked_projects import existing_folder
+from poetry_lambda_plugin.sources.locked_projects import project_folder
 from poetry_lambda_plugin.sources.locked_projects import read_checkout
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
+from poetry_lambda_plugin.strays import own_prefix
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -71,9 +74,10 @@ Result = TypeVar("Result")
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for what one run alone needs; raises NoRoomError."""
+    """Lend a folder for what one run alone needs, after removing those of killed runs; raises NoRoomError."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
+        sweep(Path(tempfile.gettempdir()))
+        folder = Path(tempfile.mkdtemp(prefix=own_prefix()))
     except OSError as error:
         raise NoRoomError(error) from error
     try:
@@ -195,7 +199,7 @@ class Supplier:
         if package.source_type == "directory":
             folder = existing_folder(package)
             return read_locked_project(package, folder) if _has_all_files(folder) else None
-        if self._settings.disable_cache:
+        if self._settings.disable_cache or (package.source_type == "git" and not package.is_fixed):
             return None
         if package.source_type == "git" and (checkout := self._checkouts.cached(package)):
             return read_checkout(package, checkout)
@@ -275,9 +279,9 @@ class Supplier:
         package = choice.package
         self._progress.building(package)
         checkout = self._checkouts.make(package)
-        folder = checkout / (package.source_subdirectory or "")
+        folder = project_folder(package, checkout)
         if not _has_all_files(folder):
-            return self._built(choice, folder, keep=True)
+            return self._built(choice, folder, keep=package.is_fixed)
         self._checkouts.keep(checkout, package)
         return read_checkout(package, checkout)
 

@@ -37,8 +37,13 @@ class Terminal:
         self.output = StreamOutput(self._stream, decorated=False)
 
     def read(self) -> str:
+        """Return all that was written, which may arrive in pieces."""
+        self._stream.write("\0")
         self._stream.flush()
-        return os.read(self._master, 1 << 16).decode()
+        data = b""
+        while not data.endswith(b"\0"):
+            data += os.read(self._master, 1 << 16)
+        return data.decode().removesuffix("\0")
 
     def close(self) -> None:
         self._stream.close()

@@ -122,7 +122,8 @@ import sys
 
 
 def change(event, arguments):
-    if event == "open" and str(arguments[0]).endswith(".tmp") and "second.zip" in str(arguments[0]):
+    path = str(arguments[0]) if event == "open" else ""
+    if path.endswith(".tmp") and os.path.dirname(path) == os.environ["FOLDER"]:
         wheel = os.environ["WHEEL"]
         with open(wheel, "r+b") as file:
             # a byte of the first member, behind its header
@@ -144,7 +145,8 @@ def test_wheel_changed_between_check_and_copy(locked_project: Project, tmp_path:
     sound = wheel.read_bytes()
 
     arguments = ("lambda-bundle", "-o", "second.zip")
-    outcome = run_apart(tmp_path / "hook", *arguments, hook=CHANGE_WHEN_WRITING, WHEEL=str(wheel))
+    named = {"WHEEL": str(wheel), "FOLDER": str(locked_project.folder)}
+    outcome = run_apart(tmp_path / "hook", *arguments, hook=CHANGE_WHEN_WRITING, **named)
 
     assert wheel.read_bytes() != sound
     assert outcome.exit_code == 1

@@ -186,26 +186,6 @@ def test_warns_of_another_version_in_the_layer(configured: Project) -> None:
     assert bundle("--strict").exit_code == 1
 
 
-def test_another_spelling_of_a_version_is_the_same(configured: Project) -> None:
-    """1.0 and 1.0.0 are one version."""
-    layer_of(configured, "python/greeting-1.0.0.dist-info/METADATA")
-    configure(configured, 'runtime = "python3.12"\nexclude-layers = ["layer.zip"]')
-
-    assert bundle().error == ""
-
-
-def test_last_layer_decides(configured: Project) -> None:
-    """Lambda unpacks layers over each other, so the version of the last one counts."""
-    layer_of(configured, "python/greeting-0.9.dist-info/METADATA", path="one.zip")
-    layer_of(configured, "python/greeting-1.0.dist-info/METADATA", path="two.zip")
-    configure(configured, 'runtime = "python3.12"\nexclude-layers = ["one.zip", "two.zip"]')
-
-    outcome = bundle("--format", "json")
-
-    assert outcome.error == ""
-    assert outcome.report["left_out_packages"][0]["reason"] == "in the layer two.zip"
-
-
 def test_warns_of_a_layer_for_another_runtime(configured: Project) -> None:
     """A layer whose distributions the runtime would not find is told, and nothing is left out for it."""
     layer_of(configured, "python/lib/python3.11/site-packages/greeting-1.0.dist-info/METADATA")

@@ -321,7 +321,6 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.parametrize("named", [False, True], ids=["bare", "with-handler"])
 @pytest.mark.parametrize(("pyproject", "files", "handler", "expected"), LAYOUTS)
 def test_layout(
     project: Project,
@@ -330,11 +329,9 @@ def test_layout(
     files: Mapping[str, str],
     handler: str,
     expected: set[str],
-    named: bool,
 ) -> None:
-    """The bare command bundles what Lambda needs and nothing else, whether the handler is named or not."""
-    key = f'[tool.poetry-lambda-plugin]\nhandler = "{handler}"\n' if named else ""
-    laid_out(project, key + pyproject, files)
+    """The bare command bundles what Lambda needs and nothing else."""
+    laid_out(project, pyproject, files)
 
     outcome = bundle()
 
@@ -368,38 +365,12 @@ def note(output: str) -> str:
             id="loose",
         ),
         pytest.param(
-            NOT_A_PACKAGE,
-            {"src/app.py": "", "lib/b.py": ""},
-            "Note: The project has no package to build, so what is in src/ is bundled: app.py. "
-            "Left behind: lib. `modules` chooses, `include` adds.",
-            id="src",
-        ),
-        pytest.param(
-            NOT_A_PACKAGE,
-            {"__init__.py": "", "api.py": "from . import db\n", "db.py": ""},
-            "Note: pyproject.toml lies inside the package project, so this is bundled as project/: "
-            "__init__.py, api.py, db.py. `modules` chooses, `include` adds.",
-            id="inside",
-        ),
-        pytest.param(
             POETRY_1,
             {"orders/__init__.py": "", "handler.py": "import util\n", "util/x.py": "", "release.py": ""},
             "Note: Beside orders, also bundled since Lambda may call it or the code imports it: "
             "handler.py, util. "
             "Left behind: release.py. `modules` chooses, `include` adds.",
             id="beside",
-        ),
-        pytest.param(
-            POETRY_1,
-            {
-                "orders/__init__.py": "",
-                "release.py": "",
-                "tests/x.py": "",
-                "setup.py": "",
-                "scripts/y.py": "",
-            },
-            "Note: Left behind beside orders: release.py. `include` adds what is needed.",
-            id="left",
         ),
     ],
 )
@@ -475,8 +446,8 @@ def test_folder_above_is_not_looked_through(project: Project) -> None:
 
 
 def test_what_cannot_be_read_beside_is_no_concern(project: Project) -> None:
-    """Broken links, pipes and folders of other users beside the project stop nothing."""
-    laid_out(project, POETRY_1, {"orders/__init__.py": "import data, pipe, gone\n"})
+    """Broken links that nobody imports, pipes and folders of other users beside the project stop nothing."""
+    laid_out(project, POETRY_1, {"orders/__init__.py": "import data, pipe\n"})
     os.mkfifo(project.folder / "pipe")
     (project.folder / "gone").symlink_to("nowhere")
     (project.folder / "gone.py").symlink_to("nowhere.py")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
@@ -13,10 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cleo.io.outputs.stream_output import StreamOutput
-
-from poetry_lambda_plugin.commands.live_line import LiveLine
-from poetry_lambda_plugin.commands.live_line import Span
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.sources import make_sdist
@@ -155,11 +150,8 @@ def test_warm_run_has_no_live_line(many: Project) -> None:
 @pytest.mark.parametrize(
     ("columns", "line"),
     [
-        pytest.param(60, "  - Bundling greeting (1.0): 50 %", id="wide"),
         pytest.param(34, "  - Bundling greeting (1.0): 50 %", id="just-wide-enough"),
         pytest.param(33, "  - greeting: 50 %", id="narrow"),
-        pytest.param(19, "  - greeting: 50 %", id="very-narrow"),
-        pytest.param(10, "  - greet", id="too-narrow"),
     ],
 )
 def test_download_is_told_on_one_line(locked_project: Project, index: Index, columns: int, line: str) -> None:
@@ -220,19 +212,6 @@ def test_build_in_a_log(slow_build: Project) -> None:
         "  - Bundling my-fn (0.1.0)",
     ]
     assert "Building" not in bundle("--runtime", runtime()).output
-
-
-def test_wide_characters_take_two_columns() -> None:
-    """A name that a lock should not have does not make the live line wrap either."""
-    master, slave = os.openpty()
-    resize(master, 20, 15)
-    with os.fdopen(slave, "w", encoding="utf-8") as stream:
-        line = LiveLine(StreamOutput(stream))
-        assert line.show([Span("漢字かな交じり文であります", "info")])
-    shown = os.read(master, 1000).decode()
-    os.close(master)
-
-    assert seen(shown) == ["漢字かな交じり文で"]
 
 
 def test_live_line_is_rewritten_ten_times_a_second_at_most(many: Project, index: Index) -> None:

@@ -63,6 +63,7 @@ BAD_EXTRA = "its extra fields are damaged"
 TWO_EXTRA = "it has two extra fields of one kind, of which readers may take either"
 NO_ZIP64_SIZES = "its ZIP64 sizes are missing"
 OVERLAPS = "it overlaps the member after it"
+TOO_MUCH = "with it there are 18,446,744,073,709,551,615 bytes to unpack, too many for any bundle"
 BELONGS_TO_NONE = "after it there are bytes that belong to no member"
 LOCAL_CUT = "its local header is cut off"
 CONTRADICTS = "its local header contradicts the central directory"
@@ -343,7 +344,7 @@ def extra_fields() -> Iterator[Lie]:
     yield lie("zip64-of-size-alone", NO_ZIP64_SIZES, extra=extra(1, ZIP64_SIZES[:8]), stated=both)
     yield lie("zip64-cut-off", NO_ZIP64_SIZES, extra=extra(1, b"\5\0\0\0"), stated=size)
     yield lie("zip64-local-cut-off", NO_ZIP64_SIZES, local_extra=extra(1, b"\5\0\0\0"), local=size)
-    yield lie("zip64-of-everything", OVERLAPS, extra=extra(1, b"\xff" * 16), stated=both)
+    yield lie("zip64-of-everything", TOO_MUCH, extra=extra(1, b"\xff" * 16), stated=both)
     yield lie("zip64-twice", TWO_EXTRA, extra=extra(1, ZIP64_SIZES) * 2, stated=both)
     yield lie("zip64-local-twice", TWO_EXTRA, local_extra=extra(1, ZIP64_SIZES) + wrong, local=both)
     yield lie("past-its-end", BAD_EXTRA, extra=b"UT\xff\0\1abcd")

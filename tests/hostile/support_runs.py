@@ -36,6 +36,9 @@ PRELOADED = [
 SECONDS = 20.0
 """How long a run may take by the clock; most take a tenth of a second."""
 
+HANGING = 2.0
+"""How long a run is waited for of which it is known that it hangs."""
+
 WAITED = 120.0
 """Seconds that a run may sleep between attempts, in all."""
 
@@ -74,6 +77,7 @@ class Limits:
     seconds: float = SECONDS
     memory: int = MEMORY
     file: int = FILE
+    open_files: int = 512
     watched: Path | None = None
     """A folder of the host of which no file may be opened and no folder listed."""
     encoding: str = "utf-8"
@@ -211,6 +215,7 @@ def _limit(limits: Limits) -> None:
         # a thread's stack counts before it is used
         most = used + THREADS * (8 << 20) + limits.memory
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file, limits.file))
 
 

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from tests.hostile.support_index import WHEEL
+from tests.hostile.support_marks import rows
+from tests.hostile.support_runs import HANGING
+from tests.hostile.support_runs import SECONDS
 from tests.hostile.support_runs import Limits
 from tests.hostile.support_runs import bundle
 from tests.hostile.support_runs import faults
@@ -61,6 +64,8 @@ class Configuration:
     exit_code: int = 1
     gets_through: str = ""
     """The point of issue 16 that it is, as long as it is not mended."""
+    since: str = ""
+    """The first Poetry that ends it in this way."""
 
 
 def project(name: str, text: str | bytes, **fields: Any) -> Configuration:
@@ -116,8 +121,8 @@ CONFIGURATIONS = [
     project("table of Poetry is a list", f"{HEAD}[[tool.poetry]]\n", gets_through="D26"),
     project("build-system is a number", f"build-system = 5\n{HEAD}"),
     project("build-backend is a number", f"{HEAD}[build-system]\nbuild-backend = 5\nrequires = []\n"),
-    project("groups are a number", f"dependency-groups = 5\n{HEAD}", gets_through="D26"),
-    project("group is a number", f"{HEAD}[dependency-groups]\ndev = 5\n", gets_through="D26"),
+    project("groups are a number", f"dependency-groups = 5\n{HEAD}", gets_through="D26", since="2.2"),
+    project("group is a number", f"{HEAD}[dependency-groups]\ndev = 5\n", gets_through="D26", since="2.2"),
     project("source without a name", f"{HEAD}[[tool.poetry.source]]\nurl = 'https://example.org'\n"),
     project("sources are a number", f"{HEAD}[tool.poetry]\nsource = 5\n"),
     project("address of a source is a number", f"{HEAD}[[tool.poetry.source]]\nname = 'x'\nurl = 5\n"),
@@ -130,11 +135,11 @@ CONFIGURATIONS = [
     project("script is a number", f"{HEAD}[project.scripts]\nx = 5\n"),
     project("licence is a number", f"{HEAD}license = 5\n"),
     project("licence file is a number", f"{HEAD}license = {{file = 5}}\n"),
-    project("nested deeply", f"{HEAD}x = {'[' * 20_000}\n"),
-    project("one key of twenty thousand parts", f"{HEAD}{'.'.join('x' * 20_000)} = 1\n"),
-    project("a number with too many digits", f"{HEAD}x = {'9' * 10_000}\n"),
+    project("nested deeply", f"{HEAD}x = {'[' * 20_000}\n", since="2.5"),
+    project("one key of twenty thousand parts", f"{HEAD}{'.'.join('x' * 20_000)} = 1\n", since="2.5"),
+    project("a number with too many digits", f"{HEAD}x = {'9' * 10_000}\n", since="2.5"),
     project("UTF-16", f"{HEAD}".encode("utf-16"), gets_through="D26"),
-    project("NUL", f"{HEAD}\0".encode()),
+    project("NUL", f"{HEAD}\0".encode(), since="2.5"),
     project("a device", "", links={"pyproject.toml": "/dev/zero"}, gets_through="A6"),
     project("name with markup", HEAD.replace("my-fn", "<info>x</info>")),
     project("name with an escape", HEAD.replace("my-fn", "\\u001b[31mx")),
@@ -155,13 +160,12 @@ CONFIGURATIONS = [
         "[tool.poetry-lambda-plugin.bundles.'<info>x</info>']\nstrict = 5",
         "<info>x</info>",
     ),
-    table("optimize = 3", "bytecode = 'checked-hash'\noptimize = 3", "not 3", gets_through="D27"),
-    table("optimize without bytecode", "optimize = 1", "optimize", "bytecode", gets_through="D27"),
+    table("optimize = 3", "bytecode = 'checked-hash'\noptimize = 3", "not 3"),
+    table("optimize without bytecode", "optimize = 1", "optimize", "bytecode"),
     table(
         "bytecode-exclude without bytecode",
         "bytecode-exclude = ['x']",
         "bytecode-exclude",
-        gets_through="D27",
     ),
     table(
         "bytecode-exclude that is no pattern",
@@ -172,9 +176,8 @@ CONFIGURATIONS = [
         "bytecode-exclude with a range backwards",
         "bytecode = 'checked-hash'\nbytecode-exclude = ['[z-a]']",
         "bytecode-exclude",
-        gets_through="D27",
     ),
-    table("exclude with a range backwards", "exclude = ['[z-a]']", "exclude", gets_through="D26"),
+    table("exclude with a range backwards", "exclude = ['[z-a]']", "exclude"),
     table("exclude that is no pattern", "exclude = ['!']", "exclude"),
     table("include of a number", "include = [5]", "include"),
     table("include of nothing", "include = [{}]", "include"),
@@ -292,6 +295,14 @@ CONFIGURATIONS = [
     origin("git by a command", "git", "ext::touch MARKER", *LOCK_ERROR),
     origin("git by an option", "git", "--upload-pack=touch MARKER", *LOCK_ERROR),
     origin("git by an option of ssh", "git", "ssh://-oProxyCommand=touch MARKER/x", *LOCK_ERROR),
+    origin(
+        "git with a token",
+        "git",
+        "ssh://git:t0ken-of-a-user@127.0.0.1:1/x.git",
+        "greeting (1.0)",
+        unseen=("t0ken-of-a-user",),
+        gets_through="A10",
+    ),
     # --- options
     option(
         "exclude-package without a name",
@@ -318,22 +329,16 @@ CONFIGURATIONS = [
 ]
 
 
-def as_parameter(row: Configuration) -> object:
-    """Return a row for pytest, with what is known to get through marked."""
-    marks = []
-    if row.gets_through:
-        marks.append(pytest.mark.xfail(strict=True, reason=f"issue 16 {row.gets_through}"))
-    return pytest.param(row, id=row.name, marks=marks)
-
-
-@pytest.mark.parametrize("row", [as_parameter(row) for row in CONFIGURATIONS])
+@pytest.mark.parametrize("row", rows(CONFIGURATIONS))
 def test_configuration(row: Configuration, served_project: Project, site: Site, tmp_path: Path) -> None:
     """Whatever is configured, nothing hangs or is done by halves, and the error says what is wrong."""
     marker = tmp_path / "marker"
     write(row, served_project, site, marker)
     before = tree(served_project.folder)
 
-    outcome = bundle(*row.arguments, limits=Limits(seconds=6 if row.pipes else 20))
+    seconds = HANGING if row.pipes and row.gets_through else SECONDS
+
+    outcome = bundle(*row.arguments, limits=Limits(seconds=seconds))
 
     found = faults(outcome, row.words, row.unseen, row.exit_code)
     if marker.exists():

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poetry.core.packages.utils.link import Link
-
 from tests.hostile.support_index import HTML
 from tests.hostile.support_index import JSON
+from tests.hostile.support_index import PAGE
 from tests.hostile.support_index import WHEEL
 from tests.hostile.support_index import Reply
 from tests.hostile.support_index import listed
 from tests.hostile.support_index import page
+from tests.hostile.support_marks import rows
 from tests.hostile.support_runs import Limits
 from tests.hostile.support_runs import bundle
 from tests.hostile.support_runs import faults
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 USER, SECRET = "some-user", "s3cret-p4ssword"
 FILE = f"/files/{WHEEL.filename}"
-PAGE = "/simple/greeting/"
+
+JSON_OF_ALL = "2.3"
+"""The first Poetry that reads JSON pages of every index; of those alone it knows sizes."""
 
 PACKAGE = "greeting (1.0)"
 INDEX = "'tests'"
@@ -76,9 +78,9 @@ class Answer:
     environment: Mapping[str, str] = field(default_factory=dict)
     gets_through: str = ""
     """The point of issue 16 that it is, as long as it is not mended."""
+    since: str = ""
+    """The first Poetry that ends it in this way."""
     limits: Limits = field(default_factory=Limits)
-    json_page: bool = False
-    """Whether it needs a Poetry that reads JSON pages of every index (2.3)."""
 
 
 def json_page(body: object) -> Mapping[str, Reply]:
@@ -92,7 +94,7 @@ def html_page(body: str) -> Mapping[str, Reply]:
     return {PAGE: Reply(f"<!DOCTYPE html><html><body>{body}</body></html>".encode(), kind=HTML)}
 
 
-json_answer = partial(Answer, json_page=True)
+json_answer = partial(Answer, since=JSON_OF_ALL)
 
 ANSWERS = [
     # --- pages in JSON
@@ -197,7 +199,7 @@ ANSWERS = [
         replies=html_page(f'<a href="file:///tmp/{WHEEL.filename}">{WHEEL.filename}</a>'),
         words=(PACKAGE, "names a file of this machine"),
     ),
-    Answer(name="HTML with a link to nowhere", replies=html_page('<a href="http://[">x</a>')),
+    Answer(name="HTML with a link to nowhere", since="2.5", replies=html_page('<a href="http://[">x</a>')),
     Answer(
         name="HTML in an unknown encoding",
         replies={PAGE: Reply(b"\x80\x81", kind="text/html; charset=martian")},
@@ -221,11 +223,11 @@ ANSWERS = [
         name="page packed a thousandfold",
         replies={PAGE: Reply(gzip.compress(HUGE * 400), kind=JSON, headers={"Content-Encoding": "gzip"})},
     ),
-    Answer(
+    json_answer(
         name="file without end",
         replies={FILE: Reply(b"more", length=-1, endless=True)},
     ),
-    Answer(
+    json_answer(
         name="file without end in chunks",
         replies={
             FILE: Reply(
@@ -236,11 +238,11 @@ ANSWERS = [
             )
         },
     ),
-    Answer(
+    json_answer(
         name="file packed a thousandfold",
         replies={FILE: Reply(zlib.compress(HUGE * 400), headers={"Content-Encoding": "deflate"})},
     ),
-    Answer(
+    json_answer(
         name="file of a terabyte by its head",
         replies={FILE: Reply(b"more", length=1 << 40, endless=True)},
     ),
@@ -335,7 +337,7 @@ ANSWERS = [
             "/other": page(listed()),
         },
         exit_code=0,
-        json_page=True,
+        since=JSON_OF_ALL,
     ),
     Answer(
         name="redirect to nowhere",
@@ -388,17 +390,7 @@ ANSWERS = [
 ]
 
 
-def as_parameter(answer: Answer) -> object:
-    """Return a row for pytest, with what is known to get through marked."""
-    marks = []
-    if answer.gets_through:
-        marks.append(pytest.mark.xfail(strict=True, reason=f"issue 16 {answer.gets_through}"))
-    if answer.json_page and not hasattr(Link, "size"):
-        marks.append(pytest.mark.skip(reason="this Poetry asks for JSON in its default index alone"))
-    return pytest.param(answer, id=answer.name, marks=marks)
-
-
-@pytest.mark.parametrize("answer", [as_parameter(answer) for answer in ANSWERS])
+@pytest.mark.parametrize("answer", rows(ANSWERS))
 def test_answer(
     answer: Answer, served_project: Project, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

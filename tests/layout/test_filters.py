@@ -49,3 +49,37 @@ def test_refuses_pattern(pattern: str) -> None:
         PathFilter((pattern,)).excludes("a.py")
 
     assert repr(pattern) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "excluded"),
+    [
+        pytest.param("@tests", "thing/test/x.py", True, id="test"),
+        pytest.param("@tests", "thing/tests/x.py", True, id="tests"),
+        pytest.param("@tests", "thing/conftest.py", True, id="conftest"),
+        pytest.param("@tests", "thing/testing.py", False, id="module-for-the-tests-of-others"),
+        pytest.param("@tests", "django/test/client.py", False, id="djangos-public-module"),
+        pytest.param("@tests", "django/contrib/tests/x.py", True, id="djangos-own-tests"),
+        pytest.param("@tests", "thing-1.0.dist-info/tests/x.py", False, id="metadata"),
+        pytest.param("@type-stubs", "thing/stub.pyi", True, id="stub"),
+        pytest.param("@type-stubs", "thing/py.typed", False, id="marker-of-types"),
+        pytest.param("@headers-and-sources", "thing/fast.c", True, id="source"),
+        pytest.param("@headers-and-sources", "thing/include/fast.h", True, id="header"),
+        pytest.param("@docs", "docs/index.html", True, id="docs"),
+        pytest.param("@docs", "README.md", True, id="readme"),
+        pytest.param("@docs", "thing/docs/__init__.py", False, id="module-called-docs"),
+        pytest.param("@docs", "thing-1.0.dist-info/README.md", False, id="readme-of-the-metadata"),
+        pytest.param("*.md", "thing-1.0.dist-info/README.md", True, id="pattern-hits-metadata"),
+    ],
+)
+def test_sets(pattern: str, path: str, excluded: bool) -> None:
+    """A set is its patterns, but never touches dist-info."""
+    assert PathFilter((pattern,)).excludes(path) is excluded
+
+
+def test_negation_keeps_something_of_a_set() -> None:
+    """As of any pattern before it."""
+    kept = PathFilter(("@tests", "!thing/tests/keep/"))
+
+    assert kept.excludes("thing/tests/x.py")
+    assert not kept.excludes("thing/tests/keep/x.py")

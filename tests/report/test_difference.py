@@ -161,8 +161,18 @@ def test_record_elsewhere_is_none(tmp_path: Path, folder: str) -> None:
         pytest.param(b"no ZIP", "can't be compared with: ", id="no-zip"),
         pytest.param(
             zip_bytes([Raw("a-1.dist-info/RECORD", b'"' + b"x" * 200_000)]),
-            "can't be compared with: member 'a-1.dist-info/RECORD': ",
+            "can't be compared with: member 'a-1.dist-info/RECORD': a field of it has more than",
             id="broken-record",
+        ),
+        pytest.param(
+            zip_bytes([Raw("a-1.dist-info/RECORD", zip64=True, stated={"size": (64 << 20) + 1})]),
+            "can't be compared with: member 'a-1.dist-info/RECORD': it has 67,108,865 bytes",
+            id="large-record",
+        ),
+        pytest.param(
+            zip_bytes([Raw("a.py", zip64=True, stated={"size": 32 << 30})]),
+            "can't be compared with: member 'a.py': with it there are 34,359,738,368 bytes",
+            id="bomb",
         ),
     ],
 )
