@@ -64,7 +64,7 @@ class SetRuntime(NamedTuple):
 def string(value: object, where: str) -> str:
     """Take a string that is not empty."""
     if isinstance(value, str) and value:
-        return value
+        return _without_nul(value, where)
     raise ConfigError(f"{where} must be a non-empty string, not {_type_name(value)}.")
 
 
@@ -81,6 +81,7 @@ def strings(value: object, where: str) -> tuple[str, ...]:
     for item in values:
         if not isinstance(item, str) or not item:
             raise ConfigError(f"{where} must be a list of strings; it has {_type_name(item)}.")
+        _without_nul(item, where)
     return tuple(values)
 
 
@@ -119,7 +120,7 @@ def includes(value: object, where: str) -> tuple[Include, ...]:
 
 def _one_include(value: object, where: str) -> Include:
     if isinstance(value, str):
-        return parse_include(value, where)
+        return parse_include(_without_nul(value, where), where)
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where} must be a string or a table with path and to, not {_type_name(value)}.")
     for key in value:
@@ -265,6 +266,13 @@ def _named(where: str) -> Iterator[None]:
         yield
     except LambdaBundleError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _without_nul(text: str, where: str) -> str:
+    """Refuse the one character that no path, name or argument can have."""
+    if "\0" in text:
+        raise ConfigError(f"{where} has a NUL character. Write it without.")
+    return text
 
 
 def _given(value: object) -> str:

@@ -15,6 +15,7 @@ from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import Distribution
+from poetry_lambda_plugin.layout.wheel import InvalidScriptError
 from poetry_lambda_plugin.layout.wheel import script_entries
 
 
@@ -40,6 +41,16 @@ FIELDS = (
 """The standard's order of what a project may have besides its name, version and summary."""
 
 
+class UnusableScriptError(LambdaBundleError):
+    """A script in pyproject.toml that names no function."""
+
+    def __init__(self, project: str, name: str, reference: str) -> None:
+        super().__init__(
+            f"The script {name!r} of {project} is {reference!r}, which is no MODULE:FUNCTION, as in "
+            "'my_package.cli:main'. Correct it in pyproject.toml, or do without scripts = true."
+        )
+
+
 class UnreadableFileError(LambdaBundleError):
     """A file of the project that can't be read."""
 
@@ -55,8 +66,7 @@ def project_distribution(
         record_path = f"{folder}/RECORD"
         entries.update((entry.path, entry) for entry in _metadata(project, folder))
         if interpreter is not None:
-            text = _entry_points_text(project.entry_points)
-            entries.update((e.path, e) for e in script_entries(text, interpreter, project.name))
+            entries.update((entry.path, entry) for entry in _scripts(project, interpreter))
     return Distribution(
         name=project.name,
         version=project.version,
@@ -89,11 +99,22 @@ def _core_metadata(project: ProjectSource) -> Iterator[tuple[str, str]]:
     yield from sorted(fields, key=lambda field: FIELDS.index(field[0]))
 
 
+def _scripts(project: ProjectSource, interpreter: str) -> Iterator[Entry]:
+    for group, points in project.entry_points.items():
+        for name, reference in points.items():
+            text = _entry_points_text({group: {name: reference}})
+            try:
+                yield from script_entries(text, interpreter, project.name)
+            except InvalidScriptError:
+                raise UnusableScriptError(project.name, name, reference) from None
+
+
 def _entry_points_text(groups: Mapping[str, Mapping[str, str]]) -> str:
     """Write `entry_points.txt` (packaging.python.org, "Entry points specification")."""
     sections = []
     for group, points in sorted(groups.items()):
-        lines = [f"{name}={reference.replace(' ', '')}" for name, reference in sorted(points.items())]
+        # white space means nothing here, but a line break would begin another entry
+        lines = [f"{' '.join(name.split())}={''.join(ref.split())}" for name, ref in sorted(points.items())]
         sections.append("\n".join((f"[{group}]", *lines, "")))
     return "\n".join(sections)
 

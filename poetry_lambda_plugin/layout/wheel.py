@@ -47,6 +47,10 @@ ABSOLUTE_PATH = re.compile(rb"^(?:/|\\\\|[A-Za-z]:[\\/])", re.MULTILINE)
 SCRIPT_PATH = re.compile(r"bin/(?!\.\.?$)[^/\\\0]+")
 
 
+class InvalidScriptError(Exception):
+    """An entry point that is no MODULE:FUNCTION."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wheel:
     """A wheel file whose central directory has been read and believed."""
@@ -134,8 +138,13 @@ def wheel_distribution(
 
 
 def script_entries(entry_points: str, interpreter: str, owner: str) -> Iterator[Entry]:
-    """Yield a `bin/` script for each console or GUI entry point."""
-    for name, module, attribute, _ in parse_entrypoints(entry_points):
+    """Yield a `bin/` script for each console or GUI entry point; raises InvalidScriptError."""
+    try:
+        points = list(parse_entrypoints(entry_points))
+    except (ConfigParserError, AssertionError, AttributeError):
+        # parse_entrypoints asserts the form of what it reads, and stumbles over it under PYTHONOPTIMIZE
+        raise InvalidScriptError from None
+    for name, module, attribute, _ in points:
         first = attribute.partition(".")[0]
         code = f"#!{interpreter}\nimport sys\n\nfrom {module} import {first}\n\nsys.exit({attribute}())\n"
         yield Entry(f"bin/{name}", BytesContent(code.encode()), executable=True, owner=owner)
@@ -207,8 +216,7 @@ def _entry_point_scripts(wheel: Wheel, interpreter: str) -> Iterator[Entry]:
         if member.name == path:
             try:
                 entries = list(script_entries(wheel.read(member).decode(), interpreter, wheel.name))
-            except (UnicodeDecodeError, ConfigParserError, AssertionError):
-                # parse_entrypoints asserts the form of what it reads
+            except (UnicodeDecodeError, InvalidScriptError):
                 raise InvalidArchiveError(wheel.path.name, "it can't be read", path) from None
             for entry in entries:
                 if not SCRIPT_PATH.fullmatch(entry.path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -22,6 +23,9 @@ from poetry.exceptions import PoetryError
 from poetry.factory import Factory
 
 from poetry_lambda_plugin.configuration.misnamed import hint_below_poetry
+from poetry_lambda_plugin.configuration.readers import ConfigError
+from poetry_lambda_plugin.configuration.readers import mapping
+from poetry_lambda_plugin.configuration.readers import string
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.building import Builder
 from poetry_lambda_plugin.poetry_api.facts import PackagesItem
@@ -127,10 +131,12 @@ class CoreFactory(LenientMetadata, BaseFactory):
 def open_project(application: Application, opened: Poetry | None = None) -> OpenProject:
     """Read the user's project, or take the one that another plugin has `opened`; raises ProjectFileError."""
     try:
-        poetry = opened or _created(application)
+        file = opened.pyproject_path if opened else Factory.locate(application.project_directory)
+        document = read_document(file.parent)
+        poetry = opened or _created(application, file)
         settings = _settings(poetry)
         return OpenProject(
-            facts=_facts(poetry, read_document(poetry.pyproject_path.parent)),
+            facts=_facts(poetry, document),
             settings=settings,
             lock=Lock(poetry),
             indexes=Indexes(poetry, settings.workers),
@@ -142,33 +148,71 @@ def open_project(application: Application, opened: Poetry | None = None) -> Open
         raise ProjectFileError(*lines) from error
 
 
-def _created(application: Application) -> Poetry:
+def _created(application: Application, file: Path) -> Poetry:
     """Read a project as `application.poetry` does, but leniently."""
     # Private, but as old as the options --no-plugins and --no-cache. At -vvv Poetry would print the
     # addresses of sources, credentials included.
-    return LenientFactory().create_poetry(
-        cwd=application.project_directory,
-        io=NullIO(),
-        disable_plugins=application._disable_plugins,
-        disable_cache=application._disable_cache,
-    )
+    with _types_told(file):
+        return LenientFactory().create_poetry(
+            cwd=application.project_directory,
+            io=NullIO(),
+            disable_plugins=application._disable_plugins,
+            disable_cache=application._disable_cache,
+        )
 
 
 def read_facts(folder: Path) -> ProjectFacts:
     """Read the project of a path or git dependency; raises RuntimeError and others where there is none."""
-    poetry = CoreFactory().create_poetry(folder, with_groups=False)
-    return _facts(poetry, poetry.pyproject.data)
+    document = read_document(folder)
+    with _types_told(folder / "pyproject.toml"):
+        poetry = CoreFactory().create_poetry(folder, with_groups=False)
+    return _facts(poetry, document)
+
+
+@contextmanager
+def _types_told(file: Path) -> Iterator[None]:
+    """Say in words what Poetry's schemas let through and its code stumbles over."""
+    try:
+        yield
+    except (AssertionError, AttributeError, IndexError, RecursionError, TypeError) as error:
+        raise ProjectFileError(
+            f"{file} can't be understood: a value in [project], [dependency-groups] or [tool.poetry] is of "
+            "another type than Poetry expects there. Correct the file."
+        ) from error
 
 
 def read_document(folder: Path) -> Mapping[str, Any]:
     """Read a folder's pyproject.toml, which may be missing; raises ProjectFileError."""
     pyproject = PyProjectTOML(folder / "pyproject.toml")
     try:
-        return _readable(pyproject).data
-    except (PoetryCoreError, OSError) as error:
-        # poetry-core's own words name the file once more
-        reason = " ".join(str(error.__cause__ or error).split())
+        document: Mapping[str, Any] = _readable(pyproject).data
+    except (PoetryCoreError, OSError, ValueError, RecursionError, MemoryError) as error:
+        reason = _reason(error)
         raise ProjectFileError(f"{pyproject.path} can't be read: {reason}. Correct the file.") from error
+    _check_types(document, pyproject.path)
+    return document
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError | MemoryError):
+        return "its values are nested too deeply"
+    if type(error) is ValueError:
+        return "a number in it has too many digits"
+    # poetry-core's own words name the file once more
+    return " ".join(str(error.__cause__ or error).split())
+
+
+def _check_types(document: Mapping[str, Any], file: Path) -> None:
+    """Refuse what Poetry takes for granted; its schemas see to the rest. Raises ConfigError."""
+    for name in ("build-system", "dependency-groups", "project", "tool"):
+        mapping(document.get(name, {}), f"{name} in {file}")
+    mapping(document.get("tool", {}).get("poetry", {}), f"tool.poetry in {file}")
+    for name, group in document.get("dependency-groups", {}).items():
+        if not isinstance(group, list):
+            raise ConfigError(f"dependency-groups.{name} in {file} must be a list.")
+    string(document.get("project", {}).get("name", "nameless"), f"project.name in {file}")
 
 
 def _readable(pyproject: PyProjectTOML) -> PyProjectTOML:

@@ -12,6 +12,7 @@ import pytest
 from poetry_lambda_plugin.layout.own_files import ProjectFile
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.project import UnreadableFileError
+from poetry_lambda_plugin.layout.project import UnusableScriptError
 from poetry_lambda_plugin.layout.project import project_distribution
 
 
@@ -93,6 +94,20 @@ def test_scripts_only_with_an_interpreter() -> None:
     assert "bin/hello" not in contents(project)
     assert contents(project, "/var/lang/bin/python3.12")["bin/hello"] == (
         b"#!/var/lang/bin/python3.12\nimport sys\n\nfrom my_fn import main\n\nsys.exit(main())\n"
+    )
+
+
+@pytest.mark.parametrize("reference", ["!!bad!!", "pkg", "", "pkg:main\nother=pkg:other"])
+def test_refuses_script_that_is_no_function(reference: str) -> None:
+    """The script is named, in words of pyproject.toml, and the project, which may be a dependency."""
+    project = source(entry_points={"console_scripts": {"hello": "pkg:main", "bad": reference}})
+
+    with pytest.raises(UnusableScriptError) as caught:
+        project_distribution(project, "python")
+
+    assert str(caught.value) == (
+        f"The script 'bad' of my-fn is {reference!r}, which is no MODULE:FUNCTION, as in "
+        "'my_package.cli:main'. Correct it in pyproject.toml, or do without scripts = true."
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,6 +152,17 @@ def test_refuses_entry_points(tmp_path: Path, points: str, reason: str) -> None:
     wheel = make_wheel("pkg", files={"pkg.py": "1"}, entry_points=points)
 
     assert refusal(tmp_path, wheel, PYTHON) == ("pkg-1.0.dist-info/entry_points.txt", reason)
+
+
+def test_refuses_entry_points_without_asserts() -> None:
+    """Under PYTHONOPTIMIZE, what reads entry points asserts nothing; they are refused all the same."""
+    code = (
+        "from poetry_lambda_plugin.layout.wheel import InvalidScriptError, script_entries\n"
+        "try:\n list(script_entries('[console_scripts]\\nbad = !!bad!!', 'python', 'pkg'))\n"
+        "except InvalidScriptError:\n print('refused')"
+    )
+
+    assert subprocess.check_output([sys.executable, "-OO", "-c", code], text=True) == "refused\n"
 
 
 @pytest.mark.parametrize(
