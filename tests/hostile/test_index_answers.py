@@ -249,7 +249,7 @@ ANSWERS = [
     Answer(
         name="file in single bytes",
         replies={FILE: Reply(WHEEL.data, pause=0.1)},
-        limits=Limits(seconds=15, before=_be_impatient),
+        limits=Limits(seconds=30, before=_be_impatient),
     ),
     Answer(
         name="head without end",

@@ -402,7 +402,6 @@ def test_cold_dry_run_writes_nothing(served_project: Project, tmp_path: Path) ->
     assert tree(tmp_path) == before
 
 
-@lets_through("B19")
 def test_no_cache_leaves_nothing_of_ours(served_project: Project, tmp_path: Path) -> None:
     """With --no-cache no note and no bytecode of ours stays."""
     arguments = ("--bytecode", "checked-hash", "--runtime", f"python3.{sys.version_info.minor}")
