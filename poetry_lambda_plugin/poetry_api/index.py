@@ -27,6 +27,7 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.facts import NO_INDEX
 from poetry_lambda_plugin.poetry_api.repositories import FolderRepository
 from poetry_lambda_plugin.poetry_api.repositories import QuickAuthenticator
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class Indexes:
         """
 
         def download(url: str, path: Path) -> None:
+            sweep(path.parent)
             if not url.startswith("file:"):
                 self._download(url, path, tell)
             elif file.may_be_local:

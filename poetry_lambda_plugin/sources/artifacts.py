@@ -40,6 +40,7 @@ from poetry_lambda_plugin.sources.known_files import source_key
 from poetry_lambda_plugin.sources.locked_projects import existing_folder
 from poetry_lambda_plugin.sources.locked_projects import read_checkout
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
+from poetry_lambda_plugin.strays import named_temporaries
 from poetry_lambda_plugin.strays import own_prefix
 from poetry_lambda_plugin.strays import sweep
 
@@ -77,7 +78,8 @@ def temporary_folder() -> Iterator[Path]:
     except OSError as error:
         raise NoRoomError(error) from error
     try:
-        yield folder
+        with named_temporaries():
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

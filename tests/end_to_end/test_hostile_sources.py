@@ -122,7 +122,7 @@ import sys
 
 
 def change(event, arguments):
-    if event == "open" and str(arguments[0]).endswith(".tmp") and "second.zip" in str(arguments[0]):
+    if event == "open" and str(arguments[0]).endswith(".tmp") and os.getcwd() in str(arguments[0]):
         wheel = os.environ["WHEEL"]
         with open(wheel, "r+b") as file:
             # a byte of the first member, behind its header

@@ -148,7 +148,6 @@ CONFIGURATIONS = [
         "bundle with new lines for a name",
         '[tool.poetry-lambda-plugin.bundles."a\\n::error::forged"]\nstrict = 5',
         unseen=("\n::error::",),
-        gets_through="A10",
     ),
     table(
         "bundle with markup for a name",
@@ -268,7 +267,6 @@ CONFIGURATIONS = [
         'file = "greeting-1.0-py3-none-any\\n::error::forged.whl"',
         "greeting",
         unseen=("\n::error::",),
-        gets_through="A10",
     ),
     hashed("hash is a number", "5", *LOCK_ERROR, gets_through="D26"),
     hashed("hash is empty", '""', *FILE, gets_through="A8"),
