@@ -12,8 +12,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
+from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import OutputFile
+from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
@@ -34,12 +36,16 @@ from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
+from poetry_lambda_plugin.stages.outputs import without_outputs
+from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.written import written
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
@@ -56,8 +62,11 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.outputs import FileId
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
+
+    _Finished: TypeAlias = "tuple[Written, OutputFile | _Nowhere]"
 
 
 class CommitError(ReportedError):
@@ -116,22 +125,26 @@ class _Run:
     compiler: Compiler
     observer: Observer
     stopwatch: Stopwatch
+    read: Callable[[Choice, Artifact], Wheel | ProjectSource]
 
 
 def make_bundles(
     project: OpenProject,
     configs: Sequence[BundleConfig],
     family: Sequence[BundleConfig],
+    earlier: Sequence[BundleConfig],
     circumstances: Circumstances,
     observer: Observer,
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
 
-    `family` are all bundles of the project. Raises LambdaBundleError.
+    `family` are all bundles of the project, and `earlier` what they are without options, as earlier runs may
+    have had none. Raises LambdaBundleError.
     """
     stopwatch = Stopwatch()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
-    bundles = select_bundles(project, configs, family, circumstances.today)
+    outputs = written_before(project.facts, (*configs, *family, *earlier))
+    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:
@@ -143,6 +156,7 @@ def make_bundles(
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
+            read=partial(_read, observer, outputs),
         )
         _find_interpreters(run.compiler, bundles)
         stopwatch.end("selecting")
@@ -164,7 +178,7 @@ def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport
 
 def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
-    parts = run.supplier.supply(_all_parts(bundles), partial(_read, run.observer))
+    parts = run.supplier.supply(_all_parts(bundles), run.read)
     run.stopwatch.end("fetching")
     plans = planned_bundles(bundles, parts)
     run.stopwatch.end("planning")
@@ -180,7 +194,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     return reports
 
 
-def _commit(finished: Sequence[tuple[Written, OutputFile]], reports: Sequence[BundleReport]) -> None:
+def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
     """Let all bundles take their places, one after the other; raises CommitError for the first that can't."""
     done = 0
     try:
@@ -195,15 +209,16 @@ def _commit(finished: Sequence[tuple[Written, OutputFile]], reports: Sequence[Bu
         raise CommitError(error, [*reports[:done], *failed]) from error
 
 
-def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> tuple[Written, OutputFile]:
+def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
     """Write a bundle beside its place."""
-    file = outputs.enter_context(OutputFile(bundle.planned.selected.output))
+    path = bundle.planned.selected.output
+    file = _Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
     finished = written(bundle, file, run.circumstances.source_date_epoch)
     file.finish()
     return finished, file
 
 
-def _report_finished(bundle: Written, file: OutputFile, questions: Questions) -> BundleReport:
+def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Questions) -> BundleReport:
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
     status: Status = "written" if file.differs else "unchanged"
     return report_of(bundle, status, questions, changed=file.differs)
@@ -212,7 +227,7 @@ def _report_finished(bundle: Written, file: OutputFile, questions: Questions) ->
 def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
     at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
-    parts = {c: _read(run.observer, c, artifact) for c, artifact in at_hand.items() if artifact is not None}
+    parts = {c: run.read(c, artifact) for c, artifact in at_hand.items() if artifact is not None}
     run.stopwatch.end("fetching")
     plans = planned_bundles(bundles, parts)
     run.stopwatch.end("planning")
@@ -249,11 +264,13 @@ def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:
     return list(dict.fromkeys(choice for bundle in bundles for choice in bundle.parts))
 
 
-def _read(observer: Observer, choice: Choice, artifact: Artifact) -> Wheel | ProjectSource:
+def _read(
+    observer: Observer, outputs: Collection[FileId], choice: Choice, artifact: Artifact
+) -> Wheel | ProjectSource:
     """Read a wheel's directory, and every byte of it the first time that it is seen."""
     part: Wheel | ProjectSource
     if isinstance(artifact, ProjectSource):
-        part = artifact
+        part = without_outputs(artifact, outputs)
     else:
         # what is built here may have another version than the one locked, as folders do
         part = read_wheel(artifact.path, choice.package.name, choice.version)
@@ -272,7 +289,15 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
 
 
 class _Nowhere:
-    """Takes the archive of a dry run, for its digest."""
+    """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
+
+    differs, is_in_place = True, False
 
     def write(self, data: bytes) -> None:
         """Drop the bytes."""
+
+    def finish(self) -> None:
+        """Have nothing to end."""
+
+    def commit(self) -> None:
+        """Have no place to take."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Code = Literal[
     "excluded-imported",
     "handler-unclear",
+    "hash-weak",
     "ignore-unused",
     "layer-empty",
     "layer-stale",

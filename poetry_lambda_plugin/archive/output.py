@@ -13,12 +13,12 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
-from poetry_lambda_plugin.archive.replacing import beside
 from poetry_lambda_plugin.archive.replacing import replacing
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.strays import beside
 
 
 if TYPE_CHECKING:
@@ -62,10 +62,17 @@ def check_writable(path: Path) -> None:
         raise UnwritableOutputError(path, reason)
 
 
+def is_nowhere(path: Path) -> bool:
+    """Tell whether what is written to `path` is thrown away: such a file is never replaced."""
+    return os.path.realpath(path) == os.path.realpath(os.devnull)
+
+
 def _obstacle(path: Path) -> str | None:
     """Return why a path can't become a file."""
     if path.is_dir():
         return "it is a folder"
+    if is_nowhere(path):
+        return None
     if path.exists() and not path.is_file():
         return "it is not a regular file"
     folder = path.parent

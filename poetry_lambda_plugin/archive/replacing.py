@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 
 from contextlib import contextmanager
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from poetry_lambda_plugin.strays import beside
 
 
 if TYPE_CHECKING:
@@ -38,11 +39,6 @@ def _regular(path: str, flags: int) -> int:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     raise OSError(errno.EINVAL, "it is no regular file", path)
-
-
-def beside(path: Path) -> Path:
-    """Return where to write what becomes `path`; the name is short, however long the path's own is."""
-    return path.with_name(f".lambda-bundle-{secrets.token_hex(8)}.tmp")
 
 
 @contextmanager

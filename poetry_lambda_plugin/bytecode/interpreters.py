@@ -26,6 +26,7 @@ from poetry_lambda_plugin.sources.known_files import FOLDER
 from poetry_lambda_plugin.sources.known_files import read_note
 from poetry_lambda_plugin.sources.known_files import source_key
 from poetry_lambda_plugin.sources.known_files import write_note
+from poetry_lambda_plugin.strays import own_prefix
 
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _behind_shim(path: Path) -> Path:
 def _probe(path: Path, python: tuple[int, int]) -> Interpreter:
     """Ask an interpreter what it is; raises UnfitInterpreterError for any but a CPython of that version."""
     version = f"{python[0]}.{python[1]}"
-    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as folder:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as folder:
         try:
             with started(path, Path(folder), subprocess.PIPE) as process:
                 try:

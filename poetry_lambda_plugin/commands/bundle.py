@@ -145,7 +145,6 @@ class BundleCommand(GroupCommand):
         configs_of = partial(
             bundle_configs,
             project.facts.document.get("tool", {}).get("poetry-lambda-plugin", {}),
-            options,
             root=project.facts.root,
             cwd=Path.cwd(),
         )
@@ -156,8 +155,9 @@ class BundleCommand(GroupCommand):
             explain=self.option("explain"),
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
-        configs = configs_of(self.argument("bundles"))
-        return make_bundles(project, configs, configs_of(()), circumstances, observer)
+        configs = configs_of(options, self.argument("bundles"))
+        family = configs_of(options, ())
+        return make_bundles(project, configs, family, configs_of({}, ()), circumstances, observer)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []

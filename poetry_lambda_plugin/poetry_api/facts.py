@@ -107,6 +107,12 @@ def is_built_by_poetry_core(document: Mapping[str, Any]) -> bool:
     return backend in POETRY_BACKENDS and not _build_script(table)
 
 
+def is_built_by_setuptools(document: Mapping[str, Any]) -> bool:
+    """Tell whether setuptools itself builds a project, which PEP 517 means where nothing is named."""
+    backend = document.get("build-system", {}).get("build-backend", "setuptools.build_meta")
+    return str(backend).startswith("setuptools.")
+
+
 def _build_script(table: Mapping[str, Any]) -> object:
     """Return the script that `build` of [tool.poetry] names; what else a table says builds nothing."""
     build = table.get("build")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 
 from pathlib import Path
 from socket import gaierror
@@ -31,7 +32,6 @@ HARMLESS = {
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
     "core.excludesFile": os.devnull,
-    "protocol.allow": "never",
     "safe.bareRepository": "explicit",
 }
 """What keeps git from running what a repository's configuration names, and from the user's own excludes."""
@@ -95,6 +95,26 @@ def remove_repositories(tree: Path) -> None:
             else:
                 path.unlink()
         folders[:] = [name for name in folders if name.lower() != GIT]
+
+
+def environment_of_builds() -> dict[str, str]:
+    """Return the environment for what may ask git about sources of others.
+
+    Unpacked in the folder for temporary files, they are in no repository of the user's.
+    """
+    count = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(count) if count.isdecimal() else 0
+    pairs = [
+        (f"GIT_CONFIG_{part}_{number}", text)
+        for number, setting in enumerate(HARMLESS.items(), first)
+        for part, text in zip(("KEY", "VALUE"), setting, strict=True)
+    ]
+    ceilings = filter(None, (os.environ.get("GIT_CEILING_DIRECTORIES"), tempfile.gettempdir()))
+    return {
+        **dict(pairs),
+        "GIT_CONFIG_COUNT": str(first + len(HARMLESS)),
+        "GIT_CEILING_DIRECTORIES": os.pathsep.join(ceilings),
+    }
 
 
 class GitError(Exception):

@@ -66,8 +66,6 @@ class MalformedPageError(ValueError):
     """A page that is not of the form that the standards want."""
 
 
-INDEX_SOURCES = frozenset({"", "legacy"})
-
 DENIED = (401, 403)
 
 PARTIAL = 206
@@ -153,9 +151,11 @@ class Indexes:
         self._poetry = poetry
         self._workers = workers
         self._making = threading.Lock()
+        self._stopped = threading.Event()
 
     def stop(self) -> None:
         """Let nobody wait for an answer any more."""
+        self._stopped.set()
         sessions = [getattr(repository, "session", None) for repository in self._poetry.pool.repositories]
         for session in (*sessions, self.__dict__.get("_session")):
             if isinstance(session, QuickAuthenticator):
@@ -164,14 +164,14 @@ class Indexes:
 
     def cache_name(self, package: LockedPackage) -> str:
         """Return the name of the repository cache that a package belongs to; raises UnavailableFileError."""
-        return self._repository(package).name if package.source_type in INDEX_SOURCES else NO_INDEX
+        return self._repository(package).name if package.is_from_index else NO_INDEX
 
     def find(self, package: LockedPackage, file: LockedFile) -> OfferedFile:
         """Find a locked file among those that its index offers, by its name.
 
         Raises HashMismatchError, UnavailableFileError and IndexUnreachableError.
         """
-        if package.source_type == "url":
+        if not package.is_from_index:
             return OfferedFile(0, may_be_local=True, link=Link(str(package.source_url)))
         repository = self._repository(package)
         with self._failures_told(package):
@@ -233,6 +233,8 @@ class Indexes:
         try:
             yield
         except (PoetryRuntimeError, RequestException, RepositoryError, ValueError, TooMuchError) as error:
+            if self._stopped.is_set():
+                raise StoppedError from None
             chain = tuple(_chain(error))
             status = next(filter(None, map(_status, chain)), None)
             reason = f"it answered with status {status}" if status else _reason(chain)

@@ -185,8 +185,7 @@ def read_document(folder: Path) -> Mapping[str, Any]:
     """Read a folder's pyproject.toml, which may be missing; raises ProjectFileError."""
     pyproject = PyProjectTOML(folder / "pyproject.toml")
     try:
-        _check_readable(pyproject.path)
-        document: Mapping[str, Any] = pyproject.data
+        document: Mapping[str, Any] = _readable(pyproject).data
     except (PoetryCoreError, OSError, ValueError, RecursionError, MemoryError) as error:
         reason = _reason(error)
         raise ProjectFileError(f"{pyproject.path} can't be read: {reason}. Correct the file.") from error
@@ -216,12 +215,14 @@ def _check_types(document: Mapping[str, Any], file: Path) -> None:
     string(document.get("project", {}).get("name", "nameless"), f"project.name in {file}")
 
 
-def _check_readable(document: Path) -> None:
-    """Raise OSError for what never ends, or fills the memory."""
-    if document.exists() and not document.is_file():
+def _readable(pyproject: PyProjectTOML) -> PyProjectTOML:
+    """Return what neither never ends nor fills the memory; raises OSError."""
+    path = pyproject.path
+    if path.exists() and not path.is_file():
         raise OSError("it is no regular file")
-    if document.exists() and document.stat().st_size > MAX_DOCUMENT:
+    if path.exists() and path.stat().st_size > MAX_DOCUMENT:
         raise OSError(f"it has more than {MAX_DOCUMENT >> 20} MB")
+    return pyproject
 
 
 def silence_path_warnings() -> None:

@@ -7,13 +7,26 @@ import re
 from dataclasses import dataclass
 
 
+STRONG_HASHES = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b"})
+WEAK_HASHES = frozenset({"sha1", "md5"})
+"""What indexes have named; Poetry locks SHA-256 wherever it can."""
+
+ELSEWHERE = frozenset({"directory", "file", "git", "url"})
+"""Poetry's words for what comes from no index."""
+
+
 @dataclass(frozen=True, slots=True)
 class LockedFile:
     """A file that the lock allows for a package."""
 
     name: str
     hash: str
-    """Algorithm and hexadecimal digest, as in `sha256:…`."""
+    """Algorithm and hexadecimal digest, as in `sha256:…`; empty for a URL in a lock before 2.0."""
+
+    @property
+    def algorithm(self) -> str:
+        """What its hash was made with; empty where the lock does not say."""
+        return self.hash.rpartition(":")[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +47,11 @@ class LockedPackage:
     """What git's reference was resolved to when it was locked."""
     source_subdirectory: str | None = None
     """Folder of the project below the root of a repository."""
+
+    @property
+    def is_from_index(self) -> bool:
+        """Tell whether an index has its files; what Poetry does not know either is looked for there."""
+        return self.source_type not in ELSEWHERE
 
     @property
     def revision(self) -> str:

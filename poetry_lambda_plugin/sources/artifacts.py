@@ -44,6 +44,8 @@ from poetry_lambda_plugin.sources.locked_projects import existing_folder
 from poetry_lambda_plugin.sources.locked_projects import project_folder
 from poetry_lambda_plugin.sources.locked_projects import read_checkout
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
+from poetry_lambda_plugin.strays import own_prefix
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -72,9 +74,10 @@ Result = TypeVar("Result")
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for what one run alone needs; raises NoRoomError."""
+    """Lend a folder for what one run alone needs, after removing those of killed runs; raises NoRoomError."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
+        sweep(Path(tempfile.gettempdir()))
+        folder = Path(tempfile.mkdtemp(prefix=own_prefix()))
     except OSError as error:
         raise NoRoomError(error) from error
     try:
@@ -107,8 +110,9 @@ class Supplier:
         Raises the first error in the order of the choices, and UnfitWheelError for all that can't be built.
         """
         # hashing keeps processors busy, and more threads than those would wait for Python's lock
-        with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool:
-            found = self._in_parallel(pool, partial(self._read_at_hand, read=read), choices)
+        with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool, self._ending(pool):
+            at_hand = [pool.submit(self._read_at_hand, choice, read) for choice in choices]
+            found = self._results(pool, at_hand)
         parts = {choice: part for choice, part in zip(choices, found, strict=True) if part is not None}
         missing = [choice for choice in choices if choice not in parts]
         return parts | self._supply_missing(missing, read) if missing else parts
@@ -117,7 +121,7 @@ class Supplier:
         self, missing: Sequence[Choice], read: Callable[[Choice, Artifact], Part]
     ) -> dict[Choice, Part]:
         queue: DownloadQueue[Part | UnfitWheel] = DownloadQueue(missing, self._workers)
-        with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
+        with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool, self._ending(pool):
             for _ in missing:
                 pool.submit(self._make_next, queue, read)
             made = self._results(pool, tuple(queue.results.values()))
@@ -145,20 +149,25 @@ class Supplier:
                 queue.results[choice].set_exception(error)
                 return
 
-    def _in_parallel(
-        self, pool: ThreadPoolExecutor, work: Callable[[Choice], Result], choices: Sequence[Choice]
-    ) -> list[Result]:
-        return self._results(pool, [pool.submit(work, choice) for choice in choices])
+    @contextmanager
+    def _ending(self, pool: ThreadPoolExecutor) -> Iterator[None]:
+        """On an error or an interrupt, at whatever moment, let nobody wait for what is under way."""
+        try:
+            yield
+        except BaseException:
+            self._end(pool)
+            raise
+
+    def _end(self, pool: ThreadPoolExecutor) -> None:
+        """Let no further download begin, and end those under way."""
+        self._fetcher.stop()
+        pool.shutdown(cancel_futures=True)
 
     def _results(self, pool: ThreadPoolExecutor, futures: Sequence[Future[Result]]) -> list[Result]:
         """Wait for all results, or for the first error; of several the first one in order is raised."""
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            # on an error or an interrupt no further download begins, and those under way end
-            if not all(future.done() and not future.exception() for future in futures):
-                self._fetcher.stop()
-                pool.shutdown(cancel_futures=True)
+        wait(futures, return_when=FIRST_EXCEPTION)
+        if not all(future.done() and not future.exception() for future in futures):
+            self._end(pool)
         for future in futures:
             error = future.exception() if future.done() and not future.cancelled() else None
             if error and not isinstance(error, StoppedError):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
+from contextlib import contextmanager
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +24,18 @@ from poetry_lambda_plugin.archive.output import keep_archive
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.building import BuildError
+from poetry_lambda_plugin.poetry_api.facts import is_built_by_setuptools
 from poetry_lambda_plugin.poetry_api.interpreters import find_interpreter
 from poetry_lambda_plugin.poetry_api.interpreters import named_interpreter
+from poetry_lambda_plugin.poetry_api.project import read_document
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
+from poetry_lambda_plugin.strays import own_prefix
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.poetry_api.building import Builder
@@ -41,6 +48,10 @@ WheelJudge: TypeAlias = "Callable[[Path, Target], Iterable[str]]"
 
 LAST_LINES = 12
 """Lines of a failed build's output that an error shows."""
+
+
+LEFTOVERS = ("build/lib*", "build/bdist.*", "build/temp.*", "*.egg-info", "*/*.egg-info")
+"""What setuptools makes beside sources; modules that are gone would come back from `build/lib`."""
 
 
 class BuildFailedError(LambdaBundleError):
@@ -133,9 +144,15 @@ def build(
     Raises BuildFailedError and NoRoomError.
     """
     interpreter = find_interpreter(target.runtime.python) or Path(sys.executable)
-    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as temporary:
+        place = Path(temporary)
         try:
-            wheel = builder.build(source, package.name, interpreter, Path(temporary))
+            if package.source_type == "directory":
+                with _tidied(source):
+                    base = place / "build" if is_built_by_setuptools(read_document(source)) else None
+                    wheel = builder.build(source, package.name, interpreter, place, base)
+            else:
+                wheel = builder.build(source, package.name, interpreter, place)
         except BuildError as error:
             raise BuildFailedError(package, error.log) from error
         problems = _problems(wheel, target, judge)
@@ -144,6 +161,29 @@ def build(
         if problems:
             return UnfitWheel(package, target, problems)
         return _recompressed(wheel, folder)
+
+
+@contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Remove what a build in the user's own folder leaves there, but nothing that was there before.
+
+    It is built in place, since a copy would lack what lies above it, such as the repository that versions
+    are taken from.
+    """
+    before, had_build = _leftovers(folder), (folder / "build").exists()
+    try:
+        yield
+    finally:
+        for path in _leftovers(folder) - before:
+            shutil.rmtree(path, ignore_errors=True)
+        if not had_build:
+            # only where nothing else was made in it
+            with suppress(OSError):
+                (folder / "build").rmdir()
+
+
+def _leftovers(folder: Path) -> frozenset[Path]:
+    return frozenset(path for pattern in LEFTOVERS for path in folder.glob(pattern))
 
 
 def _problems(wheel: Path, target: Target, judge: WheelJudge) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from poetry_lambda_plugin.poetry_api.git import remove_repositories
 from poetry_lambda_plugin.poetry_api.index import UnavailableFileError
 from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import source_key
+from poetry_lambda_plugin.strays import own_prefix
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -102,7 +104,8 @@ class Checkouts:
         with suppress(OSError):
             for folder in (self._settings.own_cache, kept.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=".lambda-bundle-", dir=kept.parent))
+            sweep(kept.parent)
+            unfinished = Path(tempfile.mkdtemp(prefix=own_prefix(), dir=kept.parent))
             try:
                 shutil.copytree(checkout, unfinished / TREE, symlinks=True)
                 _make_private(unfinished / TREE)

@@ -20,6 +20,8 @@ from typing import Any
 
 from poetry_lambda_plugin.archive.replacing import open_regular
 from poetry_lambda_plugin.archive.replacing import replacing
+from poetry_lambda_plugin.selection.locked import STRONG_HASHES
+from poetry_lambda_plugin.selection.locked import WEAK_HASHES
 
 
 if TYPE_CHECKING:
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
 
-
-ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "sha1", "md5"})
-"""What indexes have named; Poetry locks SHA-256 wherever it can."""
 
 FOLDER = "_lambda_bundle_"
 """Below the folder of an index in Poetry's repository cache."""
@@ -152,7 +151,7 @@ def checked(path: Path, like: str, *, verified: bool = False) -> CheckedFile:
     Raises OSError, and ValueError for an algorithm that Python lacks.
     """
     algorithm = like.partition(":")[0]
-    if algorithm not in ALGORITHMS:
+    if algorithm not in STRONG_HASHES | WEAK_HASHES:
         raise ValueError(f"the hash algorithm {algorithm!r} is not one that a lock may use")
     state = hashlib.new(algorithm)
     buffer = bytearray(1 << 20)

@@ -16,6 +16,7 @@ from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.platform import find_runtime
 from poetry_lambda_plugin.sources.building import missing_for_build
+from tests.support.projects import EMPTY_ZIP
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.wheels import MadeFile
@@ -60,7 +61,7 @@ def refusal(project: Project, *arguments: str) -> str:
 def simple_project(project: Project) -> Project:
     """A locked project with one module and an old bundle."""
     project.pyproject()
-    project.write({"my_fn.py": "", "dist/my-fn.zip": b"old"})
+    project.write({"my_fn.py": "", "dist/my-fn.zip": EMPTY_ZIP})
     project.lock()
     return project
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.projects import EMPTY_ZIP
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import run
@@ -283,7 +284,7 @@ def test_json_of_a_plan_says_what_would_change(locked_project: Project, zip_path
     bundle()
 
     assert bundle("--format", "json", "--dry-run").report["changed"] is False
-    zip_path.write_bytes(b"another")
+    zip_path.write_bytes(EMPTY_ZIP)
     report = bundle("--format", "json", "--dry-run").report
     assert (report["status"], report["changed"]) == ("planned", True)
 

@@ -203,7 +203,9 @@ class World:
 def lock_git(folder: Path, revision: str, subdirectory: str = "") -> tuple[Locked, str]:
     """Lock a revision of a repository; return the package and the dependency's TOML."""
     url = folder.as_uri()
-    source = {"type": "git", "url": url, "reference": "main", "resolved_reference": revision}
+    source = {"type": "git", "url": url, "reference": "main"}
+    if revision:
+        source["resolved_reference"] = revision
     if subdirectory:
         source["subdirectory"] = subdirectory
     return Locked(NAME, source=source, develop=False), f'{{git = "{url}"}}'

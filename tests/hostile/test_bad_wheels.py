@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import pytest
 from tests.hostile.archives import ARCHIVES
 from tests.hostile.archives import TEXT
 from tests.hostile.archives import Lie
+from tests.support.projects import EMPTY_ZIP
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.wheels import MadeFile
@@ -202,7 +205,7 @@ def test_tells_names_that_some_system_takes_for_one(
 def test_keeps_the_old_bundle(project: Project, index: Index, name: str) -> None:
     """A bundle from before stays as it was, and nothing lies beside it."""
     lock(project, index, hostile(name))
-    project.write({"dist/my-fn.zip": b"old"})
+    project.write({"dist/my-fn.zip": EMPTY_ZIP})
     before = files(project.folder)
 
     refusal()
@@ -220,14 +223,15 @@ def test_makes_no_folder_elsewhere(project: Project, index: Index, tmp_path: Pat
     assert not (tmp_path / "new").exists()
 
 
-def test_json_report_is_empty_on_error(project: Project, index: Index) -> None:
-    """With `--format json`, the error goes to standard error and standard output stays empty."""
+def test_json_report_has_the_error(project: Project, index: Index) -> None:
+    """With `--format json`, standard output is a document that has the words of standard error."""
     lock(project, index, hostile("stated-crc"))
 
     outcome = bundle("--format", "json")
 
-    assert (outcome.exit_code, outcome.output) == (1, "")
+    assert (outcome.exit_code, json.loads(outcome.output)["bundles"]) == (1, [])
     assert "its checksum (CRC-32) is wrong" in outcome.message
+    assert json.loads(outcome.output)["error"] == outcome.message
 
 
 def test_dry_run_does_not_trust_the_cache(project: Project, index: Index) -> None:
