@@ -145,10 +145,11 @@ class _Step(NamedTuple):
     links: tuple[Place, ...] = ()
     """Where the links lie that it came through."""
 
-    def to(self, child: Path) -> _Step:
+    def to(self, entry: os.DirEntry[str]) -> _Step:
         """Return the step to what lies in this folder."""
-        inner = Place(self.place.path / child.name, self.place.start)
-        if not child.is_symlink():
+        child = self.file / entry.name
+        inner = Place(self.place.path / entry.name, self.place.start)
+        if not entry.is_symlink():
             return _Step(child, inner, self.links)
         target = _place(child)
         start = inner.start if inner.start in target.path.parents else target.start
@@ -180,19 +181,23 @@ def _walk(step: _Step, above: frozenset[Path]) -> Iterator[_Step]:
     if folder.name in ("__pycache__", GIT) or real in above:
         return
     try:
-        inside = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise ProjectError(f"{folder} can't be read: {error.strerror}.") from error
-    for child in inside:
-        if child.is_dir():
-            if not is_environment(child):
-                yield from _walk(step.to(child), above | {real})
-        elif _is_taken(child):
-            yield step.to(child)
+    for entry in inside:
+        child = step.to(entry)
+        if child.file.is_dir() if entry.is_symlink() else entry.is_dir():
+            if not is_environment(child.file):
+                yield from _walk(child, above | {real})
+        elif _is_taken(entry, child.file):
+            yield child
 
 
-def _is_taken(child: Path) -> bool:
-    return child.suffix != ".pyc" and child.name != GIT and (child.is_file() or is_dangling(child))
+def _is_taken(entry: os.DirEntry[str], file: Path) -> bool:
+    if file.suffix == ".pyc" or entry.name == GIT:
+        return False
+    return file.is_file() or is_dangling(file) if entry.is_symlink() else entry.is_file()
 
 
 def is_dangling(path: Path) -> bool:

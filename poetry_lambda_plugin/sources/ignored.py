@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.git import GIT
 from poetry_lambda_plugin.poetry_api.git import GitError
 from poetry_lambda_plugin.poetry_api.git import ignored_below
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 MAX_POINTER = 1 << 14
@@ -49,6 +44,7 @@ class IgnoredByGit:
         self._root = Path(os.path.realpath(root))
         self._tops: dict[Path, Path | None] = {}
         self._ignored: dict[Path, frozenset[Path]] = {}
+        self._folders: dict[tuple[Path, Path], tuple[bool, frozenset[Path]]] = {}
 
     def has(self, place: Place) -> bool:
         """Tell whether git ignores a file or folder.
@@ -56,13 +52,20 @@ class IgnoredByGit:
         Nothing is ignored in the repository that ignores the project itself, as poetry-core has it. Raises
         BrokenRepositoryError.
         """
-        top = self._top(place.path.parent)
+        folder = place.path.parent
+        if (folder, place.start) not in self._folders:
+            self._folders[folder, place.start] = self._in_folder(folder, place.start)
+        is_all, ignored = self._folders[folder, place.start]
+        return is_all or (bool(ignored) and place.path in ignored)
+
+    def _in_folder(self, folder: Path, start: Path) -> tuple[bool, frozenset[Path]]:
+        """Tell whether all of a folder is ignored, or else what of it."""
+        top, above = self._top(folder), (folder, *folder.parents)
         if top is None or self._is_ignored_project(top):
-            return False
-        start = self._root if self._root in (place.path, *place.path.parents) else place.start
-        base = top if start in top.parents else start
-        ignored = self._below(top, base)
-        return bool(ignored) and any(folder in ignored for folder in _up_to(place.path, base))
+            return False, frozenset()
+        start = self._root if self._root in above else start
+        ignored = self._below(top, top if start in top.parents else start)
+        return not ignored.isdisjoint(above), ignored
 
     def _is_ignored_project(self, top: Path) -> bool:
         return top == self._top(self._root) and self._root in self._below(top, self._root)
@@ -97,11 +100,3 @@ def _is_repository(git: Path, is_above: bool) -> bool:
 def _pointed_to(git: Path) -> str:
     with git.open("rb") as file:
         return os.fsdecode(file.read(MAX_POINTER).partition(b"gitdir:")[2].strip())
-
-
-def _up_to(path: Path, base: Path) -> Iterator[Path]:
-    """Yield a path and the folders above it, the base included."""
-    yield path
-    while path != base and path.parent != path:
-        path = path.parent
-        yield path

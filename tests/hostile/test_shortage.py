@@ -139,7 +139,6 @@ def test_many_runs_over_one_cold_cache(scene: Scene) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="issue 16 C24: identical bytes may be told as changed")
 def test_many_runs_over_one_sdist(scene: Scene) -> None:
     """Two processes that build one sdist don't stand in each other's way."""
     sdist = make_sdist("built", poetry_project("built"))

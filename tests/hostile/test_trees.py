@@ -191,7 +191,6 @@ TREES = [
         names=(b"\n::error::forged",),
         unseen=("\n::error::",),
         arguments=("-vvv", "--explain"),
-        gets_through="A10",
     ),
     harmless(
         name="names that differ in case",
