@@ -136,13 +136,9 @@ class Target:
 
         The most specific tag wins; between wheels of one tag the highest build number does.
         """
-        wheel = WHEEL_FILENAME.fullmatch(filename)
-        if wheel is None:
-            return None
-        ranks = [self._tag_ranks[tag] for tag in parse_wheel_tags(wheel["tags"]) if tag in self._tag_ranks]
-        if not ranks:
-            return None
-        return min(ranks), -int(wheel["build"] or -1), filename
+        tags, build = _tags_and_build(filename)
+        ranks = [self._tag_ranks[tag] for tag in tags if tag in self._tag_ranks]
+        return (min(ranks), -build, filename) if ranks else None
 
     def glibc_needed(self, filename: str) -> tuple[int, int] | None:
         """Return the oldest glibc that a wheel's tags for the architecture promise to run with (PEP 600).
@@ -168,6 +164,15 @@ class Target:
             if minor in LEGACY_MANYLINUX:
                 yield f"{LEGACY_MANYLINUX[minor]}_{machine}"
         yield f"linux_{machine}"
+
+
+@cache
+def _tags_and_build(filename: str) -> tuple[frozenset[Tag], int]:
+    """Return what a wheel's name says; many targets ask for it. No tags for what is no wheel."""
+    wheel = WHEEL_FILENAME.fullmatch(filename)
+    if wheel is None:
+        return frozenset(), -1
+    return parse_wheel_tags(wheel["tags"]), int(wheel["build"] or -1)
 
 
 @cache

@@ -222,6 +222,7 @@ def wants_newer_glibc(package: LockedPackage, target: Target) -> bool:
     return best_wheel(package, target) is None and best_wheel(package, target.with_any_glibc) is not None
 
 
+@cache
 def is_of_version(filename: str, version: str) -> bool:
     """Tell whether a file is of a version; locks before 2.0 list the files of all versions together."""
     try:
