@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +11,22 @@ from tests.support.projects import Project
 
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Format failures without collecting: CPython's parser does not bear another parse inside (gh-106905).
+
+    One happens where what is collected complains, and its complaint's traceback is parsed.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,7 @@ FLOORS = (
     "layout",
     "archive",
     "runtime",
+    "strays",
     "findings",
     "wording",
     "exceptions",

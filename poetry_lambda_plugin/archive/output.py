@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 
 from contextlib import contextmanager
 from contextlib import suppress
@@ -14,10 +13,12 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
+from poetry_lambda_plugin.archive.replacing import replacing
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.strays import beside
 
 
 if TYPE_CHECKING:
@@ -61,10 +62,17 @@ def check_writable(path: Path) -> None:
         raise UnwritableOutputError(path, reason)
 
 
+def is_nowhere(path: Path) -> bool:
+    """Tell whether what is written to `path` is thrown away: such a file is never replaced."""
+    return os.path.realpath(path) == os.path.realpath(os.devnull)
+
+
 def _obstacle(path: Path) -> str | None:
     """Return why a path can't become a file."""
     if path.is_dir():
         return "it is a folder"
+    if is_nowhere(path):
+        return None
     if path.exists() and not path.is_file():
         return "it is not a regular file"
     folder = path.parent
@@ -91,32 +99,10 @@ def _as_refusal(path: Path) -> Iterator[None]:
         raise UnwritableOutputError(path, error.strerror or str(error)) from error
 
 
-def _beside(path: Path) -> Path:
-    """Return where to write what becomes `path`; the name is short, however long the path's own is."""
-    return path.with_name(f".lambda-bundle-{secrets.token_hex(8)}.tmp")
-
-
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is written to, or replaced."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-@contextmanager
-def replacement(path: Path) -> Iterator[BinaryIO]:
-    """Lend a file that takes the place of whatever is at `path`, which is never followed if it is a link.
-
-    Raises OSError, and leaves nothing behind then.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(path)
-    try:
-        with temporary.open("xb") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[Path, str]:
@@ -125,7 +111,7 @@ def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[
     A cache that is full or can't be written to costs time, nothing else. Raises NoRoomError for the last one.
     """
     try:
-        with replacement(place) as file:
+        with replacing(place) as file:
             written = write_archive(entries, file, Timestamp.from_epoch(EARLIEST))
     except OSError as error:
         if not others:
@@ -144,7 +130,7 @@ class OutputFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place = _followed(path)
-        self._temporary = _beside(self._place)
+        self._temporary = beside(self._place)
         self._made: list[Path] = []
         self._file: BinaryIO | None = None
         self._previous: BinaryIO | None = None
@@ -205,6 +191,16 @@ class OutputFile:
             if self._previous is not None and self._previous.read(1):
                 self._copy_same(self._previous)
             self._close()
+
+    @property
+    def differs(self) -> bool:
+        """Tell, once it is finished, whether the path holds other bytes."""
+        return self._stamp is None
+
+    @property
+    def is_in_place(self) -> bool:
+        """Tell whether it has taken the path's place."""
+        return self.differs and not self._temporary.exists()
 
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""

@@ -49,6 +49,7 @@ from poetry_lambda_plugin.archive.format import ZIP64_EXTRA
 from poetry_lambda_plugin.archive.format import ZIP64_LOCATOR
 from poetry_lambda_plugin.archive.format import ZIP64_LOCATOR_SIGNATURE
 from poetry_lambda_plugin.archive.format import ZSTANDARD
+from poetry_lambda_plugin.archive.replacing import open_regular
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
@@ -146,7 +147,7 @@ def read_members(path: Path) -> tuple[Member, ...]:
 
     Raises InvalidArchiveError; OSError where the file can't be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         members = list(_central_directory(file, path.name))
         names = _checked_names(members, path.name)
         members.sort(key=attrgetter("offset"))

@@ -101,7 +101,8 @@ class Compiler:
         self._wheel_hash = wheel_hash
         self._temporary = temporary
         self._archives = project.settings.own_cache / ARCHIVES
-        self._known = KnownFiles(project.settings.own_cache, project.settings.artifacts)
+        settings = project.settings
+        self._known = KnownFiles(settings.own_cache, settings.artifacts, settings.keeps)
         self._made: dict[str, Path] = {}
         self._interpreters = Interpreters(project)
 
@@ -160,9 +161,10 @@ class Compiler:
             known = self._known.find(key)
             if known is not None and known.path.stem == key:
                 self._made[key] = known.path
-                # younger than what is swept away as unused
-                with suppress(OSError):
-                    os.utime(known.path)
+                if self._known.takes_new:
+                    # younger than what is swept away as unused
+                    with suppress(OSError):
+                        os.utime(known.path)
         return key not in self._made
 
     def _compile(

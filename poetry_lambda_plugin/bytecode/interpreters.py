@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import marshal
 import os
 import subprocess
@@ -24,8 +23,10 @@ from poetry_lambda_plugin.poetry_api.interpreters import find_interpreters
 from poetry_lambda_plugin.poetry_api.interpreters import is_script
 from poetry_lambda_plugin.poetry_api.interpreters import named_interpreters
 from poetry_lambda_plugin.sources.known_files import FOLDER
+from poetry_lambda_plugin.sources.known_files import read_note
 from poetry_lambda_plugin.sources.known_files import source_key
 from poetry_lambda_plugin.sources.known_files import write_note
+from poetry_lambda_plugin.strays import own_prefix
 
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ class NoInterpreterError(LambdaBundleError):
         self.python = python
         self.refused = dict(refused)
         version = f"{python[0]}.{python[1]}"
-        reasons = "".join(f"\n  - {path} {reason}" for path, reason in refused.items())
         super().__init__(
             f"Only CPython {version} can compile bytecode for Python {version}, and none is found: not as "
-            f"python{version} on PATH, nor by Poetry or pyenv, nor in the project's environment.{reasons}\n"
+            f"python{version} on PATH, nor by Poetry or pyenv, nor in the project's environment.",
+            *(f"  - {path} {reason}" for path, reason in refused.items()),
             f"Get one with `poetry python install {version}` or `pyenv install {version}`, "
-            "or bundle without bytecode."
+            "or bundle without bytecode.",
         )
 
 
@@ -128,13 +129,15 @@ class Interpreters:
     def _remembered(self, python: tuple[int, int]) -> Interpreter | None:
         """Return the last run's interpreter, which need not be started where nothing is to be compiled."""
         try:
-            note = json.loads(self._note(python).read_bytes())
+            note = read_note(self._note(python))
             found = Interpreter(Path(note["path"]), str(note["build"]))
             return found if note["looks"] == _looks(found.path) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def _remember(self, python: tuple[int, int], found: Interpreter) -> None:
+        if not self._project.settings.keeps:
+            return
         with suppress(OSError):
             content = {"path": str(found.path), "build": found.build, "looks": _looks(found.path)}
             write_note(self._note(python), content)
@@ -172,7 +175,7 @@ def _behind_shim(path: Path) -> Path:
 def _probe(path: Path, python: tuple[int, int]) -> Interpreter:
     """Ask an interpreter what it is; raises UnfitInterpreterError for any but a CPython of that version."""
     version = f"{python[0]}.{python[1]}"
-    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as folder:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as folder:
         try:
             with started(path, Path(folder), subprocess.PIPE) as process:
                 try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import ClassVar
 
@@ -11,10 +9,10 @@ from cleo.helpers import argument
 from cleo.helpers import option
 
 from poetry_lambda_plugin.commands.base import LambdaCommand
+from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.options import key_option
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.configuration import readers
-from poetry_lambda_plugin.configuration.bundles import bundle_configs
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.report.check import check_document
 from poetry_lambda_plugin.report.check import check_lines
@@ -54,9 +52,7 @@ class CheckCommand(LambdaCommand):
         argument("bundles", "Bundles from the project's configuration.", optional=True, multiple=True),
     ]
     options: ClassVar[list[Option]] = [
-        option(
-            "runtime", None, "Look at this Lambda runtime only; may be repeated.", flag=False, multiple=True
-        ),
+        option("runtime", None, "Look at this Lambda runtime only.", flag=False, multiple=True),
         *map(key_option, SELECTING),
         option("format", None, "Report as text or json.", flag=False, default="text"),
     ]
@@ -68,15 +64,10 @@ class CheckCommand(LambdaCommand):
         project = self.opened()
         options = checked_options(typed_values(self.option, SELECTING))
         named = (readers.runtime(name, "--runtime").runtime for name in self.option("runtime"))
-        configs_of = partial(
-            bundle_configs,
-            project.facts.document.get("tool", {}).get("poetry-lambda-plugin", {}),
-            options,
-            root=project.facts.root,
-            cwd=Path.cwd(),
-        )
+        configs_of = config_reader(project)
         only = Narrowing(runtimes=tuple(dict.fromkeys(named)), architectures=options.get("architecture", ()))
-        self._checks = check_bundles(project, configs_of(self.argument("bundles")), configs_of(()), only)
+        configs, family = configs_of(options, self.argument("bundles")), configs_of(options, ())
+        self._checks = check_bundles(project, configs, family, only)
         if self.option("format") == "text":
             for line in check_lines(self._checks):
                 self.line(line)

@@ -27,6 +27,7 @@ from poetry_lambda_plugin.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from collections.abc import Iterable
     from collections.abc import Sequence
     from typing import TypeAlias
 
@@ -61,10 +62,17 @@ def bundle_configs(
     for name in bundles:
         if name not in own:
             raise ConfigError(_unknown_bundle(name, own))
-    chosen = list(dict.fromkeys(bundles)) or list(own)
-    if not chosen:
-        return (_config(None, _merged(common, typed)),)
-    return tuple(_config(name, _merged(common, own[name], typed)) for name in chosen)
+    merged: dict[str | None, Given] = {name: _merged(common, given, typed) for name, given in own.items()}
+    merged = merged or {None: _merged(common, typed)}
+    _check_needs(common, f"{TABLE}.", merged.values())
+    for name, given in own.items():
+        _check_needs(given, f"{TABLE}.{BUNDLES}.{name}.", [merged[name]])
+    chosen: tuple[str | None, ...] = (*dict.fromkeys(bundles),) or (*merged,)
+    others = len(merged) - len(chosen)
+    return tuple(
+        _config(name, merged[name], ignore_is_shared=others > 0 and "ignore" not in own.get(name or "", ()))
+        for name in chosen
+    )
 
 
 def checked_options(options: Mapping[str, object]) -> Given:
@@ -144,6 +152,15 @@ def _check_rivals(given: Given, prefix: str) -> None:
         raise ContradictionError(f"{prefix}with and {prefix}without both name {both[0]!r}. Drop one.")
 
 
+def _check_needs(given: Given, prefix: str, merged: Iterable[Given]) -> None:
+    """Raise ContradictionError for keys that mean nothing in any bundle, for lack of another one."""
+    for key in KEYS.values():
+        if key.needs and given.get(key.name) and not any(values.get(key.needs) for values in merged):
+            raise ContradictionError(
+                f"{prefix}{key.name} means nothing without {key.needs}. Set {key.needs} too, or drop it."
+            )
+
+
 def _merged(*origins: Given) -> Given:
     """Let later origins win, also over keys of earlier ones that contradict theirs."""
     values: dict[str, Any] = {}
@@ -163,12 +180,14 @@ def _rivals_of(name: str) -> frozenset[str]:
     return frozenset(KEYS[name].rivals).union(key.name for key in KEYS.values() if name in key.rivals)
 
 
-def _config(bundle: str | None, given: Given) -> BundleConfig:
+def _config(bundle: str | None, given: Given, *, ignore_is_shared: bool) -> BundleConfig:
     values = {KEYS[name].field: value for name, value in given.items()}
     if "runtime" in values:
         values.update(values.pop("runtime")._asdict())
     selection = {field.name: values.pop(field.name) for field in fields(Selection) if field.name in values}
-    return BundleConfig(bundle=bundle, selection=Selection(**selection), **values)
+    return BundleConfig(
+        bundle=bundle, selection=Selection(**selection), ignore_is_shared=ignore_is_shared, **values
+    )
 
 
 def _with_includes_from(given: Given, cwd: Path, root: Path) -> Given:

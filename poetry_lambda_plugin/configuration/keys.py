@@ -37,6 +37,8 @@ class Key(NamedTuple):
     """Whether its option may have several in one value, with commas or spaces between."""
     rivals: tuple[str, ...] = ()
     """Keys that can't be meant together with it; each pair is named at one of the two."""
+    needs: str | None = None
+    """The key without which it means nothing."""
 
     @property
     def field(self) -> str:
@@ -86,14 +88,15 @@ _KEYS = (
     Key("bytecode", "string", readers.bytecode,
         "Ship bytecode for the runtime: checked-hash or unchecked-hash.", option="bytecode"),
     Key("bytecode-exclude", "list", readers.patterns,
-        "Patterns as of exclude, for sources that are bundled without bytecode."),
+        "Patterns as of exclude, for sources that are bundled without bytecode.", needs="bytecode"),
     Key("optimize", "integer", readers.optimization,
-        "0, 1 or 2: the bytecode is for functions that set PYTHONOPTIMIZE to this."),
+        "0, 1 or 2: the bytecode is for functions that set PYTHONOPTIMIZE to this.", needs="bytecode"),
     Key("handler", "string", readers.handler, "The function's handler, as Lambda will be told."),
     Key("modules", "string or list", readers.modules,
         "Which of the project's own modules and packages are taken."),
     Key("scripts", "boolean", readers.boolean,
         "Bundle scripts and console entry points in bin/, to be run by the runtime's Python."),
+    Key("ignore", "list", readers.ignored, "Warnings that you know of, as CODE or CODE:WHERE."),
     Key("strict", "boolean", readers.boolean, "Turn every warning into an error.", option="strict"),
 )
 # fmt: on

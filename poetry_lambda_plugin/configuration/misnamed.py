@@ -42,7 +42,7 @@ def hint_below_poetry(words: str) -> str:
     """
     names = map(canonicalize_name, re.findall(r"'([^']+)' was unexpected", words))
     is_ours = any(name in SHORT_TABLES or _is_near_ours(name) for name in names)
-    return f"\nThis plugin's table is [{TABLE}]." if is_ours else ""
+    return f"This plugin's table is [{TABLE}]." if is_ours else ""
 
 
 def _resembles_ours(name: str, table: Mapping[str, object]) -> bool:

@@ -21,6 +21,7 @@ from poetry_lambda_plugin.configuration.values import NONE
 from poetry_lambda_plugin.configuration.values import OPTIMIZATIONS
 from poetry_lambda_plugin.configuration.values import Include
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import CODES
 from poetry_lambda_plugin.layout.filters import check_patterns
 from poetry_lambda_plugin.runtime.platform import find_architecture
 from poetry_lambda_plugin.runtime.platform import find_runtime
@@ -96,6 +97,20 @@ def patterns(value: object, where: str) -> tuple[str, ...]:
     return patterns
 
 
+def ignored(value: object, where: str) -> tuple[str, ...]:
+    """Take codes of findings, each alone or with a place after a colon."""
+    items = strings(value, where)
+    for item in items:
+        code, colon, place = item.partition(":")
+        if code not in CODES:
+            raise ConfigError(unknown(f"code {code!r} in {where}", code, CODES, "The plugin"))
+        if colon and not place:
+            raise ConfigError(
+                f"{where}: no place follows the colon of {item!r}. Write {code!r} for all places."
+            )
+    return items
+
+
 def includes(value: object, where: str) -> tuple[Include, ...]:
     """Take PATH, PATH:TO, or a table with path and to; one or several."""
     values = value if isinstance(value, list | tuple) else [value]
@@ -163,8 +178,9 @@ def size(value: object, where: str) -> int:
         return NO_LIMIT
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(|KB|MB|GB)", str(value).strip(), re.IGNORECASE)
     if match is None or isinstance(value, bool):
-        given = value if isinstance(value, int | float) else _type_name(value)
-        raise ConfigError(f"{where} must be a size such as 262144000 or '250 MB', or 'none', not {given}.")
+        raise ConfigError(
+            f"{where} must be a size such as 262144000 or '250 MB', or 'none', not {_given(value)}."
+        )
     return int(Decimal(match[1]) * {"": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}[match[2].upper()])
 
 
@@ -180,7 +196,7 @@ def optimization(value: object, where: str) -> int:
     """Take a level of PYTHONOPTIMIZE."""
     if isinstance(value, int) and not isinstance(value, bool) and value in OPTIMIZATIONS:
         return int(value)
-    raise ConfigError(f"{where} must be 0, 1 or 2, as PYTHONOPTIMIZE, not {_type_name(value)}.")
+    raise ConfigError(f"{where} must be 0, 1 or 2, as PYTHONOPTIMIZE, not {_given(value)}.")
 
 
 def handler(value: object, where: str) -> str:
@@ -249,6 +265,11 @@ def _named(where: str) -> Iterator[None]:
         yield
     except LambdaBundleError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _given(value: object) -> str:
+    """Name a value where numbers are expected."""
+    return str(value) if type(value) is not bool and isinstance(value, int | float) else _type_name(value)
 
 
 def _type_name(value: object) -> str:

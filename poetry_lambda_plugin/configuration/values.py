@@ -98,6 +98,10 @@ class BundleConfig:
     modules: tuple[str, ...] | None = None
     """The project's own modules, packages or patterns of them; None for all."""
     scripts: bool = False
+    ignore: tuple[str, ...] = ()
+    """Findings that the user knows of: `CODE` or `CODE:WHERE`."""
+    ignore_is_shared: bool = False
+    """Whether bundles that this run does not make have it from the same table."""
     strict: bool = False
 
     @property

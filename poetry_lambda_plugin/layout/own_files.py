@@ -43,3 +43,5 @@ class ProjectSource:
     missing_packages: tuple[str, ...] = ()
     """What `packages` names, and nobody has."""
     notes: tuple[str, ...] = ()
+    core_metadata: tuple[tuple[str, str], ...] = ()
+    """Fields besides name, version, summary and licence files."""

@@ -158,7 +158,7 @@ def _place(
             left_out.append(LeftOut(entry.path, reason))
             continue
         if has_long_name(entry.path):
-            raise LongNameError(entry.path, distribution.name)
+            raise LongNameError(entry.path, f"{distribution.name} ({distribution.version})")
         other = own.get(entry.path) or places.get(entry.path)
         if other is None or _same_bytes(other, entry):
             own[entry.path] = other or entry

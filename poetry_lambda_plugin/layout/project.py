@@ -1,7 +1,7 @@
 """The project as a distribution: its files and a `.dist-info` that shows no tool's version.
 
-Two people on different releases of Poetry must get the same bytes, so the metadata holds the fields
-that every release agrees on, in one fixed form (core metadata 2.1, PEP 566).
+Two people on different releases of Poetry must get the same bytes, so the metadata is written here, in one
+fixed form (packaging.python.org, "Core metadata", 2.4).
 """
 
 from __future__ import annotations
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 
 WHEEL = b"Wheel-Version: 1.0\nGenerator: poetry-lambda-plugin\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+FIELDS = (
+    "License",
+    "License-Expression",
+    "License-File",
+    "Requires-Dist",
+    "Requires-Python",
+    "Provides-Extra",
+)
+"""The standard's order of what a project may have besides its name, version and summary."""
 
 
 class UnreadableFileError(LambdaBundleError):
@@ -57,8 +68,7 @@ def project_distribution(
 
 
 def _metadata(project: ProjectSource, folder: str) -> Iterator[Entry]:
-    summary = f"Summary: {project.summary}\n" if project.summary else ""
-    metadata = f"Metadata-Version: 2.1\nName: {project.pretty_name}\nVersion: {project.version}\n{summary}"
+    metadata = "".join(f"{field}: {value}\n" for field, value in _core_metadata(project))
     yield Entry(f"{folder}/METADATA", BytesContent(metadata.encode()), owner=project.name)
     yield Entry(f"{folder}/WHEEL", BytesContent(WHEEL), owner=project.name)
     if project.entry_points:
@@ -66,6 +76,17 @@ def _metadata(project: ProjectSource, folder: str) -> Iterator[Entry]:
         yield Entry(f"{folder}/entry_points.txt", BytesContent(text.encode()), owner=project.name)
     for licence in project.licences:
         yield _file_entry(f"{folder}/licenses/{licence.path}", licence, project.name)
+
+
+def _core_metadata(project: ProjectSource) -> Iterator[tuple[str, str]]:
+    """Yield all fields in the standard's order."""
+    yield "Metadata-Version", "2.4"
+    yield "Name", project.pretty_name
+    yield "Version", project.version
+    if project.summary:
+        yield "Summary", project.summary
+    fields = [*project.core_metadata, *(("License-File", licence.path) for licence in project.licences)]
+    yield from sorted(fields, key=lambda field: FIELDS.index(field[0]))
 
 
 def _entry_points_text(groups: Mapping[str, Mapping[str, str]]) -> str:

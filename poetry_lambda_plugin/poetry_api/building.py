@@ -19,6 +19,7 @@ from poetry.installation.chef import Chef
 from poetry.utils.isolated_build import IsolatedBuildBackendError
 
 from poetry_lambda_plugin.archive.writer import EARLIEST
+from poetry_lambda_plugin.poetry_api.git import environment_of_builds
 
 
 if TYPE_CHECKING:
@@ -43,16 +44,24 @@ class Builder:
     def __init__(self, poetry: Poetry) -> None:
         self._poetry = poetry
 
-    def build(self, source: Path, name: str, interpreter: Path, destination: Path) -> Path:
+    def build(
+        self, source: Path, name: str, interpreter: Path, destination: Path, build_base: Path | None = None
+    ) -> Path:
         """Build a wheel from a folder or an sdist; raises BuildError.
 
-        The user's `installer.build-config-settings` and the project's build constraints are honoured.
+        The user's `installer.build-config-settings` and the project's build constraints are honoured. With
+        `build_base`, setuptools (64 and newer) takes no modules of an earlier build from the source's
+        `build/lib`.
         """
+        wishes = self._wishes(name)
+        if build_base is not None:
+            elsewhere = {"--build-option": ["build", f"--build-base={build_base}"]}
+            wishes["config_settings"] = {**elsewhere, **wishes.get("config_settings", {})}
         # of the environment, Chef asks for nothing but the interpreter
         environment = cast("Env", SimpleNamespace(python=interpreter))
         chef = Chef(self._poetry.pool.artifact_cache, environment, self._poetry.pool)
         try:
-            return chef.prepare(source, output_dir=destination, **self._wishes(name))
+            return chef.prepare(source, output_dir=destination, **wishes)
         except Exception as error:
             # build backends, their requirements and Poetry's resolver fail in more ways than can be listed
             raise BuildError(_log(error)) from error
@@ -70,11 +79,15 @@ class Builder:
 def quiet_reproducible_builds() -> Iterator[None]:
     """Let build backends take 1980 for "now", and keep their advice to packagers from the user.
 
+    Where they ask git, as poetry-core does, it runs nothing that their sources bring along.
+
     It is the environment and the filters of this whole process that change, since backends inherit the one
     (reproducible-builds.org/specs) and `build` repeats their warnings in ours.
     """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    os.environ["SOURCE_DATE_EPOCH"] = epoch or str(EARLIEST)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or str(EARLIEST)
+    changed = {"SOURCE_DATE_EPOCH": epoch, **environment_of_builds()}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=UserWarning, module="build|setuptools")
@@ -83,8 +96,9 @@ def quiet_reproducible_builds() -> Iterator[None]:
             warnings.simplefilter("ignore", category)
             yield
     finally:
-        if epoch is None:
-            del os.environ["SOURCE_DATE_EPOCH"]
+        for name in changed:
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def _log(error: Exception) -> str:

@@ -62,6 +62,8 @@ class ProjectFacts:
     is_package_mode: bool
     document: Mapping[str, Any]
     """All of pyproject.toml."""
+    core_metadata: tuple[tuple[str, str], ...] = ()
+    """Fields of core metadata besides name, version and summary."""
 
     @property
     def needs_build(self) -> bool:
@@ -81,6 +83,12 @@ class PoetrySettings:
     repositories: Path
     """Folder of the repository cache, which has one for each index."""
     disable_cache: bool
+    dry_run: bool = False
+
+    @property
+    def keeps(self) -> bool:
+        """Tell whether anything may be kept for later runs."""
+        return not (self.disable_cache or self.dry_run)
 
     @property
     def own_cache(self) -> Path:
@@ -97,6 +105,12 @@ def is_built_by_poetry_core(document: Mapping[str, Any]) -> bool:
     default = POETRY_BACKENDS[0] if table else None
     backend = document.get("build-system", {}).get("build-backend", default)
     return backend in POETRY_BACKENDS and not _build_script(table)
+
+
+def is_built_by_setuptools(document: Mapping[str, Any]) -> bool:
+    """Tell whether setuptools itself builds a project, which PEP 517 means where nothing is named."""
+    backend = document.get("build-system", {}).get("build-backend", "setuptools.build_meta")
+    return str(backend).startswith("setuptools.")
 
 
 def _build_script(table: Mapping[str, Any]) -> object:

@@ -6,6 +6,7 @@ import re
 
 from functools import cached_property
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import cast
 
 from packaging.utils import canonicalize_name
@@ -58,6 +59,10 @@ PATH_PROBLEMS = {
 }
 
 
+TRIPPED = (AttributeError, LookupError, RecursionError, TypeError)
+"""What Poetry stumbles with over values of other kinds than it writes."""
+
+
 class LockError(LambdaBundleError):
     """A lock file that is missing, unreadable or older than pyproject.toml."""
 
@@ -106,7 +111,6 @@ class Lock:
         self._check()
         try:
             packages = packages_to_install(self._poetry, self._locker, target, groups, extras)
-            locked = [_locked_package(package) for package in packages]
         except Exception as error:
             # a damaged lock fails in as many ways as Poetry has parsers
             words = str(error)
@@ -114,7 +118,8 @@ class Lock:
                 raise LockError(words) from error
             if path_error := PATH_ERROR.fullmatch(words):
                 raise PathDependencyError(path_error) from error
-            raise self._unreadable(words or repr(error)) from error
+            raise self._unreadable(error) from error
+        locked = map(self._locked_package, packages)
         return tuple(sorted(locked, key=lambda package: (package.name, package.version)))
 
     def likeness(self, target: Target) -> Hashable:
@@ -127,7 +132,7 @@ class Lock:
             return self._likeness.of(target)
         except Exception as error:
             # as in `packages`
-            raise self._unreadable(str(error) or repr(error)) from error
+            raise self._unreadable(error) from error
 
     @cached_property
     def _likeness(self) -> Likeness:
@@ -197,28 +202,37 @@ class Lock:
             )
         try:
             locker.lock_data  # noqa: B018
-        except (RuntimeError, ValueError, KeyError, OSError) as error:
-            raise self._unreadable(str(error)) from error
+        except Exception as error:
+            raise self._unreadable(error) from error
 
-    def _unreadable(self, detail: str) -> LockError:
-        reason = " ".join(detail.split()).rstrip(".")
+    def _locked_package(self, package: Package) -> LockedPackage:
+        """Take what is needed of a package; raises LockError for files that Poetry would not look at."""
+        try:
+            pairs: list[tuple[Any, Any]] = [(file["file"], file["hash"]) for file in package.files]
+        except TRIPPED as error:
+            raise self._unreadable(error) from error
+        if not all(isinstance(name, str) and isinstance(file_hash, str) for name, file_hash in pairs):
+            raise self._unreadable(ValueError(f"a file of {package.name} has a name or hash that is no text"))
+        files = tuple(LockedFile(*pair) for pair in pairs)
+        return LockedPackage(
+            name=package.name,
+            version=package.version.text,
+            files=files,
+            source_type=package.source_type or "",
+            source_reference=package.source_reference,
+            source_url=package.source_url,
+            source_revision=package.source_resolved_reference,
+            source_subdirectory=package.source_subdirectory,
+        )
+
+    def _unreadable(self, error: Exception) -> LockError:
+        """Say what Poetry says of a lock, but no words of Python's own."""
+        detail = "it is not of the form that Poetry writes" if isinstance(error, TRIPPED) else str(error)
+        reason = " ".join((detail or repr(error)).split()).rstrip(".")
         return LockError(
             f"{self._poetry.locker.lock} can't be read: {reason}. "
             "Restore it from version control, or run `poetry lock` to make it anew."
         )
-
-
-def _locked_package(package: Package) -> LockedPackage:
-    return LockedPackage(
-        name=package.name,
-        version=package.version.text,
-        files=tuple(LockedFile(file["file"], file["hash"]) for file in package.files),
-        source_type=package.source_type or "",
-        source_reference=package.source_reference,
-        source_url=package.source_url,
-        source_revision=package.source_resolved_reference,
-        source_subdirectory=package.source_subdirectory,
-    )
 
 
 def _graph(

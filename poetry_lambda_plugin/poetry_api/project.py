@@ -6,6 +6,7 @@ import logging
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -29,6 +30,7 @@ from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
 from poetry_lambda_plugin.poetry_api.index import Indexes
 from poetry_lambda_plugin.poetry_api.interpreters import environment_interpreters
 from poetry_lambda_plugin.poetry_api.lock import Lock
+from poetry_lambda_plugin.poetry_api.metadata import core_metadata
 from poetry_lambda_plugin.poetry_api.repositories import FallbackPyPiRepository
 from poetry_lambda_plugin.poetry_api.repositories import FolderRepository
 from poetry_lambda_plugin.poetry_api.repositories import QuickAuthenticator
@@ -56,6 +58,10 @@ LICENCE_PATTERNS = ("COPYING*", "LICEN[SC]E*", "AUTHORS*", "NOTICE*", "LICENSES/
 """Files that poetry-core takes for licences where the project names none (PEP 639)."""
 
 
+MAX_DOCUMENT = 16 << 20
+"""Bytes of a pyproject.toml, which is read whole."""
+
+
 class ProjectFileError(LambdaBundleError):
     """A pyproject.toml that is missing or that Poetry refuses."""
 
@@ -74,15 +80,15 @@ class OpenProject:
 
 
 class LenientMetadata:
-    """Reads a project whose licence file is gone: a Lambda needs none."""
+    """Reads a project without its licence file, which may be gone, or anything that the host has."""
 
     @classmethod
     def _configure_package_metadata(
         cls, package: ProjectPackage, project: dict[str, Any], tool_poetry: dict[str, Any], root: Path
     ) -> None:
-        # same signature in 2.1.4, 2.2.1 and 2.5.1; reads `license = {file = …}` and fails without it
+        # same signature in 2.1.4, 2.2.1 and 2.5.1; reads all of `license = {file = …}`, and fails without it
         licence = project.get("license")
-        if isinstance(licence, dict) and "file" in licence and not (root / licence["file"]).is_file():
+        if isinstance(licence, dict) and "file" in licence and "license-files" not in project:
             project = {key: value for key, value in project.items() if key != "license"}
         super()._configure_package_metadata(package, project, tool_poetry, root)  # type: ignore[misc]
 
@@ -132,8 +138,8 @@ def open_project(application: Application, opened: Poetry | None = None) -> Open
             environments=partial(environment_interpreters, poetry),
         )
     except (PoetryError, PoetryRuntimeError, RuntimeError, ValueError, OSError, KeyError) as error:
-        words = "\n".join(line for line in str(error).splitlines() if line.strip())
-        raise ProjectFileError(f"{words}{hint_below_poetry(words)}") from error
+        lines = [line for line in (*str(error).splitlines(), hint_below_poetry(str(error))) if line.strip()]
+        raise ProjectFileError(*lines) from error
 
 
 def _created(application: Application) -> Poetry:
@@ -158,11 +164,21 @@ def read_document(folder: Path) -> Mapping[str, Any]:
     """Read a folder's pyproject.toml, which may be missing; raises ProjectFileError."""
     pyproject = PyProjectTOML(folder / "pyproject.toml")
     try:
-        return pyproject.data
+        return _readable(pyproject).data
     except (PoetryCoreError, OSError) as error:
         # poetry-core's own words name the file once more
         reason = " ".join(str(error.__cause__ or error).split())
         raise ProjectFileError(f"{pyproject.path} can't be read: {reason}. Correct the file.") from error
+
+
+def _readable(pyproject: PyProjectTOML) -> PyProjectTOML:
+    """Return what neither never ends nor fills the memory; raises OSError."""
+    path = pyproject.path
+    if path.exists() and not path.is_file():
+        raise OSError("it is no regular file")
+    if path.exists() and path.stat().st_size > MAX_DOCUMENT:
+        raise OSError(f"it has more than {MAX_DOCUMENT >> 20} MB")
+    return pyproject
 
 
 def silence_path_warnings() -> None:
@@ -188,9 +204,10 @@ def _facts(poetry: CorePoetry, document: Mapping[str, Any]) -> ProjectFacts:
         include=tuple(item["path"] for item in package.include if "wheel" in item["format"]),
         exclude=tuple(map(str, package.exclude)),
         entry_points={name: dict(group) for name, group in package.entry_points.items()},
-        licence_patterns=_licence_patterns(package),
+        licence_patterns=_licence_patterns(document),
         is_package_mode=poetry.is_package_mode,
         document=document,
+        core_metadata=tuple(core_metadata(package, document)),
     )
 
 
@@ -204,10 +221,15 @@ def _packages(package: ProjectPackage) -> tuple[PackagesItem, ...] | None:
     )
 
 
-def _licence_patterns(package: ProjectPackage) -> tuple[str, ...]:
-    # license_files is a tuple of globs, a path or None; Poetry has it since 2.2
-    named = getattr(package, "license_files", None)
-    return named if isinstance(named, tuple) else LICENCE_PATTERNS
+def _licence_patterns(document: Mapping[str, Any]) -> tuple[str, ...]:
+    # Poetry reads `license-files` in all releases, but heeds them since 2.2 only
+    project = document.get("project", {})
+    named, licence = project.get("license-files"), project.get("license")
+    if isinstance(named, list):
+        return tuple(map(str, named))
+    file = PurePosixPath(licence["file"]) if isinstance(licence, dict) and "file" in licence else None
+    is_within = file is not None and not file.is_absolute() and ".." not in file.parts
+    return (*LICENCE_PATTERNS, str(file)) if is_within else LICENCE_PATTERNS
 
 
 def _settings(poetry: Poetry) -> PoetrySettings:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from threading import Event
 from threading import Lock
 from typing import TYPE_CHECKING
 from typing import Any
@@ -15,9 +19,12 @@ from poetry.repositories.legacy_repository import LegacyRepository
 from poetry.repositories.link_sources.html import HTMLPage
 from poetry.repositories.pypi_repository import PyPiRepository
 from poetry.utils.authenticator import Authenticator
+from poetry.utils.constants import RETRY_AFTER_HEADER
+from requests.exceptions import HTTPError
 
+from poetry_lambda_plugin.poetry_api.connections import BoundedAdapter
 from poetry_lambda_plugin.poetry_api.connections import CachingAdapter
-from poetry_lambda_plugin.poetry_api.connections import SharedAuthorities
+from poetry_lambda_plugin.poetry_api.connections import CarefreeController
 
 
 if TYPE_CHECKING:
@@ -26,7 +33,15 @@ if TYPE_CHECKING:
     from poetry.core.packages.package import Package
     from poetry.core.packages.utils.link import Link
     from poetry.repositories.link_sources.base import LinkSource
+    from requests import Response
     from requests import Session
+
+
+LONGEST_WAIT = 20
+"""Seconds that a server may want between two of at most six attempts."""
+
+WAIT_AT_ONCE = 0.5
+"""Seconds between two looks whether anyone still waits."""
 
 
 class FallbackPyPiRepository(PyPiRepository):
@@ -73,15 +88,29 @@ class FolderRepository(LegacyRepository):
         return HTMLPage(f"{folder.as_uri()}/", page)
 
 
-class QuickAuthenticator(Authenticator):
-    """Poetry's session, which makes one pool for each host and reads certificate authorities once.
+class StoppedError(Exception):
+    """Ends what nobody waits for any more."""
 
-    Tried against Authenticator's use of both methods in 2.1.4, 2.2.1 and 2.5.1.
+
+class QuickAuthenticator(Authenticator):
+    """Poetry's session, which makes one pool for each host, does not wait for ever, and can be stopped.
+
+    Tried against Authenticator's use of its methods in 2.1.4, 2.2.1 and 2.5.1.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._making = Lock()
+        self._stopped = Event()
+
+    def stop(self) -> None:
+        """Let no request begin any more; those under way end with `break_connections`."""
+        self._stopped.set()
+
+    def request(self, *arguments: Any, **options: Any) -> Response:
+        """Send a request, again after failures; raises StoppedError."""
+        self._check_not_stopped()
+        return super().request(*arguments, **options)
 
     def get_session(self, url: str | None = None) -> Session:
         """Return a host's session; threads that come first together would each make one."""
@@ -91,8 +120,45 @@ class QuickAuthenticator(Authenticator):
     def create_session(self) -> Session:
         """Make a session."""
         session = super().create_session()
-        if self._cache_control is None:
-            session.mount("https://", SharedAuthorities(pool_maxsize=self._pool_size))
-        else:
-            session.mount("https://", CachingAdapter(cache=self._cache_control, pool_maxsize=self._pool_size))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, self._adapter())
         return session
+
+    def _adapter(self) -> BoundedAdapter:
+        if self._cache_control is None:
+            return BoundedAdapter(pool_maxsize=self._pool_size)
+        return CachingAdapter(
+            cache=self._cache_control, controller_class=CarefreeController, pool_maxsize=self._pool_size
+        )
+
+    def _get_backoff(self, response: Response | None, attempt: int) -> float:
+        """Wait before the next attempt as long as the server wants, and return 0 for what is left to wait.
+
+        Raises StoppedError, and HTTPError where the server wants more patience than anyone has.
+        """
+        wanted = wanted_wait(response.headers.get(RETRY_AFTER_HEADER, "")) if response is not None else None
+        if wanted is not None and wanted > LONGEST_WAIT:
+            raise HTTPError(response=response)
+        left = 0.5 * attempt if wanted is None else wanted
+        while left > 0:
+            self._check_not_stopped()
+            time.sleep(min(left, WAIT_AT_ONCE))
+            left -= WAIT_AT_ONCE
+        self._check_not_stopped()
+        return 0
+
+    def _check_not_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise StoppedError
+
+
+def wanted_wait(retry_after: str) -> float | None:
+    """Return the seconds that a Retry-After header wants (RFC 9110, 10.2.3); None for one without sense."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return seconds if seconds >= 0 else None

@@ -48,12 +48,16 @@ MAX_FILES = 10
 """Files that an explanation lists."""
 
 
-class MaxSizeError(LambdaBundleError):
-    """Bundles that are larger than Lambda or the user allows."""
+class ReportedError(LambdaBundleError):
+    """An error of bundles that there is something to tell of all the same."""
 
-    def __init__(self, message: str, reports: Sequence[BundleReport]) -> None:
+    def __init__(self, *lines: str, reports: Sequence[BundleReport]) -> None:
         self.reports = reports
-        super().__init__(message)
+        super().__init__(*lines)
+
+
+class MaxSizeError(ReportedError):
+    """Bundles that are larger than Lambda or the user allows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +80,7 @@ def check_sizes(bundles: Sequence[Written]) -> None:
             messages.append(too_large(output.name, unzipped, layers, config, _savings(bundle)))
             reports.append(report_of(bundle, "planned", Questions(explain=True), changed=None))
     if messages:
-        raise MaxSizeError("\n".join(messages), reports)
+        raise MaxSizeError(*messages, reports=reports)
 
 
 def report_of(bundle: Written, status: Status, questions: Questions, *, changed: bool | None) -> BundleReport:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
 
 
-Status = Literal["written", "unchanged", "planned"]
+Status = Literal["written", "unchanged", "planned", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

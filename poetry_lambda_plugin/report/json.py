@@ -25,10 +25,11 @@ SCHEMA_VERSION = 1
 """Rises when a field is removed or changes its meaning; new fields may come at any time."""
 
 
-def json_document(reports: Sequence[BundleReport]) -> str:
-    """Return all reports as one JSON document."""
+def json_document(reports: Sequence[BundleReport], error: str | None = None) -> str:
+    """Return all reports, and the error that ended the run, as one JSON document."""
     document = {
         "schema_version": SCHEMA_VERSION,
+        "error": error,
         "bundles": [_bundle(report) for report in reports],
     }
     return json.dumps(document, indent=2)

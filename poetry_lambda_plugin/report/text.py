@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.exceptions import one_line
 from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
 from poetry_lambda_plugin.wording import counted
 from poetry_lambda_plugin.wording import round_size
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.platform import Target
 
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters but tab and new line: names in archives may hold them."""
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line breaks, and those that turn the direction of writing around.
 
+Names in archives may hold them.
+"""
 
 UNDER_WAY = "<fg=blue;options=bold>-</>"
 DONE = "<fg=green;options=bold>-</>"
@@ -41,7 +44,7 @@ LARGEST = 3
 def heading(project: str, version: str, bundle: str | None, target: Target) -> str:
     """Return the line before anything is done."""
     name = f" as <c2>{escaped(bundle)}</c2>" if bundle else ""
-    return f"Bundling {_release(project, version)}{name} for <info>{target}</info>"
+    return f"Bundling {_release(project, version)}{name} for <info>{escaped(str(target))}</info>"
 
 
 def package_line(name: str, version: str) -> str:
@@ -56,7 +59,7 @@ def build_line(name: str, version: str) -> str:
 
 def compilation_line(files: int, version: str, bullet: str = UNDER_WAY) -> str:
     """Return the line of a compilation."""
-    return f"  {bullet} Compiling <c1>{counted(files, 'file')}</c1> with CPython <c2>{version}</c2>"
+    return f"  {bullet} Compiling <c1>{counted(files, 'file')}</c1> with CPython <c2>{escaped(version)}</c2>"
 
 
 def phases_line(phases: Sequence[Phase]) -> str:
@@ -97,7 +100,7 @@ def _left_out(report: BundleReport) -> Iterator[str]:
     for left_out in report.left_out:
         packages.setdefault(left_out.reason, []).append(left_out.name)
     for reason, names in packages.items():
-        yield f"  Left out    {', '.join(names)} ({escaped(reason)})"
+        yield f"  Left out    {escaped(', '.join(names))} ({escaped(reason)})"
 
 
 def _verb(report: BundleReport) -> str:
@@ -135,7 +138,7 @@ def explanation(report: BundleReport) -> Iterator[str]:
     yield from _table(rows)
     yield from _savings(report.explanation.savings)
     if report.explanation.unimported:
-        names = ", ".join(report.explanation.unimported)
+        names = escaped(", ".join(report.explanation.unimported))
         yield ""
         yield (
             f"  Nothing else in the bundle imports {names}: is it needed? "
@@ -201,7 +204,7 @@ def details(report: BundleReport) -> Iterator[str]:
         yield f"  taken from the project's root: {escaped(path)}"
     for package in report.packages:
         for left in package.left_out:
-            yield f"  left out of {package.name}: {escaped(left.path)} ({escaped(left.reason)})"
+            yield f"  left out of {escaped(package.name)}: {escaped(left.path)} ({escaped(left.reason)})"
 
 
 def _package_table(report: BundleReport, heading: str, last: Callable[[PackageReport], str]) -> Iterator[str]:
@@ -221,5 +224,8 @@ def _release(name: str, version: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Keep style tags and control characters of other people's names from the terminal."""
-    return CONTROL.sub("?", text).replace("<", "\\<")
+    """Keep style tags, control characters and line breaks of other people's names from the terminal.
+
+    A backslash is written as the formatter takes it: before our own tag it would make text of it.
+    """
+    return CONTROL.sub("?", one_line(text)).replace("\\", "\0").replace("<", "\\<")

@@ -18,16 +18,20 @@ from packaging.version import InvalidVersion
 from packaging.version import Version
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.runtime.build_image import build_command
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
+from poetry_lambda_plugin.selection.locked import STRONG_HASHES
+from poetry_lambda_plugin.selection.locked import WEAK_HASHES
 from poetry_lambda_plugin.selection.locked import LockedFile
 from poetry_lambda_plugin.wording import listed
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -48,9 +52,9 @@ class NoUsableFileError(LambdaBundleError):
         self.target = target
         self.packages = tuple(reasons)
         count = "1 package has" if len(reasons) == 1 else f"{len(reasons)} packages have"
-        lines = "\n".join(f"  - {package}: {reason}" for package, reason in reasons.items())
+        lines = (f"  - {package}: {reason}" for package, reason in reasons.items())
         more = "`poetry lambda-check` shows what the lock has for every runtime and architecture."
-        super().__init__("\n".join([f"{count} no wheel for {target}:", lines, *remedy, more]))
+        super().__init__(f"{count} no wheel for {target}:", *lines, *remedy, more)
 
 
 class WrongPathFileError(LambdaBundleError):
@@ -61,6 +65,19 @@ class WrongPathFileError(LambdaBundleError):
         super().__init__(
             f"{package.source_url} is locked as {package}, but its name says otherwise ({filename}). "
             "Put the right file there, or run `poetry lock`."
+        )
+
+
+class NoHashError(LambdaBundleError):
+    """A locked file that nothing can be held against."""
+
+    def __init__(self, package: LockedPackage, file: LockedFile) -> None:
+        self.package = package
+        self.file = file
+        problem = f"the hash {file.hash!r}, which no known algorithm makes" if file.hash else "no hash"
+        super().__init__(
+            f"{file.name} of {package} has {problem}, in poetry.lock: whatever came in its place would be "
+            "bundled. Run `poetry lock` to lock it anew."
         )
 
 
@@ -134,13 +151,36 @@ def choose(
     `missing_for_build` says what keeps compiled code for a target from being made here, maybe of a release
     whose wheels want a newer glibc: an sdist whose release also has wheels for some platforms is not even
     tried there. `suits` tells which other targets the project allows. Raises NoUsableFileError for all
-    packages at once, and WrongPathFileError.
+    packages at once, WrongPathFileError and NoHashError.
     """
     choices = [choice_of(package, target, policy, missing_for_build) for package in packages]
     if missing := [package for package, choice in zip(packages, choices, strict=True) if choice is None]:
         reasons = {package: _reason(package, target, policy, missing_for_build) for package in missing}
         raise NoUsableFileError(target, reasons, remedy(missing, target, policy, suits))
-    return tuple(choice for choice in choices if choice is not None)
+    chosen = tuple(choice for choice in choices if choice is not None)
+    for choice in chosen:
+        file = choice.file
+        if file and file in choice.package.files and file.algorithm not in STRONG_HASHES | WEAK_HASHES:
+            raise NoHashError(choice.package, file)
+    return chosen
+
+
+def hash_findings(choices: Iterable[Choice]) -> Iterator[Finding]:
+    """Yield a warning for each file of which the lock does not say enough to know it again."""
+    for choice in choices:
+        package, file = choice.package, choice.file
+        if file is None or file.algorithm in STRONG_HASHES or package.source_type == "file":
+            continue
+        problem = (
+            f"by its {file.algorithm.upper()} alone, which others can forge"
+            if file.hash
+            else "without a hash"
+        )
+        message = (
+            f"{file.name} of {package} is locked {problem}: a file that someone put in its place would be "
+            "bundled. Run `poetry lock` to lock it anew, from an index that names SHA-256."
+        )
+        yield Finding("hash-weak", message, package.name)
 
 
 def unserved(

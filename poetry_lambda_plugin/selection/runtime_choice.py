@@ -81,6 +81,8 @@ def local_python(root: Path) -> tuple[int, int] | None:
     repository = next((n for n, folder in enumerate(folders) if (folder / ".git").exists()), 0)
     for folder in folders[: repository + 1]:
         try:
+            if not (folder / VERSION_FILE).is_file():
+                continue
             with (folder / VERSION_FILE).open("rb") as file:
                 text = file.read(MAX_VERSION_FILE).decode("utf-8-sig", "replace")
         except OSError:

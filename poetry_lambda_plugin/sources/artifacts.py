@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 
-from collections import defaultdict
 from concurrent.futures import FIRST_EXCEPTION
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,25 +21,31 @@ from typing import TypeVar
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.output import NoRoomError
+from poetry_lambda_plugin.archive.replacing import open_regular
+from poetry_lambda_plugin.archive.replacing import replacing
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.poetry_api.building import quiet_reproducible_builds
 from poetry_lambda_plugin.poetry_api.facts import is_built_by_poetry_core
 from poetry_lambda_plugin.poetry_api.project import read_document
+from poetry_lambda_plugin.poetry_api.repositories import StoppedError
 from poetry_lambda_plugin.selection.choice import LockedWheel
 from poetry_lambda_plugin.sources.building import UnfitWheel
 from poetry_lambda_plugin.sources.building import UnfitWheelError
 from poetry_lambda_plugin.sources.building import build
 from poetry_lambda_plugin.sources.download_queue import DownloadQueue
 from poetry_lambda_plugin.sources.fetching import Fetcher
-from poetry_lambda_plugin.sources.fetching import StoppedError
 from poetry_lambda_plugin.sources.git import Checkouts
 from poetry_lambda_plugin.sources.known_files import CheckedFile
+from poetry_lambda_plugin.sources.known_files import checked
 from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.known_files import source_key
 from poetry_lambda_plugin.sources.locked_projects import existing_folder
+from poetry_lambda_plugin.sources.locked_projects import project_folder
 from poetry_lambda_plugin.sources.locked_projects import read_checkout
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
+from poetry_lambda_plugin.strays import own_prefix
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -68,9 +74,10 @@ Result = TypeVar("Result")
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for what one run alone needs; raises NoRoomError."""
+    """Lend a folder for what one run alone needs, after removing those of killed runs; raises NoRoomError."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="lambda-bundle-"))
+        sweep(Path(tempfile.gettempdir()))
+        folder = Path(tempfile.mkdtemp(prefix=own_prefix()))
     except OSError as error:
         raise NoRoomError(error) from error
     try:
@@ -90,8 +97,10 @@ class Supplier:
         self._fetcher = Fetcher(project.settings, project.indexes, progress)
         self._checkouts = Checkouts(project.settings, temporary)
         self._build = partial(build, project.builder, judge)
-        self._stamps: dict[Path, tuple[tuple[int, ...], str]] = {}
-        self._locks: dict[Path, Lock] = defaultdict(Lock)
+        self._taken: dict[Path, CheckedFile] = {}
+        self._kept: dict[Path, Path] = {}
+        """Where the next run finds what was built in the temporary folder."""
+        self._locks: dict[str, Lock] = {}
 
     def supply(
         self, choices: Sequence[Choice], read: Callable[[Choice, Artifact], Part]
@@ -101,8 +110,9 @@ class Supplier:
         Raises the first error in the order of the choices, and UnfitWheelError for all that can't be built.
         """
         # hashing keeps processors busy, and more threads than those would wait for Python's lock
-        with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool:
-            found = self._in_parallel(pool, partial(self._read_at_hand, read=read), choices)
+        with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool, self._ending(pool):
+            at_hand = [pool.submit(self._read_at_hand, choice, read) for choice in choices]
+            found = self._results(pool, at_hand)
         parts = {choice: part for choice, part in zip(choices, found, strict=True) if part is not None}
         missing = [choice for choice in choices if choice not in parts]
         return parts | self._supply_missing(missing, read) if missing else parts
@@ -111,7 +121,7 @@ class Supplier:
         self, missing: Sequence[Choice], read: Callable[[Choice, Artifact], Part]
     ) -> dict[Choice, Part]:
         queue: DownloadQueue[Part | UnfitWheel] = DownloadQueue(missing, self._workers)
-        with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool:
+        with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool, self._ending(pool):
             for _ in missing:
                 pool.submit(self._make_next, queue, read)
             made = self._results(pool, tuple(queue.results.values()))
@@ -139,20 +149,25 @@ class Supplier:
                 queue.results[choice].set_exception(error)
                 return
 
-    def _in_parallel(
-        self, pool: ThreadPoolExecutor, work: Callable[[Choice], Result], choices: Sequence[Choice]
-    ) -> list[Result]:
-        return self._results(pool, [pool.submit(work, choice) for choice in choices])
+    @contextmanager
+    def _ending(self, pool: ThreadPoolExecutor) -> Iterator[None]:
+        """On an error or an interrupt, at whatever moment, let nobody wait for what is under way."""
+        try:
+            yield
+        except BaseException:
+            self._end(pool)
+            raise
+
+    def _end(self, pool: ThreadPoolExecutor) -> None:
+        """Let no further download begin, and end those under way."""
+        self._fetcher.stop()
+        pool.shutdown(cancel_futures=True)
 
     def _results(self, pool: ThreadPoolExecutor, futures: Sequence[Future[Result]]) -> list[Result]:
         """Wait for all results, or for the first error; of several the first one in order is raised."""
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            # on an error or an interrupt no further download begins, and those under way end
-            if not all(future.done() and not future.exception() for future in futures):
-                self._fetcher.stop()
-                pool.shutdown(cancel_futures=True)
+        wait(futures, return_when=FIRST_EXCEPTION)
+        if not all(future.done() and not future.exception() for future in futures):
+            self._end(pool)
         for future in futures:
             error = future.exception() if future.done() and not future.cancelled() else None
             if error and not isinstance(error, StoppedError):
@@ -180,73 +195,93 @@ class Supplier:
         package = choice.package
         if isinstance(choice, LockedWheel):
             cached = self._fetcher.cached(package, choice.file)
-            return self._taken(cached) if cached else None
+            return self._take(cached) if cached else None
         if package.source_type == "directory":
             folder = existing_folder(package)
             return read_locked_project(package, folder) if _has_all_files(folder) else None
-        if self._settings.disable_cache:
+        if self._settings.disable_cache or (package.source_type == "git" and not package.is_fixed):
             return None
         if package.source_type == "git" and (checkout := self._checkouts.cached(package)):
             return read_checkout(package, checkout)
         known = self._fetcher.known_files(package).find(_key(choice))
-        return self._taken(known) if known else None
+        return self._take(known) if known else None
 
     def check_unchanged(self) -> None:
-        """Raise ChangedFileError where a wheel is not the file that was held against its hash.
-
-        Another process may have put the same bytes there again, as each does that downloads them.
-        """
-        for path, (stamp, file_hash) in self._stamps.items():
-            if _stamp(path) != stamp and not has_hash(path, file_hash):
-                raise ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
+        """Raise ChangedFileError where a wheel is not the file that was held against its hash."""
+        for file in self._taken.values():
+            if not file.is_unchanged:
+                raise _changed(file.path)
 
     def wheel_hash(self, path: Path) -> str:
         """Return a digest of a wheel's bytes, for those from an index the one that they were held against."""
-        _, file_hash = self._stamps.get(path, ((), ""))
-        return file_hash or digest(path, "sha256:")
+        taken = self._taken.get(path)
+        return (taken and taken.hash) or digest(path, "sha256:")
 
-    def _taken(self, file: CheckedFile) -> CheckedFile:
-        self._stamps[file.path] = _stamp(file.path), file.hash
+    def _take(self, file: CheckedFile) -> CheckedFile:
+        self._taken[file.path] = file
         return file
 
     def _remember(self, choice: Choice, file: CheckedFile) -> None:
         """Take note of a file where the next run can find it."""
-        if file.hash and self._temporary not in file.path.parents:
-            self._fetcher.known_files(choice.package).remember(_key(choice), file)
+        path = self._kept.get(file.path, file.path)
+        if file.hash and self._temporary not in path.parents:
+            self._fetcher.known_files(choice.package).remember(_key(choice), replace(file, path=path))
 
     def _make(self, choice: Choice) -> Artifact | UnfitWheel:
         package = choice.package
         if isinstance(choice, LockedWheel):
-            return self._taken(self._fetcher.fetch(package, choice.file))
+            return self._take(self._fetcher.fetch(package, choice.file))
         if choice.file is not None:
             sdist = self._fetcher.fetch(package, choice.file)
-            return self._built(choice, sdist.path, keep=bool(sdist.hash))
+            return self._built(choice, self._own_copy(sdist), keep=bool(sdist.hash))
         if package.source_type == "git":
             return self._from_git(choice)
         return self._built(choice, existing_folder(package), keep=False)
 
     def _built(self, choice: WheelBuild, source: Path, *, keep: bool) -> Artifact | UnfitWheel:
-        """Build a wheel, to be found again by the next run where the source can't change."""
-        keep = keep and not self._settings.disable_cache
-        roots = (self._settings.own_cache / BUILT_WHEELS, self._temporary) if keep else (self._temporary,)
-        folders = [root / _key(choice) for root in roots]
+        """Build a wheel, to be found again by the next run where the source can't change.
+
+        This run reads what it has built itself: another one may put its own in the same place meanwhile.
+        """
         # backends build inside the source's own folder, so never two at once there
-        with self._locks[source]:
+        with self._locks.setdefault(str(source), Lock()):
             self._progress.building(choice.package)
-            wheel = self._build(choice.package, source, choice.target, folders)
+            wheel = self._build(choice.package, source, choice.target, self._temporary / _key(choice))
         if isinstance(wheel, UnfitWheel):
             return wheel
-        built = self._taken(CheckedFile(wheel, digest(wheel, "sha256:"), verified=False))
+        built = self._take(checked(wheel, "sha256:"))
+        if keep and self._settings.keeps:
+            self._keep(choice, wheel)
         self._remember(choice, built)
         return built
+
+    def _keep(self, choice: WheelBuild, wheel: Path) -> None:
+        """Copy a wheel to the cache; one that is full or can't be written to costs time, nothing else."""
+        place = self._settings.own_cache / BUILT_WHEELS / _key(choice) / wheel.name
+        with suppress(OSError), wheel.open("rb") as source:
+            with replacing(place) as copy:
+                shutil.copyfileobj(source, copy)
+            self._kept[wheel] = place
+
+    def _own_copy(self, sdist: CheckedFile) -> Path:
+        """Copy an sdist, so that what is built is what was held against its hash; raises ChangedFileError."""
+        path = Path(tempfile.mkdtemp(dir=self._temporary)) / sdist.path.name
+        try:
+            with open_regular(sdist.path) as source, path.open("xb") as copy:
+                shutil.copyfileobj(source, copy)
+        except OSError as error:
+            raise NoRoomError(error) from error
+        if sdist.hash and not has_hash(path, sdist.hash):
+            raise _changed(sdist.path)
+        return path
 
     def _from_git(self, choice: WheelBuild) -> Artifact | UnfitWheel:
         package = choice.package
         self._progress.building(package)
         checkout = self._checkouts.make(package)
-        folder = checkout / (package.source_subdirectory or "")
+        folder = project_folder(package, checkout)
         if not _has_all_files(folder):
-            return self._built(choice, folder, keep=True)
+            return self._built(choice, folder, keep=package.is_fixed)
         self._checkouts.keep(checkout, package)
         return read_checkout(package, checkout)
 
@@ -259,13 +294,8 @@ def _has_all_files(folder: Path) -> bool:
     return is_built_by_poetry_core(read_document(folder))
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what the file system knows of a file, and what changes with its bytes; all zero without it."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0, 0, 0)
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _changed(path: Path) -> ChangedFileError:
+    return ChangedFileError(f"{path} changed while it was bundled. Run the command again.")
 
 
 def _key(choice: Choice) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
+from contextlib import contextmanager
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +24,18 @@ from poetry_lambda_plugin.archive.output import keep_archive
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.building import BuildError
+from poetry_lambda_plugin.poetry_api.facts import is_built_by_setuptools
 from poetry_lambda_plugin.poetry_api.interpreters import find_interpreter
 from poetry_lambda_plugin.poetry_api.interpreters import named_interpreter
+from poetry_lambda_plugin.poetry_api.project import read_document
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
+from poetry_lambda_plugin.strays import own_prefix
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.poetry_api.building import Builder
@@ -43,6 +50,10 @@ LAST_LINES = 12
 """Lines of a failed build's output that an error shows."""
 
 
+LEFTOVERS = ("build/lib*", "build/bdist.*", "build/temp.*", "*.egg-info", "*/*.egg-info")
+"""What setuptools makes beside sources; modules that are gone would come back from `build/lib`."""
+
+
 class BuildFailedError(LambdaBundleError):
     """A package whose build ended in an error."""
 
@@ -50,7 +61,7 @@ class BuildFailedError(LambdaBundleError):
         self.package = package
         self.log = log
         lines = log.strip().splitlines()
-        shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
+        shown = (f"    {line}" for line in lines[-LAST_LINES:])
         more = " The last lines of its output:" if len(lines) > LAST_LINES else ""
         what = f"{package} has no wheel for the target, and building one failed."
         remedy = "Lock a version that has wheels, or install what the build asks for."
@@ -60,7 +71,7 @@ class BuildFailedError(LambdaBundleError):
                 "Mend it, or install what it asks for. If modules are all there is to it, write "
                 "`package-mode = false` in its [tool.poetry]: then nothing is built."
             )
-        super().__init__(f"{what}{more}\n{shown}\n{remedy} -v shows all of its output.")
+        super().__init__(f"{what}{more}", *shown, f"{remedy} -v shows all of its output.")
 
 
 class UnfitWheel(NamedTuple):
@@ -78,17 +89,18 @@ class UnfitWheelError(LambdaBundleError):
         self.unfit = tuple(unfit)
         target = unfit[0].target
         count = "1 package" if len(unfit) == 1 else f"{len(unfit)} packages"
-        lines = "\n".join(f"  - {wheel.package}: {'; '.join(wheel.reasons)}" for wheel in unfit)
+        lines = (f"  - {wheel.package}: {'; '.join(wheel.reasons)}" for wheel in unfit)
         native = (
             ""
             if find_spec("auditwheel")
             else (" `poetry self add 'poetry-lambda-plugin[native]'` lets missing libraries be bundled too.")
         )
         super().__init__(
-            f"{count} had to be built here, and the result does not run on {target}:\n{lines}\n"
+            f"{count} had to be built here, and the result does not run on {target}:",
+            *lines,
             "Lock versions that have wheels for it; or choose a runtime or architecture that has them; or "
             "run this on Amazon Linux of that architecture with Python "
-            f"{target.runtime.python_version}.{native}"
+            f"{target.runtime.python_version}.{native}",
         )
 
 
@@ -125,16 +137,22 @@ def build(
     package: LockedPackage,
     source: Path,
     target: Target,
-    folders: Sequence[Path],
+    folder: Path,
 ) -> Path | UnfitWheel:
-    """Build a wheel from an sdist or a folder and put it, recompressed, into the first folder that takes it.
+    """Build a wheel from an sdist or a folder and put it, recompressed, into a folder.
 
-    Raises BuildFailedError.
+    Raises BuildFailedError and NoRoomError.
     """
     interpreter = find_interpreter(target.runtime.python) or Path(sys.executable)
-    with tempfile.TemporaryDirectory(prefix="lambda-bundle-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as temporary:
+        place = Path(temporary)
         try:
-            wheel = builder.build(source, package.name, interpreter, Path(temporary))
+            if package.source_type == "directory":
+                with _tidied(source):
+                    base = place / "build" if is_built_by_setuptools(read_document(source)) else None
+                    wheel = builder.build(source, package.name, interpreter, place, base)
+            else:
+                wheel = builder.build(source, package.name, interpreter, place)
         except BuildError as error:
             raise BuildFailedError(package, error.log) from error
         problems = _problems(wheel, target, judge)
@@ -142,7 +160,30 @@ def build(
             wheel, problems = repaired, _problems(repaired, target, judge)
         if problems:
             return UnfitWheel(package, target, problems)
-        return _recompressed(wheel, folders)
+        return _recompressed(wheel, folder)
+
+
+@contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Remove what a build in the user's own folder leaves there, but nothing that was there before.
+
+    It is built in place, since a copy would lack what lies above it, such as the repository that versions
+    are taken from.
+    """
+    before, had_build = _leftovers(folder), (folder / "build").exists()
+    try:
+        yield
+    finally:
+        for path in _leftovers(folder) - before:
+            shutil.rmtree(path, ignore_errors=True)
+        if not had_build:
+            # only where nothing else was made in it
+            with suppress(OSError):
+                (folder / "build").rmdir()
+
+
+def _leftovers(folder: Path) -> frozenset[Path]:
+    return frozenset(path for pattern in LEFTOVERS for path in folder.glob(pattern))
 
 
 def _problems(wheel: Path, target: Target, judge: WheelJudge) -> tuple[str, ...]:
@@ -176,11 +217,11 @@ def _vendored(wheel: Path, target: Target, folder: Path) -> Path | None:
     return next(iter(sorted(repaired.glob("*.whl"))), None)
 
 
-def _recompressed(wheel: Path, folders: Sequence[Path]) -> Path:
+def _recompressed(wheel: Path, folder: Path) -> Path:
     """Write a wheel anew with libdeflate, so that no byte depends on the zlib of this host."""
     entries = [
         Entry(member.name, WheelContent(wheel, member, recompress=True), member.executable)
         for member in sorted(read_members(wheel), key=lambda member: member.name)
     ]
-    path, _ = keep_archive(entries, *(folder / wheel.name for folder in folders))
+    path, _ = keep_archive(entries, folder / wheel.name)
     return path

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.layout.modules import is_module
-from poetry_lambda_plugin.sources.files import files_below
+from poetry_lambda_plugin.sources.files import children
+from poetry_lambda_plugin.sources.files import is_dangling
 from poetry_lambda_plugin.sources.files import is_environment
+from poetry_lambda_plugin.sources.files import is_file
+from poetry_lambda_plugin.sources.files import is_folder
 from poetry_lambda_plugin.sources.files import project_file
 
 
@@ -73,8 +76,8 @@ class Element(NamedTuple):
 
     @property
     def is_module(self) -> bool:
-        """Tell a module from a folder."""
-        return self.name.endswith(".py") and is_file(self.path)
+        """Tell a module, or a link that was one, from a folder."""
+        return self.name.endswith(".py") and (is_file(self.path) or is_dangling(self.path))
 
     @property
     def is_package(self) -> bool:
@@ -129,11 +132,11 @@ class Folder:
     def files(self, elements: Iterable[Element], below: str = "") -> Iterator[ProjectFile]:
         """Yield the files of some elements at their places, without hidden and excluded ones."""
         for element in elements:
-            for file in files_below(element.path):
+            for file in self._excluded.files_below(element.path):
                 relative = file.relative_to(self.path)
                 hidden = any(part.startswith(".") for part in relative.parts)
                 made = any(map(self._is_artifact, relative.parents))
-                if not hidden and not made and not self._excluded.has(file):
+                if not hidden and not made:
                     yield project_file((below / relative if below else relative).as_posix(), file)
 
     def data(self, taken: Collection[Element]) -> tuple[Element, ...]:
@@ -180,21 +183,3 @@ def has_module(folder: Path, module: str) -> bool:
 def is_open(folder: Path) -> bool:
     """Tell whether a folder may hold code: not what is hidden, installed or made."""
     return not folder.name.startswith(".") and folder.name not in ARTIFACTS and not is_environment(folder)
-
-
-def is_file(path: Path) -> bool:
-    """Tell whether there is a file, as far as this user may know."""
-    return os.path.isfile(path)  # noqa: PTH113 - Path's raises PermissionError
-
-
-def is_folder(path: Path) -> bool:
-    """Tell whether there is a folder, as far as this user may know."""
-    return os.path.isdir(path)  # noqa: PTH112 - Path's raises PermissionError
-
-
-def children(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted; nothing where it can't be looked into."""
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []

@@ -6,10 +6,10 @@ import os
 
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.sources.code_folders import children
 from poetry_lambda_plugin.sources.code_folders import has_module
-from poetry_lambda_plugin.sources.code_folders import is_folder
 from poetry_lambda_plugin.sources.code_folders import is_open
+from poetry_lambda_plugin.sources.files import children
+from poetry_lambda_plugin.sources.files import is_folder
 
 
 if TYPE_CHECKING:

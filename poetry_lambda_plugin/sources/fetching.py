@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol
 
+from poetry_lambda_plugin.archive.replacing import make_room
 from poetry_lambda_plugin.poetry_api.index import HashMismatchError
 from poetry_lambda_plugin.poetry_api.index import UnavailableFileError
+from poetry_lambda_plugin.poetry_api.repositories import StoppedError
 from poetry_lambda_plugin.sources.known_files import CheckedFile
 from poetry_lambda_plugin.sources.known_files import KnownFiles
 from poetry_lambda_plugin.sources.known_files import cached_artifacts
-from poetry_lambda_plugin.sources.known_files import digest
-from poetry_lambda_plugin.sources.known_files import has_hash
+from poetry_lambda_plugin.sources.known_files import checked
+from poetry_lambda_plugin.sources.known_files import held_against
 
 
 if TYPE_CHECKING:
@@ -42,10 +46,6 @@ class Progress(Protocol):
         """Take note that the package is ready."""
 
 
-class StoppedError(Exception):
-    """Ends a download that nobody waits for any more."""
-
-
 class Fetcher:
     """Brings files through Poetry's own session and caches; safe to call from several threads."""
 
@@ -60,6 +60,7 @@ class Fetcher:
     def stop(self) -> None:
         """End the downloads under way, as on an interrupt."""
         self._stopped.set()
+        self._indexes.stop()
 
     def check_not_stopped(self) -> None:
         """Raise StoppedError where nothing more is to begin."""
@@ -69,7 +70,7 @@ class Fetcher:
     def known_files(self, package: LockedPackage) -> KnownFiles:
         """Return the notes that lie among the caches of a package's index."""
         folder = self._settings.repositories / self._indexes.cache_name(package)
-        return KnownFiles(folder, self._settings.artifacts)
+        return KnownFiles(folder, self._settings.artifacts, self._settings.keeps)
 
     def cached(self, package: LockedPackage, file: LockedFile) -> CheckedFile | None:
         """Return a file that is at hand with the right bytes, without network."""
@@ -82,8 +83,8 @@ class Fetcher:
             return known
         with self._lock:
             candidates = self._artifacts.get(file.name, ())
-        path = next((path for path in candidates if has_hash(path, file.hash)), None)
-        return CheckedFile(path, file.hash, verified=False) if path else None
+        found = (held_against(path, file.hash) for path in candidates)
+        return next(filter(None, found), None)
 
     @cached_property
     def _artifacts(self) -> Mapping[str, Sequence[Path]]:
@@ -92,29 +93,22 @@ class Fetcher:
 
     def size(self, package: LockedPackage, file: LockedFile) -> int:
         """Look a file up in its index and return its bytes, 0 where the index does not say them."""
-        with self._indexes.failures_told(package):
-            offer = self._offers[package, file] = self._indexes.find(package, file)
+        offer = self._offers[package, file] = self._indexes.find(package, file)
         return offer.size
 
     def fetch(self, package: LockedPackage, file: LockedFile) -> CheckedFile:
         """Return a file, downloaded where need be.
 
-        Raises HashMismatchError, UnavailableFileError and IndexUnreachableError.
+        Raises HashMismatchError, UnavailableFileError, OversizedFileError and IndexUnreachableError.
         """
         cached = self.cached(package, file)
         if cached is not None:
             return cached
-        with self._indexes.failures_told(package):
-            offer = self._offers.get((package, file)) or self._indexes.find(package, file)
-            path, found = self._brought(offer, package, file)
-            if found != file.hash:
-                # a file that was in the cache before may have been damaged there: once more, afresh
-                path.unlink(missing_ok=True)
-                path, found = self._brought(offer, package, file)
-        if found != file.hash:
-            path.unlink(missing_ok=True)
-            raise HashMismatchError(package, file.name, file.hash, found)
-        fetched = CheckedFile(path, file.hash, verified=False)
+        offer = self._offers.get((package, file)) or self._indexes.find(package, file)
+        fetched = self._kept(offer, file) or self._brought(offer, package, file)
+        if fetched.hash != file.hash:
+            fetched.path.unlink(missing_ok=True)
+            raise HashMismatchError(package, file.name, file.hash, fetched.hash)
         if file.hash:
             self.known_files(package).remember(file.hash, fetched)
         return fetched
@@ -122,22 +116,52 @@ class Fetcher:
     def _path_file(self, package: LockedPackage, file: LockedFile) -> CheckedFile:
         path = Path(str(package.source_url))
         try:
-            found = digest(path, file.hash or "sha256:")
-        except (OSError, ValueError) as error:
+            found = _checked(path, file)
+        except OSError as error:
             raise UnavailableFileError(
-                f"{path} of {package} can't be read: {error}. Restore it, or run `poetry lock`."
+                f"{path} of {package} can't be read: {error.strerror}. Restore it, or run `poetry lock`."
             ) from error
-        if file.hash and found != file.hash:
-            raise HashMismatchError(package, str(path), file.hash, found)
+        if found.hash != file.hash:
+            raise HashMismatchError(package, str(path), file.hash, found.hash)
         known = self.known_files(package).find(file.hash) if file.hash else None
-        return CheckedFile(path, file.hash, known is not None and known.verified)
+        return replace(found, verified=known is not None and known.verified)
 
-    def _brought(self, offer: OfferedFile, package: LockedPackage, file: LockedFile) -> tuple[Path, str]:
-        """Return where a file is, and the hash that it has; none where none is locked."""
+    def _kept(self, offer: OfferedFile, file: LockedFile) -> CheckedFile | None:
+        """Return what the cache has, where it is the file; what else lies in its place is removed.
 
+        Raises UnavailableFileError.
+        """
+        path = self._indexes.cached(offer)
+        if path is None:
+            return None
+        with suppress(OSError):
+            found = _checked(path, file)
+            if found.hash == file.hash:
+                return found
+        try:
+            make_room(path)
+        except OSError as error:
+            raise UnavailableFileError(
+                f"{path} in Poetry's cache is not the file that was locked, and can't be removed: "
+                f"{error.strerror}. Remove it, or run `poetry cache clear`."
+            ) from error
+        return None
+
+    def _brought(self, offer: OfferedFile, package: LockedPackage, file: LockedFile) -> CheckedFile:
         def tell(fetched: int, total: int) -> None:
             self.check_not_stopped()
             self._progress.advance(package, fetched, total)
 
-        path = self._indexes.bring(offer, tell)
-        return path, digest(path, file.hash) if file.hash else ""
+        path = self._indexes.bring(package, offer, tell)
+        try:
+            return _checked(path, file)
+        except OSError as error:
+            raise UnavailableFileError(
+                f"{path} of {package} can't be read again: {error.strerror}. Run `poetry cache clear`."
+            ) from error
+
+
+def _checked(path: Path, file: LockedFile) -> CheckedFile:
+    """Return a file with its hash, none where none is locked; raises OSError."""
+    found = checked(path, file.hash or "sha256:")
+    return found if file.hash else replace(found, hash="")

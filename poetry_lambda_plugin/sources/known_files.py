@@ -16,8 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
+from poetry_lambda_plugin.archive.replacing import open_regular
 from poetry_lambda_plugin.archive.replacing import replacing
+from poetry_lambda_plugin.selection.locked import STRONG_HASHES
+from poetry_lambda_plugin.selection.locked import WEAK_HASHES
 
 
 if TYPE_CHECKING:
@@ -26,12 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "sha1", "md5"})
-"""What indexes have named; Poetry locks SHA-256 wherever it can."""
-
 FOLDER = "_lambda_bundle_"
 """Below the folder of an index in Poetry's repository cache."""
 
+
+MOST_OF_NOTE = 1 << 16
+"""Bytes; none that was written here has so many."""
 
 ARTIFACT_DEPTH = 4
 """Folders between Poetry's artifact cache and a file: `ab/cd/ef/`, the rest of a digest."""
@@ -46,6 +50,19 @@ class CheckedFile:
     """Algorithm and digest that it had, as in `sha256:…`; empty where none is known."""
     verified: bool
     """Whether every member has been decompressed once, and none lied."""
+    stamp: tuple[int, ...] = ()
+    """What the file system knew of it before its bytes were read, and what changes with them."""
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Tell whether its path still has the bytes that were read.
+
+        Another process may have put the same ones there again, as each does that downloads them.
+        """
+        try:
+            return _stamp(self.path.stat()) == self.stamp or has_hash(self.path, self.hash)
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +73,22 @@ class KnownFiles:
     """A folder in Poetry's repository cache."""
     artifacts: Path
     """Poetry's artifact cache."""
+    takes_new: bool = True
+    """Whether anything is written."""
 
     def find(self, key: str) -> CheckedFile | None:
         """Return a file that is still there and still has the bytes it had."""
         try:
-            note = json.loads(self._note(key).read_bytes())
-            known = CheckedFile(self.artifacts / note["path"], note["hash"], note["verified"] is True)
-            return known if digest(known.path, known.hash) == known.hash else None
+            note = read_note(self._note(key))
+            known = checked(self.artifacts / note["path"], note["hash"], verified=note["verified"] is True)
+            return known if known.hash == note["hash"] else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def remember(self, key: str, file: CheckedFile) -> None:
         """Write a note; it appears whole or not at all, whoever else writes it meanwhile."""
+        if not self.takes_new:
+            return
         # a file dependency lies elsewhere, so its path stays absolute
         is_inside = self.artifacts in file.path.parents
         path = file.path.relative_to(self.artifacts) if is_inside else file.path
@@ -80,12 +101,16 @@ class KnownFiles:
         return self.folder / FOLDER / name[:10] / name
 
 
+def read_note(note: Path) -> Any:
+    """Return a note's JSON; raises OSError and ValueError."""
+    with open_regular(note) as file:
+        return json.loads(file.read(MOST_OF_NOTE))
+
+
 def write_note(note: Path, content: Mapping[str, object]) -> None:
     """Write a note as JSON, or none: a cache that can't be written to costs time, nothing else."""
-    with suppress(OSError):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(note) as temporary:
-            temporary.write_text(json.dumps(content), encoding="utf-8")
+    with suppress(OSError), replacing(note) as file:
+        file.write(json.dumps(content).encode())
 
 
 def source_key(*parts: str | None) -> str:
@@ -116,25 +141,41 @@ def _files_at(folder: str, depth: int) -> Iterator[str]:
 
 
 def digest(path: Path, like: str) -> str:
-    """Return a file's digest in the algorithm of another one, both as `algorithm:hex`.
+    """Return a file's digest like another one; raises as `checked`."""
+    return checked(path, like).hash
+
+
+def checked(path: Path, like: str, *, verified: bool = False) -> CheckedFile:
+    """Return a file with its digest in the algorithm of another one, both as `algorithm:hex`.
 
     Raises OSError, and ValueError for an algorithm that Python lacks.
     """
     algorithm = like.partition(":")[0]
-    if algorithm not in ALGORITHMS:
+    if algorithm not in STRONG_HASHES | WEAK_HASHES:
         raise ValueError(f"the hash algorithm {algorithm!r} is not one that a lock may use")
     state = hashlib.new(algorithm)
     buffer = bytearray(1 << 20)
     view = memoryview(buffer)
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
+        stamp = _stamp(os.fstat(file.fileno()))
         while count := file.readinto(buffer):
             state.update(view[:count])
-    return f"{algorithm}:{state.hexdigest()}"
+    return CheckedFile(path, f"{algorithm}:{state.hexdigest()}", verified, stamp)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def has_hash(path: Path, file_hash: str) -> bool:
     """Tell whether a file has the bytes that a hash wants; False where one of them can't be had."""
+    return held_against(path, file_hash) is not None
+
+
+def held_against(path: Path, file_hash: str) -> CheckedFile | None:
+    """Return a file that has the bytes that a hash wants; None where one of them can't be had."""
     try:
-        return bool(file_hash) and digest(path, file_hash) == file_hash
+        found = checked(path, file_hash)
     except (OSError, ValueError):
-        return False
+        return None
+    return found if found.hash == file_hash else None

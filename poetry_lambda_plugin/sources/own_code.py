@@ -27,8 +27,9 @@ from poetry_lambda_plugin.layout.modules import module_names
 from poetry_lambda_plugin.layout.python_source import imports_in_text
 from poetry_lambda_plugin.sources.code_folders import TOOLS
 from poetry_lambda_plugin.sources.code_folders import Folder
-from poetry_lambda_plugin.sources.code_folders import is_file
-from poetry_lambda_plugin.sources.code_folders import is_folder
+from poetry_lambda_plugin.sources.files import is_file
+from poetry_lambda_plugin.sources.files import is_folder
+from poetry_lambda_plugin.sources.files import read_source
 from poetry_lambda_plugin.wording import listed
 
 
@@ -225,7 +226,7 @@ def _is_inside_package(here: Folder, wishes: Wishes) -> bool:
     modules = [element.path for element in here.default if element.is_module]
     if canonicalize_name(name) not in wishes.locked and name in _imports(modules):
         return True
-    return any(level for path in modules for level, _ in imports_in_text(_text(path)))
+    return any(level for path in modules for level, _ in imports_in_text(read_source(path)))
 
 
 def _handler_of_dockerfile(root: Path) -> str | None:
@@ -248,7 +249,7 @@ def _copied_by_dockerfile(root: Path) -> tuple[str, ...]:
 
 def _dockerfile(root: Path) -> str:
     """Return the project's Dockerfile if it is about Lambda."""
-    text = _text(root / "Dockerfile").decode("utf-8", "replace")
+    text = read_source(root / "Dockerfile").decode("utf-8", "replace")
     return text if "lambda" in text.lower() else ""
 
 
@@ -296,7 +297,7 @@ def _is_handler(element: Element) -> bool:
         return False
     if _deploys(element):
         return False
-    return element.name in HANDLER_MODULES or HANDLER.search(_text(element.path)) is not None
+    return element.name in HANDLER_MODULES or HANDLER.search(read_source(element.path)) is not None
 
 
 def _deploys(element: Element) -> bool:
@@ -304,7 +305,9 @@ def _deploys(element: Element) -> bool:
     modules = [element.path] if element.is_module else sorted(element.path.glob("*.py"))
     if INFRASTRUCTURE.isdisjoint(_imports(modules)):
         return False
-    return element.is_module or not any(HANDLER.search(_text(path)) for path in element.path.rglob("*.py"))
+    return element.is_module or not any(
+        HANDLER.search(read_source(path)) for path in element.path.rglob("*.py")
+    )
 
 
 def _element_of_handler(folder: Folder, handler: str | None, below: str) -> Element | None:
@@ -343,15 +346,9 @@ def _is_own(element: Element, wishes: Wishes) -> bool:
 
 def _imports(paths: Iterable[Path]) -> frozenset[str]:
     """Return the top-level modules that sources import absolutely."""
-    return frozenset(name for path in paths for level, name in imports_in_text(_text(path)) if not level)
-
-
-def _text(path: Path) -> bytes:
-    """Return a source; nothing where it can't be read, for who bundles it will say so."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+    return frozenset(
+        name for path in paths for level, name in imports_in_text(read_source(path)) if not level
+    )
 
 
 def _left_behind(folder: Folder, taken: Collection[Element]) -> list[Element]:

@@ -18,6 +18,7 @@ from poetry_lambda_plugin.poetry_api.facts import PackagesItem
 from poetry_lambda_plugin.sources.files import ExcludedPaths
 from poetry_lambda_plugin.sources.files import ProjectError
 from poetry_lambda_plugin.sources.files import files_below
+from poetry_lambda_plugin.sources.files import is_dangling
 from poetry_lambda_plugin.sources.files import matching
 from poetry_lambda_plugin.sources.files import project_file
 from poetry_lambda_plugin.sources.own_code import Package
@@ -62,10 +63,15 @@ def read_beside_build(facts: ProjectFacts, include: Sequence[Include], wishes: W
     )
 
 
-def read_project(facts: ProjectFacts, include: Sequence[Include], wishes: Wishes) -> ProjectSource:
-    """Find a project's files and what else the user wants included; raises ProjectError."""
+def read_project(
+    facts: ProjectFacts, include: Sequence[Include], wishes: Wishes, *, asks_git: bool = True
+) -> ProjectSource:
+    """Find a project's files and what else the user wants included; raises ProjectError.
+
+    Git is asked what it ignores in the user's own folders, never in what others wrote.
+    """
     root, package_mode = facts.root, facts.is_package_mode
-    excluded = ExcludedPaths.of(root, facts.exclude)
+    excluded = ExcludedPaths.of(root, facts.exclude, asks_git=asks_git)
     packages = _packages(facts)
     packaged = None if packages is None else _packaged(packages, root, excluded)
     own = own_code(root, packaged, excluded, wishes)
@@ -85,6 +91,7 @@ def read_project(facts: ProjectFacts, include: Sequence[Include], wishes: Wishes
         loose=own.loose,
         missing_packages=tuple(item.include for item in packages or ()) if packaged is None else (),
         notes=own.notes,
+        core_metadata=facts.core_metadata,
     )
 
 
@@ -119,12 +126,9 @@ def _packages(facts: ProjectFacts) -> Sequence[PackagesItem] | None:
 def _package_files(item: PackagesItem, root: Path, excluded: ExcludedPaths) -> Iterator[ProjectFile]:
     """Yield the files of one entry of `packages`, which may reach outside the project."""
     base = root / item.base
-    found = False
-    for element in _elements_of(item, root):
-        for file in files_below(element):
-            found = True
-            if excluded.has(file):
-                continue
+    elements = _elements_of(item, root)
+    for element in elements:
+        for file in excluded.files_below(element):
             path = Path(item.to, os.path.relpath(file, base)).as_posix()
             if path.startswith("../"):
                 raise ProjectError(
@@ -132,7 +136,7 @@ def _package_files(item: PackagesItem, root: Path, excluded: ExcludedPaths) -> I
                     "Name the folder above it with `from`."
                 )
             yield project_file(path, file)
-    if not found:
+    if not any(True for element in elements for _ in files_below(element)):
         raise MissingPackageError(item.include, base)
 
 
@@ -154,13 +158,20 @@ def _included_files(include: Iterable[Include], root: Path) -> Iterator[ProjectF
     """Yield what the user adds, at the path asked for."""
     for item in include:
         path = root / item.path
-        elements = [path] if path.exists() else matching(root, item.path)
+        is_one = path.exists() or is_dangling(path)
+        elements = [path] if is_one else _outermost(matching(root, item.path))
         if not elements:
             raise ProjectError(f"include names {item.path!r}, but {root} has no such file or folder.")
         for element in elements:
-            target = _included_path(item, element, root, single=path.exists())
+            target = _included_path(item, element, root, single=is_one)
             for file in files_below(element):
                 yield project_file(Path(target, os.path.relpath(file, element)).as_posix(), file)
+
+
+def _outermost(elements: Iterable[Path]) -> list[Path]:
+    """Return elements without those that come with a folder which is one itself."""
+    found = frozenset(elements)
+    return sorted(path for path in found if found.isdisjoint(path.parents))
 
 
 def _included_path(item: Include, element: Path, root: Path, *, single: bool) -> str:

@@ -71,8 +71,8 @@ class BundleCheck:
     """What it is configured for, or what was typed instead."""
     targets: tuple[TargetCoverage, ...]
     moves: tuple[Move, ...]
-    refusals: tuple[str, ...]
-    """Why, and what to do about it, for each target in `asked` that can't be bundled for on this host."""
+    refusals: tuple[tuple[str, ...], ...]
+    """Why, and what to do about it, in lines, for each target that is asked for and can't be had here."""
 
 
 def check_bundles(
@@ -105,7 +105,7 @@ def _selector(lock: Lock) -> Selector:
 def enforce_asked(checks: Sequence[BundleCheck]) -> None:
     """Raise UnservedTargetError for all targets that can't be bundled for."""
     if refusals := dict.fromkeys(refusal for check in checks for refusal in check.refusals):
-        raise UnservedTargetError("\n".join(refusals))
+        raise UnservedTargetError(*(line for refusal in refusals for line in refusal))
 
 
 def _checked(
@@ -169,17 +169,17 @@ def _selection(
 
 def _refusals(
     project: OpenProject, config: BundleConfig, asked: Sequence[Target], selections: Selections
-) -> Iterator[str]:
+) -> Iterator[tuple[str, ...]]:
     """Say for each target that is asked for why `lambda-bundle` would refuse it."""
     policy, allows = project.settings.binary_policy, project.facts.allows
     for target in asked:
         packages = selections[target]
         if packages is None:
-            yield _unsuitable(project, config, target) or f"The lock can't be used for {target}."
+            yield (_unsuitable(project, config, target) or f"The lock can't be used for {target}.",)
         elif missing := unserved(packages, target, policy, missing_for_build):
             names = joined([f"{package.name} {package.version}" for package in missing])
             lines = remedy(missing, target, policy, lambda t: allows(t.runtime.python_full_version))
-            yield "\n".join([f"For {target} the lock has no wheel of {names}.", *lines])
+            yield (f"For {target} the lock has no wheel of {names}.", *lines)
 
 
 def _unsuitable(project: OpenProject, config: BundleConfig, target: Target) -> str | None:

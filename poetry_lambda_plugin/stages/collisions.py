@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.stages.outputs import place_of
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from poetry_lambda_plugin.stages.selected import Selected
 
@@ -22,14 +23,19 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
     """Refuse two bundles with one output, and one that leaves out what another's last output holds."""
     seen: dict[Path, Selected] = {}
     for bundle in bundles:
-        other = seen.setdefault(bundle.output, bundle)
+        other = seen.setdefault(place_of(bundle.output), bundle)
         if other is not bundle:
             raise OutputCollisionError(
                 f"Two bundles would be written to {bundle.output}: {_described(other)} and "
                 f"{_described(bundle)}. Tell them apart in --output with {_difference(other, bundle)}."
             )
+    for package in (choice.package for bundle in bundles for choice in bundle.choices):
+        if package.source_type == "file" and place_of(Path(str(package.source_url))) in seen:
+            raise OutputCollisionError(
+                f"The bundle would replace {package.source_url}, which is {package}. Choose another --output."
+            )
     for layer in (layer for bundle in bundles for layer in bundle.layers):
-        if layer.path in seen:
+        if place_of(layer.path) in seen:
             raise OutputCollisionError(
                 f"exclude-layers: {layer.path} would be written by this very run. "
                 "Make the layer in a run of its own, before the function."

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from functools import partial
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from poetry_lambda_plugin.audit.handler import check_handler
 from poetry_lambda_plugin.audit.handler import has_module
 from poetry_lambda_plugin.audit.missing_module import way_to_module
+from poetry_lambda_plugin.audit.names import colliding_names
+from poetry_lambda_plugin.audit.secrets import secrets
 from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.findings import Finding
-from poetry_lambda_plugin.findings import enforce
+from poetry_lambda_plugin.findings import judged
+from poetry_lambda_plugin.findings import unused_ignores
 from poetry_lambda_plugin.layout.botocore import ServiceFilter
 from poetry_lambda_plugin.layout.botocore import check_services
 from poetry_lambda_plugin.layout.botocore import known_services
@@ -68,28 +73,64 @@ def lay_out(parts: Parts, choice: Choice, interpreter: str | None, *, is_project
     return wheel_distribution(part, interpreter, is_project=is_project)
 
 
-def planned(selected: Selected, lay_out: Callable[..., Distribution]) -> Planned:
+class _Draft(NamedTuple):
+    """A bundle that is planned but for what depends on the others."""
+
+    selected: Selected
+    plan: BundlePlan
+    told: tuple[Finding, ...]
+    silenced: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+
+def planned_bundles(bundles: Sequence[Selected], parts: Parts) -> list[Planned]:
+    """Plan all bundles whose every part has been read; raises LambdaBundleError."""
+    # what several bundles have in common is laid out once
+    lay_out_once = cache(partial(lay_out, parts))
+    ready = [bundle for bundle in bundles if all(choice in parts for choice in bundle.parts)]
+    drafts = [_draft(bundle, lay_out_once) for bundle in ready]
+    # what the common table ignores need not be in every bundle
+    silenced = [finding for draft in drafts for finding in draft.silenced]
+    return [_planned(draft, silenced, is_sure=len(ready) == len(bundles)) for draft in drafts]
+
+
+def _planned(draft: _Draft, silenced: Sequence[Finding], *, is_sure: bool) -> Planned:
+    """End a plan with what it ignores in vain: surely only where all that use it are known."""
+    selected, config = draft.selected, draft.selected.config
+    is_sure = is_sure and not config.ignore_is_shared
+    unused = unused_ignores(config.ignore, silenced) if is_sure else ()
+    told = (*draft.told, *judged(unused, config.ignore, strict=config.strict).told)
+    return Planned(selected=selected, plan=draft.plan, findings=told, notes=draft.notes)
+
+
+def _draft(selected: Selected, lay_out: Callable[..., Distribution]) -> _Draft:
     """Plan a bundle; `lay_out` is asked for each of its parts. Raises LambdaBundleError."""
     config = selected.config
     distributions = list(_distributions(selected, lay_out))
     services, unclear = _services(config.botocore_services, distributions)
     exclusions = Exclusions(PathFilter(config.exclude), services)
     plan = plan_bundle(distributions, exclusions, _prefix(config, selected.target.runtime))
-    built = _project_modules(distributions) if selected.build is not None else ()
-    findings = (*plan.findings, *unclear, *import_findings(config, built))
-    enforce(findings, strict=config.strict)
     if not plan.entries:
         raise EmptyBundleError(
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
+    built = _project_modules(distributions) if selected.build is not None else ()
+    found = (*plan.findings, *unclear, *import_findings(config, built), *_audited(selected, plan))
+    told, silenced = judged(found, config.ignore, strict=config.strict)
     unclear_handler, notes = _handler_findings(selected, plan)
-    enforce(unclear_handler, strict=config.strict)
-    return Planned(
+    told_of_handler, silenced_of_handler = judged(unclear_handler, config.ignore, strict=config.strict)
+    return _Draft(
         selected=selected,
         plan=plan,
-        findings=(*selected.findings, *findings, *unclear_handler),
+        told=(*selected.findings, *told, *told_of_handler),
+        silenced=(*selected.silenced, *silenced, *silenced_of_handler),
         notes=(*selected.notes, *notes),
     )
+
+
+def _audited(selected: Selected, plan: BundlePlan) -> Iterator[Finding]:
+    yield from secrets(plan, selected.name)
+    yield from colliding_names(plan)
 
 
 def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> Iterator[Distribution]:

@@ -16,6 +16,7 @@ from poetry_lambda_plugin.selection.runtime_choice import RuntimeChoice
 from poetry_lambda_plugin.selection.runtime_choice import choose_runtime
 from poetry_lambda_plugin.selection.runtime_choice import local_python
 from poetry_lambda_plugin.sources.building import missing_for_build
+from poetry_lambda_plugin.stages.outputs import place_of
 from poetry_lambda_plugin.stages.outputs import possible_outputs
 
 
@@ -93,9 +94,10 @@ def _with_its_layers(
     if not any(other.exclude_layers for other in family):
         return together
     outputs = {other: possible_outputs(facts, other) for other in (*family, config)}
+    layers = {other: {*map(place_of, other.exclude_layers)} for other in outputs}
     for one in together:
         for other in family:
-            linked = outputs[other] & {*one.exclude_layers} or outputs[one] & {*other.exclude_layers}
+            linked = outputs[other] & layers[one] or outputs[one] & layers[other]
             if linked and other not in together:
                 together.append(other)
     return together

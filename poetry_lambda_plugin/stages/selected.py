@@ -6,17 +6,15 @@ Nothing here needs the network, and nothing is written.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import replace
 from functools import cache
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import TypeAlias
 
-from poetry_lambda_plugin.archive.output import check_writable
 from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
-from poetry_lambda_plugin.findings import enforce
+from poetry_lambda_plugin.findings import judged
 from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.layout.python_source import imported_modules
 from poetry_lambda_plugin.runtime.platform import runtime_warnings
@@ -24,13 +22,17 @@ from poetry_lambda_plugin.runtime.platform import target_for
 from poetry_lambda_plugin.selection.choice import Choice
 from poetry_lambda_plugin.selection.choice import WheelBuild
 from poetry_lambda_plugin.selection.choice import choose
+from poetry_lambda_plugin.selection.choice import hash_findings
 from poetry_lambda_plugin.selection.exclusion import imported_anyway
 from poetry_lambda_plugin.selection.locked import LockedPackage
 from poetry_lambda_plugin.sources.building import missing_for_build
+from poetry_lambda_plugin.sources.files import read_source
 from poetry_lambda_plugin.sources.own_code import Wishes
 from poetry_lambda_plugin.sources.project import read_beside_build
 from poetry_lambda_plugin.sources.project import read_project
+from poetry_lambda_plugin.stages.outputs import check_output
 from poetry_lambda_plugin.stages.outputs import output_of
+from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.packages import selected_packages
 from poetry_lambda_plugin.stages.packages import without_layers
 from poetry_lambda_plugin.stages.runtime import runtime_of
@@ -38,6 +40,7 @@ from poetry_lambda_plugin.stages.runtime import runtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.graph import DependencyGraph
     from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
     from poetry_lambda_plugin.selection.runtime_choice import RuntimeChoice
+    from poetry_lambda_plugin.stages.outputs import FileId
     from poetry_lambda_plugin.stages.runtime import Selector
 
     ProjectReader: TypeAlias = Callable[[tuple[Include, ...], Wishes], ProjectSource]
@@ -90,6 +94,8 @@ class Selected:
     graph: Callable[[], DependencyGraph]
     """Who needs whom among all packages selected, those left out included; worked out when called."""
     findings: tuple[Finding, ...]
+    silenced: tuple[Finding, ...]
+    """Those that `ignore` names."""
     notes: tuple[str, ...]
 
     @property
@@ -104,17 +110,22 @@ class Selected:
 
 
 def select_bundles(
-    project: OpenProject, configs: Sequence[BundleConfig], family: Sequence[BundleConfig], today: date
+    project: OpenProject,
+    configs: Sequence[BundleConfig],
+    family: Sequence[BundleConfig],
+    today: date,
+    outputs: Collection[FileId],
 ) -> list[Selected]:
     """Decide all that needs no network, for each bundle and architecture.
 
-    `family` are all bundles of the project, those that are not to be made included. Raises LambdaBundleError.
+    `family` are all bundles of the project, those that are not to be made included; `outputs` is what earlier
+    runs have written. Raises LambdaBundleError.
     """
     policy = project.settings.binary_policy
     read = cache(partial(read_project, project.facts))
     select = cache(partial(selected_packages, project.lock))
     return [
-        _selected(project, config, architecture, runtime, today, read, select)
+        _selected(project, config, architecture, runtime, today, read, select, outputs)
         for config in configs
         for runtime in [runtime_of(project.facts, config, family, policy, select)]
         for architecture in config.architectures
@@ -129,11 +140,11 @@ def _selected(
     today: date,
     read: ProjectReader,
     select: Selector,
+    outputs: Collection[FileId],
 ) -> Selected:
     facts = project.facts
     target = _target(facts, config, runtime.runtime, architecture)
     output = output_of(facts, config, target)
-    check_writable(output)
     layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
     selection = without_layers(select(config, target), layers, target)
     choices = choose(
@@ -143,7 +154,9 @@ def _selected(
         missing_for_build,
         suits=lambda other: facts.allows(other.runtime.python_full_version),
     )
-    own = None if config.no_root else _own_files(project, config, output, read)
+    own = None if config.no_root else _own_files(project, config, read)
+    check_output(output, own.files if own else ())
+    own = own and without_outputs(own, outputs)
     build = WheelBuild(_root_package(facts), target, None) if own is not None and facts.needs_build else None
     if not choices and build is None and (own is None or not own.files):
         raise EmptyBundleError(
@@ -155,10 +168,11 @@ def _selected(
         *misnamed_tables(facts.document),
         *runtime_warnings(target.runtime, facts.allows, facts.python_versions, today),
         *selection.findings,
+        *hash_findings(choices),
     ]
     if own is not None and build is None:
         findings += [*_own_code_findings(facts.root, own), *import_findings(config, _modules(own))]
-    enforce(findings, strict=config.strict)
+    told, silenced = judged(findings, config.ignore, strict=config.strict)
     return Selected(
         config=config,
         target=target,
@@ -173,7 +187,8 @@ def _selected(
         left_out=selection.left_out,
         layers=layers,
         graph=selection.graph,
-        findings=tuple(findings),
+        findings=told,
+        silenced=silenced,
         notes=(*filter(None, [runtime.note]), *(own.notes if own else ())),
     )
 
@@ -191,16 +206,12 @@ def _target(
     return target_for(runtime, architecture, facts.allows, facts.python_versions, config.runtime_set_by)
 
 
-def _own_files(
-    project: OpenProject, config: BundleConfig, output: Path, read: ProjectReader
-) -> ProjectSource:
-    """Find the project's files, or what it adds to its build, but for its last bundle among them."""
+def _own_files(project: OpenProject, config: BundleConfig, read: ProjectReader) -> ProjectSource:
+    """Find the project's files, or what it adds to its build."""
     wishes = Wishes(config.handler, config.modules, project.lock.readable_names)
     if project.facts.needs_build:
-        found = read_beside_build(project.facts, config.include, wishes)
-    else:
-        found = read(config.include, wishes)
-    return replace(found, files=tuple(file for file in found.files if file.file != output))
+        return read_beside_build(project.facts, config.include, wishes)
+    return read(config.include, wishes)
 
 
 def _root_package(facts: ProjectFacts) -> LockedPackage:
@@ -218,7 +229,7 @@ def _root_package(facts: ProjectFacts) -> LockedPackage:
 def _modules(project: ProjectSource) -> Iterator[tuple[str, bytes]]:
     for path, file in project.files:
         if path.endswith(".py"):
-            yield path, file.read_bytes()
+            yield path, read_source(file)
 
 
 def _own_code_findings(root: Path, project: ProjectSource) -> Iterator[Finding]:

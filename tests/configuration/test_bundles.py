@@ -604,3 +604,55 @@ def test_layer_has_an_output_of_its_own() -> None:
 
     assert output_path(BundleConfig(layer=True), folder, VALUES) == Path("dist/my-fn-layer.zip")
     assert output_path(BundleConfig(layer=True, bundle="api"), folder, VALUES) == Path("dist/api.zip")
+
+
+@pytest.mark.parametrize(("key", "value"), [("optimize", 1), ("bytecode-exclude", ["templates/"])])
+def test_needs_bytecode(key: str, value: object) -> None:
+    """What is said of bytecode is an error where none is asked for, by a table, its bundles or an option."""
+    mode = {"bytecode": "checked-hash"}
+    words = " means nothing without bytecode. Set bytecode too, or drop it."
+
+    assert error({key: value}) == f"tool.poetry-lambda-plugin.{key}{words}"
+    assert one({**mode, key: value}).bytecode == "checked-hash"
+    assert one({key: value}, mode).bytecode == "checked-hash"
+    assert len(configs({key: value, "bundles": {"a": mode, "b": {}}})) == 2
+    assert error({"bundles": {"a": mode, "b": {key: value}}}) == (
+        f"tool.poetry-lambda-plugin.bundles.b.{key}{words}"
+    )
+
+
+def test_what_is_as_by_default_needs_no_bytecode() -> None:
+    """A key that changes nothing is no error."""
+    assert one({"optimize": 0, "bytecode-exclude": []}) == BundleConfig()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (
+            "secrets",
+            "Unknown code 'secrets' in tool.poetry-lambda-plugin.ignore. Did you mean secret? ",
+        ),
+        (
+            ["secret", "Secret:x"],
+            "Unknown code 'Secret' in tool.poetry-lambda-plugin.ignore. Did you mean ",
+        ),
+        (
+            "secret:",
+            "tool.poetry-lambda-plugin.ignore: no place follows the colon of 'secret:'. Write",
+        ),
+        (5, "tool.poetry-lambda-plugin.ignore must be a list of strings; it has a number."),
+    ],
+)
+def test_wrong_ignore(value: object, words: str) -> None:
+    """A code that does not exist is answered with the nearest."""
+    assert error({"ignore": value}).startswith(words)
+
+
+def test_ignore_of_a_table_that_others_have_too() -> None:
+    """It is noted where not all bundles that have it from the common table are made."""
+    table = {"ignore": ["secret"], "bundles": {"a": {}, "b": {"ignore": ["secret"]}}}
+
+    assert [config.ignore_is_shared for config in configs(table)] == [False, False]
+    assert [config.ignore_is_shared for config in configs(table, bundles=("a",))] == [True]
+    assert [config.ignore_is_shared for config in configs(table, bundles=("b",))] == [False]

@@ -10,7 +10,7 @@ from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.configuration.values import Selection
 
 
-NO_KEYS = {"bundle", "runtime_set_by", "selection"}
+NO_KEYS = {"bundle", "ignore_is_shared", "runtime_set_by", "selection"}
 """Fields that follow from where a key stands, or hold those of several."""
 
 
@@ -28,6 +28,11 @@ def test_rivals_are_keys_and_each_pair_is_named_once() -> None:
     assert frozenset().union(*pairs) <= KEYS.keys()
     assert len(set(pairs)) == len(pairs)
     assert all(len(pair) == 2 for pair in pairs)
+
+
+def test_keys_need_keys() -> None:
+    """What a key means nothing without is a key."""
+    assert {key.needs for key in KEYS.values() if key.needs} <= KEYS.keys()
 
 
 def test_options_go_by_their_own_names() -> None:

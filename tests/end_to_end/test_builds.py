@@ -90,6 +90,58 @@ def compiled_project(libraries: str = "[]") -> dict[str, str]:
     return {**files, "setup.py": setup, "compiled.c": EXTENSION}
 
 
+def test_build_leaves_a_folder_as_it_was(project: Project, build_index: Index, tmp_path: Path) -> None:
+    """What setuptools makes there goes again, what was there stays, and no module comes back from it."""
+    stale = {"build/lib/own/gone.py": "", "build/notes.txt": "", "old.egg-info/PKG-INFO": ""}
+    files = backend_project("own", "setuptools.build_meta", "setuptools")
+    files["pyproject.toml"] += '[tool.setuptools]\npackages = ["own"]\n'
+    folders = {name: write_tree(tmp_path / name, files) for name in ("clean", "stale")}
+    write_tree(folders["stale"], stale)
+    for name, folder in folders.items():
+        table = f'[tool.poetry.dependencies]\nown = {{path = "../{name}"}}\n'
+        project.pyproject(dependencies=["own"], tool=table, source=build_index.url)
+        project.write({"my_fn.py": ""})
+        project.lock([Locked("own", source={"type": "directory", "url": f"../{name}"}, develop=False)])
+
+        outcome = bundle("--runtime", RUNTIME, "-o", f"{name}.zip")
+
+        assert outcome.exit_code == 0, outcome.error
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert there == files.keys() | (stale.keys() if name == "stale" else set())
+    assert (project.folder / "clean.zip").read_bytes() == (project.folder / "stale.zip").read_bytes()
+
+
+def test_build_sees_the_repository(project: Project, index: Index, tmp_path: Path) -> None:
+    """A folder is built in its place, since versions may come from a repository above it."""
+    backend = (
+        "import subprocess, zipfile\n"
+        "def build_wheel(folder, config_settings=None, metadata_directory=None):\n"
+        "    run = lambda *a: subprocess.check_output(['git', *a], text=True).strip()\n"
+        "    version = run('describe', '--tags')\n"
+        "    info, name = f'own-{version}.dist-info/', f'own-{version}-py3-none-any.whl'\n"
+        "    with zipfile.ZipFile(f'{folder}/{name}', 'w') as archive:\n"
+        "        archive.writestr('own.py', run('rev-parse', '--show-prefix'))\n"
+        "        metadata = f'Metadata-Version: 2.1\\nName: own\\nVersion: {version}\\n'\n"
+        "        archive.writestr(info + 'METADATA', metadata)\n"
+        "        archive.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\n')\n"
+        "        archive.writestr(info + 'RECORD', '')\n"
+        "    return name\n"
+    )
+    pyproject = '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+    write_tree(tmp_path / "repository/own", {"pyproject.toml": pyproject, "b.py": backend})
+    commit_all(tmp_path / "repository")
+    git(tmp_path / "repository", "tag", "1.0")
+    table = '[tool.poetry.dependencies]\nown = {path = "../repository/own"}\n'
+    project.pyproject(dependencies=["own"], tool=table, source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked("own", source={"type": "directory", "url": "../repository/own"}, develop=False)])
+
+    outcome = bundle("--runtime", RUNTIME)
+
+    assert outcome.exit_code == 0, outcome.error
+    assert contents(project.folder / "dist/my-fn.zip")["own.py"] == b"own/"
+
+
 def test_builds_folders_of_other_backends(project: Project, build_index: Index, tmp_path: Path) -> None:
     """Path dependencies of four backends are built in isolation, with requirements from the index."""
     table = "[tool.poetry.dependencies]\n"

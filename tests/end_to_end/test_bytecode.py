@@ -447,7 +447,7 @@ def test_bundle_has_its_own_bytecode(locked_project: Project) -> None:
         ),
         pytest.param(
             "optimize = 3",
-            "tool.poetry-lambda-plugin.optimize must be 0, 1 or 2, as PYTHONOPTIMIZE, not a number.",
+            "tool.poetry-lambda-plugin.optimize must be 0, 1 or 2, as PYTHONOPTIMIZE, not 3.",
             id="optimize",
         ),
         pytest.param(

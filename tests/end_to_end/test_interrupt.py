@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import time
 
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
 from tests.support.runner import start_apart
+from tests.support.wheels import make_wheel
 
 
 if TYPE_CHECKING:
@@ -123,6 +126,28 @@ def test_during_a_download(
     assert [path.name for path in (tmp_path / "cache/artifacts").rglob("*") if path.is_file()] == []
     index.stalled.clear()
     assert bundle("-o", "dist/my-fn.zip").exit_code == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_while_an_index_does_not_answer(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """A run stopped while an index lets it wait ends at once, not when its patience does."""
+    monkeypatch.delenv("POETRY_REQUESTS_TIMEOUT", raising=False)
+    wheel = make_wheel("greeting")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        project.pyproject(dependencies=["greeting"], source=url)
+        project.write({"my_fn.py": ""})
+        project.lock([Locked.of(wheel)], source=url)
+
+        process = start(tmp_path)
+        with silent.accept()[0] as asked:
+            asked.recv(1)
+            process.send_signal(number)
+            _, error = process.communicate(timeout=5)
+
+    assert (process.returncode, error.strip()) == (130, "Interrupted: no bundle was left half-written.")
 
 
 @pytest.mark.parametrize(

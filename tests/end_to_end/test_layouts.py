@@ -446,8 +446,8 @@ def test_folder_above_is_not_looked_through(project: Project) -> None:
 
 
 def test_what_cannot_be_read_beside_is_no_concern(project: Project) -> None:
-    """Broken links, pipes and folders of other users beside the project stop nothing."""
-    laid_out(project, POETRY_1, {"orders/__init__.py": "import data, pipe, gone\n"})
+    """Broken links that nobody imports, pipes and folders of other users beside the project stop nothing."""
+    laid_out(project, POETRY_1, {"orders/__init__.py": "import data, pipe\n"})
     os.mkfifo(project.folder / "pipe")
     (project.folder / "gone").symlink_to("nowhere")
     (project.folder / "gone.py").symlink_to("nowhere.py")

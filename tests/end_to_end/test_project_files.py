@@ -14,6 +14,7 @@ from poetry.core.masonry.builders.wheel import WheelBuilder
 
 from tests.support.runner import bundle
 from tests.support.runner import contents
+from tests.support.sources import commit_all
 from tests.support.wheels import record
 
 
@@ -54,7 +55,10 @@ def test_takes_the_module_beside_pyproject(project: Project) -> None:
 
     recorded = members.pop(f"{INFO}/RECORD")
     assert members == {
-        f"{INFO}/METADATA": b"Metadata-Version: 2.1\nName: my-fn\nVersion: 0.1.0\nSummary: Says hello\n",
+        f"{INFO}/METADATA": (
+            b"Metadata-Version: 2.4\nName: my-fn\nVersion: 0.1.0\nSummary: Says hello\n"
+            b"Requires-Python: >=3.9\n"
+        ),
         f"{INFO}/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: poetry-lambda-plugin\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         ),
@@ -495,7 +499,6 @@ def test_follows_links_inside_packages(project: Project) -> None:
     (project.folder / "my_fn/linked").symlink_to("../shared", target_is_directory=True)
     (project.folder / "my_fn/one.txt").symlink_to("../one.txt")
     (project.folder / "my_fn/loop").symlink_to(".", target_is_directory=True)
-    (project.folder / "my_fn/broken").symlink_to("nowhere")
     project.lock()
 
     assert own_files(made(project)) == {
@@ -503,6 +506,45 @@ def test_follows_links_inside_packages(project: Project) -> None:
         "my_fn/linked/a.py": b"A = 1\n",
         "my_fn/one.txt": b"1",
     }
+
+
+@pytest.mark.parametrize(
+    ("link", "arguments"),
+    [
+        pytest.param("my_fn/broken", (), id="in-the-package"),
+        pytest.param("my_fn/data/broken.txt", (), id="in-a-folder"),
+        pytest.param("handler.py", (), id="handler-beside"),
+        pytest.param("imported.py", (), id="imported"),
+        pytest.param("assets/broken", ("--include", "assets"), id="included-folder"),
+        pytest.param("broken", ("--include", "broken"), id="included"),
+        pytest.param("broken", ("--include", "bro*"), id="included-by-a-glob"),
+    ],
+)
+def test_link_to_nowhere_is_an_error(project: Project, link: str, arguments: tuple[str, ...]) -> None:
+    """What would be missing on Lambda is told, as by `poetry build`."""
+    project.pyproject()
+    project.write({"my_fn/__init__.py": "import imported\n", "my_fn/data/a": "", "assets/a": ""})
+    (project.folder / link).symlink_to("nowhere")
+    project.lock()
+
+    outcome = bundle(*arguments)
+
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        f"{project.folder / link} is a link to nowhere, which is not there. Restore that, or remove the link."
+    )
+
+
+@pytest.mark.parametrize("link", ["beside", "my_fn/left.out", "tests/test_fn.py"])
+def test_link_to_nowhere_that_is_not_bundled_is_no_concern(project: Project, link: str) -> None:
+    """What git ignores, and what nobody asks for, may lead where it will."""
+    project.pyproject()
+    project.write({"my_fn/__init__.py": "", "tests/a": "", ".gitignore": "*.out\n"})
+    (project.folder / link).symlink_to("nowhere")
+    commit_all(project.folder)
+    project.lock()
+
+    assert own_files(made(project)) == {"my_fn/__init__.py": b""}
 
 
 def empty_project_error(outcome: Outcome, project: Project) -> None:

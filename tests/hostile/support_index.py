@@ -31,6 +31,8 @@ WHEEL = make_wheel("greeting", files={"greeting/__init__.py": "WORD = 'hello'\n"
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
 
+PAGE = "/simple/greeting/"
+
 BLOCK = 1 << 16
 """Bytes that a body without end consists of."""
 
@@ -105,7 +107,6 @@ class Site:
         self.elsewhere = f"http://localhost:{port}{self.prefix}"
         """The same server, which to a client is another host."""
         self.replies: dict[str, list[Reply]] = {
-            "/simple/greeting/": [page(listed())],
             f"/files/{WHEEL.filename}": [Reply(WHEEL.data)],
         }
         """By path; of several the last one is repeated."""
@@ -113,6 +114,8 @@ class Site:
         """Path and head of each."""
         self.sent = 0
         """Bytes that the client was sent."""
+        self.offer("greeting", WHEEL)
+        self._sound = dict(self.replies)
 
     @property
     def url(self) -> str:
@@ -120,7 +123,7 @@ class Site:
         return f"{self.root}/simple"
 
     def offer(self, project: str, *files: MadeFile) -> None:
-        """Offer the files of another project."""
+        """Offer the files of a project, on a page of PEP 503."""
         links = "".join(
             f'<a href="ROOT/files/{f.filename}#sha256={f.sha256}">{f.filename}</a>' for f in files
         )
@@ -135,9 +138,17 @@ class Site:
     def answer(self, path: str, head: str) -> Iterator[bytes]:
         """Yield what goes to the client."""
         self.requests.append((path, head))
-        replies = self.replies.get(path.partition("?")[0], [Reply(b"not here", 404, "text/plain")])
-        reply = replies[min(self.asked(path), len(replies)) - 1]
+        reply = self._sound_page(path, head) or self._reply(path)
         return reply.pieces({b"ROOT": self.root.encode(), b"ELSEWHERE": self.elsewhere.encode()})
+
+    def _sound_page(self, path: str, head: str) -> Reply | None:
+        """Return a page in JSON where the client wants one and nothing else is to be answered."""
+        is_sound = self.replies.get(path) is self._sound.get(path)
+        return page(listed()) if is_sound and path == PAGE and JSON in head else None
+
+    def _reply(self, path: str) -> Reply:
+        replies = self.replies.get(path.partition("?")[0], [Reply(b"not here", 404, "text/plain")])
+        return replies[min(self.asked(path), len(replies)) - 1]
 
 
 class HostileServer(socketserver.ThreadingTCPServer):

@@ -103,6 +103,8 @@ class Tree:
     """Is called in the process of the run."""
     gets_through: str = ""
     """The point of issue 16 that it is, as long as it is not mended."""
+    since: str = ""
+    """The first Poetry that ends it in this way."""
 
 
 def hostile_repository(command: str, below: str = "", tree: str = ".", **settings: str) -> dict[str, str]:
@@ -201,7 +203,9 @@ class World:
 def lock_git(folder: Path, revision: str, subdirectory: str = "") -> tuple[Locked, str]:
     """Lock a revision of a repository; return the package and the dependency's TOML."""
     url = folder.as_uri()
-    source = {"type": "git", "url": url, "reference": "main", "resolved_reference": revision}
+    source = {"type": "git", "url": url, "reference": "main"}
+    if revision:
+        source["resolved_reference"] = revision
     if subdirectory:
         source["subdirectory"] = subdirectory
     return Locked(NAME, source=source, develop=False), f'{{git = "{url}"}}'

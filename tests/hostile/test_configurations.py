@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.hostile.support_index import WHEEL
+from tests.hostile.support_marks import rows
 from tests.hostile.support_runs import HANGING
 from tests.hostile.support_runs import SECONDS
 from tests.hostile.support_runs import Limits
@@ -63,6 +64,8 @@ class Configuration:
     exit_code: int = 1
     gets_through: str = ""
     """The point of issue 16 that it is, as long as it is not mended."""
+    since: str = ""
+    """The first Poetry that ends it in this way."""
 
 
 def project(name: str, text: str | bytes, **fields: Any) -> Configuration:
@@ -118,8 +121,8 @@ CONFIGURATIONS = [
     project("table of Poetry is a list", f"{HEAD}[[tool.poetry]]\n", gets_through="D26"),
     project("build-system is a number", f"build-system = 5\n{HEAD}"),
     project("build-backend is a number", f"{HEAD}[build-system]\nbuild-backend = 5\nrequires = []\n"),
-    project("groups are a number", f"dependency-groups = 5\n{HEAD}", gets_through="D26"),
-    project("group is a number", f"{HEAD}[dependency-groups]\ndev = 5\n", gets_through="D26"),
+    project("groups are a number", f"dependency-groups = 5\n{HEAD}", gets_through="D26", since="2.2"),
+    project("group is a number", f"{HEAD}[dependency-groups]\ndev = 5\n", gets_through="D26", since="2.2"),
     project("source without a name", f"{HEAD}[[tool.poetry.source]]\nurl = 'https://example.org'\n"),
     project("sources are a number", f"{HEAD}[tool.poetry]\nsource = 5\n"),
     project("address of a source is a number", f"{HEAD}[[tool.poetry.source]]\nname = 'x'\nurl = 5\n"),
@@ -132,11 +135,11 @@ CONFIGURATIONS = [
     project("script is a number", f"{HEAD}[project.scripts]\nx = 5\n"),
     project("licence is a number", f"{HEAD}license = 5\n"),
     project("licence file is a number", f"{HEAD}license = {{file = 5}}\n"),
-    project("nested deeply", f"{HEAD}x = {'[' * 20_000}\n"),
-    project("one key of twenty thousand parts", f"{HEAD}{'.'.join('x' * 20_000)} = 1\n"),
-    project("a number with too many digits", f"{HEAD}x = {'9' * 10_000}\n"),
+    project("nested deeply", f"{HEAD}x = {'[' * 20_000}\n", since="2.5"),
+    project("one key of twenty thousand parts", f"{HEAD}{'.'.join('x' * 20_000)} = 1\n", since="2.5"),
+    project("a number with too many digits", f"{HEAD}x = {'9' * 10_000}\n", since="2.5"),
     project("UTF-16", f"{HEAD}".encode("utf-16"), gets_through="D26"),
-    project("NUL", f"{HEAD}\0".encode()),
+    project("NUL", f"{HEAD}\0".encode(), since="2.5"),
     project("a device", "", links={"pyproject.toml": "/dev/zero"}, gets_through="A6"),
     project("name with markup", HEAD.replace("my-fn", "<info>x</info>")),
     project("name with an escape", HEAD.replace("my-fn", "\\u001b[31mx")),
@@ -157,13 +160,12 @@ CONFIGURATIONS = [
         "[tool.poetry-lambda-plugin.bundles.'<info>x</info>']\nstrict = 5",
         "<info>x</info>",
     ),
-    table("optimize = 3", "bytecode = 'checked-hash'\noptimize = 3", "not 3", gets_through="D27"),
-    table("optimize without bytecode", "optimize = 1", "optimize", "bytecode", gets_through="D27"),
+    table("optimize = 3", "bytecode = 'checked-hash'\noptimize = 3", "not 3"),
+    table("optimize without bytecode", "optimize = 1", "optimize", "bytecode"),
     table(
         "bytecode-exclude without bytecode",
         "bytecode-exclude = ['x']",
         "bytecode-exclude",
-        gets_through="D27",
     ),
     table(
         "bytecode-exclude that is no pattern",
@@ -174,9 +176,8 @@ CONFIGURATIONS = [
         "bytecode-exclude with a range backwards",
         "bytecode = 'checked-hash'\nbytecode-exclude = ['[z-a]']",
         "bytecode-exclude",
-        gets_through="D27",
     ),
-    table("exclude with a range backwards", "exclude = ['[z-a]']", "exclude", gets_through="D26"),
+    table("exclude with a range backwards", "exclude = ['[z-a]']", "exclude"),
     table("exclude that is no pattern", "exclude = ['!']", "exclude"),
     table("include of a number", "include = [5]", "include"),
     table("include of nothing", "include = [{}]", "include"),
@@ -205,8 +206,8 @@ CONFIGURATIONS = [
     table("handler with an escape", 'handler = "my_fn.\\u001b[31m"', "handler"),
     table("runtime with an escape", 'runtime = "python3.13\\u001b[31m"', "runtime"),
     table("modules outside", "modules = ['../../x']", "../../x"),
-    table("layer is a device", "exclude-layers = ['/dev/zero']", "/dev/zero", gets_through="C22"),
-    table("layer is a pipe", "exclude-layers = ['pipe']", "pipe", pipes=("pipe",), gets_through="C22"),
+    table("layer is a device", "exclude-layers = ['/dev/zero']", "/dev/zero"),
+    table("layer is a pipe", "exclude-layers = ['pipe']", "pipe", pipes=("pipe",)),
     table("layer is a folder", "exclude-layers = ['.']", "exclude-layers"),
     table(
         "script that is none",
@@ -228,15 +229,14 @@ CONFIGURATIONS = [
         files={"my_fn.py": f"x = {'1+' * 50_000}1\ndef handler(e, c): ...\n"},
     ),
     # --- the lock
-    lock("package is a number in the lock", "[[package]]", "[a]", *LOCK_ERROR, gets_through="D26"),
+    lock("package is a number in the lock", "[[package]]", "[a]", *LOCK_ERROR),
     lock(
         "dependencies is a number",
         "[package.source]",
         "dependencies = 5\n[package.source]",
         *LOCK_ERROR,
-        gets_through="D26",
     ),
-    lock("source is a number", "[package.source]", "source = 5\n[other]", *LOCK_ERROR, gets_through="D26"),
+    lock("source is a number", "[package.source]", "source = 5\n[other]", *LOCK_ERROR),
     lock("source of an unknown kind", 'type = "legacy"', 'type = "bogus"', exit_code=0),
     lock("source without an address", "\nurl = ", "\nurn = ", exit_code=0),
     lock("content-hash is a number", 'content-hash = "', 'content-hash = 5 # "', "poetry lock"),
@@ -245,14 +245,12 @@ CONFIGURATIONS = [
         'lock-version = "2.1"',
         "lock-version = 2.1",
         "poetry.lock",
-        gets_through="D26",
     ),
     lock(
         "nested deeply in the lock",
         "[metadata]",
         f"x = {'[' * 20_000}\n[metadata]",
         "poetry.lock",
-        gets_through="D26",
     ),
     lock("version with an escape", 'version = "1.0"', 'version = "1.0\\u001b[31m"', *LOCK_ERROR),
     lock(
@@ -261,7 +259,7 @@ CONFIGURATIONS = [
         'name = "<info>greeting</info>"',
         "<info>greeting</info> (1.0)",
     ),
-    lock("file is a number", f'file = "{WHEEL.filename}"', "file = 5", *LOCK_ERROR, gets_through="D26"),
+    lock("file is a number", f'file = "{WHEEL.filename}"', "file = 5", *LOCK_ERROR),
     lock("file that climbs", f'file = "{WHEEL.filename}"', f'file = "../../../{WHEEL.filename}"', "greeting"),
     lock("file of the host", f'file = "{WHEEL.filename}"', f'file = "/etc/{WHEEL.filename}"', "greeting"),
     lock(
@@ -272,24 +270,23 @@ CONFIGURATIONS = [
         unseen=("\n::error::",),
         gets_through="A10",
     ),
-    hashed("hash is a number", "5", *LOCK_ERROR, gets_through="D26"),
-    hashed("hash is empty", '""', *FILE, gets_through="A8"),
+    hashed("hash is a number", "5", *LOCK_ERROR),
+    hashed("hash is empty", '""', *FILE),
     hashed("hash without a value", '"sha256:"', WHEEL.filename),
-    hashed("hash without an algorithm", f'"{WHEEL.sha256}"', WHEEL.filename, gets_through="A8"),
+    hashed("hash without an algorithm", f'"{WHEEL.sha256}"', WHEEL.filename),
     hashed("hash that is none", '"sha256:xyz"', WHEEL.filename),
-    hashed("hash of an unknown algorithm", '"rot13:abc"', *FILE, gets_through="A8"),
-    hashed("md5 alone", f'"md5:{MD5}"', "Warning", *FILE, exit_code=0, gets_through="A8"),
+    hashed("hash of an unknown algorithm", '"rot13:abc"', *FILE),
+    hashed("md5 alone", f'"md5:{MD5}"', "Warning", *FILE, exit_code=0),
     hashed(
         "sha1 alone",
         f'"sha1:{SHA1}"',
         "Warning",
         *FILE,
         exit_code=0,
-        gets_through="A8",
     ),
     hashed("md5 of another file", '"md5:d41d8cd98f00b204e9800998ecf8427e"', *FILE),
     lock("URL without a hash", f', hash = "{WHEEL.hash}"', "", *LOCK_ERROR, locked=from_source("url", URL)),
-    lock("URL with an empty hash", WHEEL.hash, "", *FILE, locked=from_source("url", URL), gets_through="A8"),
+    lock("URL with an empty hash", WHEEL.hash, "", *FILE, locked=from_source("url", URL)),
     origin("path to a device", "file", "/dev/zero", "/dev/zero"),
     origin("path to a pipe", "file", "pipe", "pipe", pipes=("pipe",)),
     origin("path to a folder", "file", ".", "greeting"),
@@ -315,8 +312,8 @@ CONFIGURATIONS = [
         unseen=("--exclude-packages",),
     ),
     option("exclude-package with markup", "--exclude-package", "<info>x</info>", words=("<info>x</info>",)),
-    option("diff with a pipe", "--diff", "pipe", words=("pipe",), pipes=("pipe",), gets_through="C22"),
-    option("diff with a device", "--diff", "/dev/zero", words=("/dev/zero",), gets_through="C22"),
+    option("diff with a pipe", "--diff", "pipe", words=("pipe",), pipes=("pipe",)),
+    option("diff with a device", "--diff", "/dev/zero", words=("/dev/zero",)),
     option("diff with a folder", "--diff", ".", words=("project",)),
     option("diff with a text", "--diff", "pyproject.toml", words=("pyproject.toml",)),
     option("include of an empty path", "--include", "", words=("--include",)),
@@ -332,15 +329,7 @@ CONFIGURATIONS = [
 ]
 
 
-def as_parameter(row: Configuration) -> object:
-    """Return a row for pytest, with what is known to get through marked."""
-    marks = []
-    if row.gets_through:
-        marks.append(pytest.mark.xfail(strict=True, reason=f"issue 16 {row.gets_through}"))
-    return pytest.param(row, id=row.name, marks=marks)
-
-
-@pytest.mark.parametrize("row", [as_parameter(row) for row in CONFIGURATIONS])
+@pytest.mark.parametrize("row", rows(CONFIGURATIONS))
 def test_configuration(row: Configuration, served_project: Project, site: Site, tmp_path: Path) -> None:
     """Whatever is configured, nothing hangs or is done by halves, and the error says what is wrong."""
     marker = tmp_path / "marker"

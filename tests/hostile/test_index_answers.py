@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poetry.core.packages.utils.link import Link
-
 from tests.hostile.support_index import HTML
 from tests.hostile.support_index import JSON
+from tests.hostile.support_index import PAGE
 from tests.hostile.support_index import WHEEL
 from tests.hostile.support_index import Reply
 from tests.hostile.support_index import listed
 from tests.hostile.support_index import page
+from tests.hostile.support_marks import rows
 from tests.hostile.support_runs import Limits
 from tests.hostile.support_runs import bundle
 from tests.hostile.support_runs import faults
@@ -37,13 +37,25 @@ if TYPE_CHECKING:
 
 USER, SECRET = "some-user", "s3cret-p4ssword"
 FILE = f"/files/{WHEEL.filename}"
-PAGE = "/simple/greeting/"
+
+JSON_OF_ALL = "2.3"
+"""The first Poetry that reads JSON pages of every index; of those alone it knows sizes."""
 
 PACKAGE = "greeting (1.0)"
 INDEX = "'tests'"
 
 MOST_SENT = 4 << 20
 """Bytes that a client may take of what has no end; sockets hold some that nobody reads."""
+
+MOST_OF_PAGE = Limits(file=128 << 20)
+"""A page may be large, and is kept."""
+
+
+def _be_impatient() -> None:
+    from poetry_lambda_plugin.poetry_api import connections
+
+    connections.PATIENCE = 2
+
 
 HUGE = b"\0" * (1 << 20)
 
@@ -59,15 +71,16 @@ class Answer:
     """What the error says; the package and the index where None."""
     exit_code: int = 1
     """0 where the lie changes nothing that is bundled."""
+    most_sent: int = MOST_SENT
     unseen: tuple[str, ...] = ()
     """What nobody may see besides credentials."""
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     gets_through: str = ""
     """The point of issue 16 that it is, as long as it is not mended."""
+    since: str = ""
+    """The first Poetry that ends it in this way."""
     limits: Limits = field(default_factory=Limits)
-    json_page: bool = False
-    """Whether it needs a Poetry that reads JSON pages of every index (2.3)."""
 
 
 def json_page(body: object) -> Mapping[str, Reply]:
@@ -81,28 +94,29 @@ def html_page(body: str) -> Mapping[str, Reply]:
     return {PAGE: Reply(f"<!DOCTYPE html><html><body>{body}</body></html>".encode(), kind=HTML)}
 
 
-json_answer = partial(Answer, json_page=True)
-malformed = partial(json_answer, gets_through="D26")
+json_answer = partial(Answer, since=JSON_OF_ALL)
 
 ANSWERS = [
     # --- pages in JSON
-    malformed(name="page is a list", replies=json_page([])),
-    malformed(name="page is null", replies=json_page(None)),
-    malformed(name="page is a string", replies=json_page("files")),
-    malformed(name="page without files", replies=json_page({})),
-    malformed(name="files is null", replies=json_page({"files": None})),
-    malformed(name="files is a number", replies=json_page({"files": 5})),
-    malformed(name="file is a number", replies=json_page({"files": [1]})),
-    malformed(name="file is null", replies=json_page({"files": [None]})),
-    malformed(name="file without a name", replies=json_page({"files": [{}]})),
+    json_answer(name="page is a list", replies=json_page([])),
+    json_answer(name="page is null", replies=json_page(None)),
+    json_answer(name="page is a string", replies=json_page("files")),
+    json_answer(name="page without files", replies=json_page({})),
+    json_answer(name="files is null", replies=json_page({"files": None})),
+    json_answer(name="files is a number", replies=json_page({"files": 5})),
+    json_answer(name="file is a number", replies=json_page({"files": [1]})),
+    json_answer(name="file is null", replies=json_page({"files": [None]})),
+    json_answer(name="file without a name", replies=json_page({"files": [{}]})),
     json_answer(name="name is a number", replies={PAGE: page(listed(filename=5))}),
-    malformed(name="file without a URL", replies=json_page({"files": [{"filename": WHEEL.filename}]})),
-    malformed(name="URL is a number", replies={PAGE: page(listed(url=5))}),
-    malformed(name="hashes is a list", replies={PAGE: page(listed(hashes=["sha256"]))}),
-    malformed(name="cut off", replies=json_page(b'{"files": [{"filename": "greet')),
-    malformed(name="no UTF-8", replies=json_page(b'{"files": "\xff\xfe"}')),
-    malformed(name="nested deeply", replies=json_page(b"[" * 100_000)),
-    malformed(name="a number with too many digits", replies=json_page(b'{"files": ' + b"9" * 10_000 + b"}")),
+    json_answer(name="file without a URL", replies=json_page({"files": [{"filename": WHEEL.filename}]})),
+    json_answer(name="URL is a number", replies={PAGE: page(listed(url=5))}),
+    json_answer(name="hashes is a list", replies={PAGE: page(listed(hashes=["sha256"]))}),
+    json_answer(name="cut off", replies=json_page(b'{"files": [{"filename": "greet')),
+    json_answer(name="no UTF-8", replies=json_page(b'{"files": "\xff\xfe"}')),
+    json_answer(name="nested deeply", replies=json_page(b"[" * 100_000)),
+    json_answer(
+        name="a number with too many digits", replies=json_page(b'{"files": ' + b"9" * 10_000 + b"}")
+    ),
     json_answer(name="files is empty", replies=json_page({"files": []})),
     json_answer(name="files is a table", replies=json_page({"files": {}})),
     json_answer(
@@ -110,9 +124,9 @@ ANSWERS = [
         replies={PAGE: page(listed(hashes={"sha256": 5}))},
         words=(f"{WHEEL.filename} of {PACKAGE} is not the file that was locked",),
     ),
-    json_answer(name="size is text", replies={PAGE: page(listed(size="828"))}, gets_through="D26"),
+    json_answer(name="size is text", replies={PAGE: page(listed(size="828"))}),
     json_answer(name="size is negative", replies={PAGE: page(listed(size=-1))}, exit_code=0),
-    json_answer(name="size is endless", replies={PAGE: page(listed(size=1e999))}, gets_through="C23"),
+    json_answer(name="size is endless", replies={PAGE: page(listed(size=1e999))}),
     json_answer(name="name of another project", replies={PAGE: page(listed(), name="farewell")}, exit_code=0),
     json_answer(
         name="other version's file under the locked name",
@@ -133,7 +147,6 @@ ANSWERS = [
     json_answer(
         name="names with markup",
         replies={PAGE: page(listed(filename="greeting-1.0-<info>x</info>-none-any.whl"))},
-        words=(PACKAGE, "<info>x</info>"),
     ),
     json_answer(
         name="path that climbs",
@@ -146,15 +159,11 @@ ANSWERS = [
     ),
     json_answer(
         name="link of no known scheme",
-        gets_through="C23",
         replies={PAGE: page(listed(url=f"gopher://127.0.0.1{FILE}"))},
     ),
-    json_answer(
-        name="link without a host", gets_through="C23", replies={PAGE: page(listed(url=f"http://{FILE}"))}
-    ),
+    json_answer(name="link without a host", replies={PAGE: page(listed(url=f"http://{FILE}"))}),
     json_answer(
         name="link to a port that is none",
-        gets_through="C23",
         replies={PAGE: page(listed(url=f"http://h:99999999{FILE}"))},
     ),
     json_answer(
@@ -190,7 +199,7 @@ ANSWERS = [
         replies=html_page(f'<a href="file:///tmp/{WHEEL.filename}">{WHEEL.filename}</a>'),
         words=(PACKAGE, "names a file of this machine"),
     ),
-    Answer(name="HTML with a link to nowhere", replies=html_page('<a href="http://[">x</a>')),
+    Answer(name="HTML with a link to nowhere", since="2.5", replies=html_page('<a href="http://[">x</a>')),
     Answer(
         name="HTML in an unknown encoding",
         replies={PAGE: Reply(b"\x80\x81", kind="text/html; charset=martian")},
@@ -201,24 +210,24 @@ ANSWERS = [
     Answer(
         name="HTML without end",
         replies={PAGE: Reply(b"<p>more</p>\n", kind=HTML, length=-1, endless=True)},
-        gets_through="A6",
+        limits=MOST_OF_PAGE,
+        most_sent=80 << 20,
     ),
     json_answer(
         name="JSON without end",
         replies={PAGE: Reply(b'{"files": [], ', kind=JSON, length=-1, endless=True)},
-        gets_through="A6",
+        limits=MOST_OF_PAGE,
+        most_sent=80 << 20,
     ),
     json_answer(
         name="page packed a thousandfold",
         replies={PAGE: Reply(gzip.compress(HUGE * 400), kind=JSON, headers={"Content-Encoding": "gzip"})},
-        gets_through="A6",
     ),
-    Answer(
+    json_answer(
         name="file without end",
         replies={FILE: Reply(b"more", length=-1, endless=True)},
-        gets_through="A6",
     ),
-    Answer(
+    json_answer(
         name="file without end in chunks",
         replies={
             FILE: Reply(
@@ -228,32 +237,26 @@ ANSWERS = [
                 endless=True,
             )
         },
-        gets_through="A6",
     ),
-    Answer(
+    json_answer(
         name="file packed a thousandfold",
         replies={FILE: Reply(zlib.compress(HUGE * 400), headers={"Content-Encoding": "deflate"})},
-        gets_through="A6",
     ),
-    Answer(
+    json_answer(
         name="file of a terabyte by its head",
         replies={FILE: Reply(b"more", length=1 << 40, endless=True)},
-        gets_through="A6",
     ),
     Answer(
         name="file in single bytes",
         replies={FILE: Reply(WHEEL.data, pause=0.1)},
-        limits=Limits(seconds=4),
-        gets_through="A6",
+        limits=Limits(seconds=15, before=_be_impatient),
     ),
     Answer(
         name="head without end",
-        gets_through="C23",
         replies={FILE: Reply(raw=b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000)},
     ),
     Answer(
         name="head of a thousand lines",
-        gets_through="C23",
         replies={FILE: Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000)},
     ),
     # --- files
@@ -287,15 +290,13 @@ ANSWERS = [
         replies={FILE: Reply(WHEEL.data, headers={"Content-Length": "abc"})},
         exit_code=0,
     ),
-    Answer(name="no HTTP", gets_through="C23", replies={FILE: Reply(raw=b"\0\1\2\3\r\n\r\n")}),
+    Answer(name="no HTTP", replies={FILE: Reply(raw=b"\0\1\2\3\r\n\r\n")}),
     Answer(
         name="chunks that are none",
-        gets_through="C23",
         replies={FILE: Reply(b"zz", length=-1, headers={"Transfer-Encoding": "chunked"})},
     ),
     Answer(
         name="packing that is none",
-        gets_through="C23",
         replies={FILE: Reply(b"zz", headers={"Content-Encoding": "gzip"})},
     ),
     Answer(
@@ -303,27 +304,22 @@ ANSWERS = [
         replies={FILE: [Reply(WHEEL.data[:99], length=len(WHEEL.data)), Reply(WHEEL.data)]},
         environment={"POETRY_REQUESTS_MAX_RETRIES": "2"},
         exit_code=0,
-        gets_through="C23",
     ),
     Answer(
         name="drop in the middle, always",
         replies={FILE: Reply(WHEEL.data[:99], length=len(WHEEL.data))},
-        gets_through="C23",
     ),
     # --- redirects
     Answer(
         name="page that leads to itself",
-        gets_through="C23",
         replies={PAGE: Reply(status=302, headers={"Location": f"ROOT{PAGE}"})},
     ),
     Answer(
         name="file that leads to itself",
-        gets_through="C23",
         replies={FILE: Reply(status=302, headers={"Location": f"ROOT{FILE}"})},
     ),
     Answer(
         name="file that leads to the host",
-        gets_through="C23",
         replies={FILE: Reply(status=302, headers={"Location": "file:///etc/hostname"})},
     ),
     Answer(
@@ -341,38 +337,32 @@ ANSWERS = [
             "/other": page(listed()),
         },
         exit_code=0,
-        json_page=True,
+        since=JSON_OF_ALL,
     ),
     Answer(
         name="redirect to nowhere",
-        gets_through="D26",
         replies={FILE: Reply(status=302, headers={"Location": "http://["})},
     ),
     # --- refusals
     Answer(
         name="too many, a hundred million seconds",
         replies={FILE: Reply(status=429, headers={"Retry-After": "100000000"})},
-        gets_through="C23",
     ),
     Answer(
         name="out of order until a date",
         replies={PAGE: Reply(status=503, headers={"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"})},
-        gets_through="C23",
     ),
     Answer(
         name="out of order for nonsense",
         replies={FILE: Reply(status=503, headers={"Retry-After": "soon"})},
-        gets_through="C23",
     ),
     Answer(
         name="out of order for less than no time",
         replies={FILE: Reply(status=503, headers={"Retry-After": "-1"})},
-        gets_through="C23",
     ),
     Answer(
         name="out of order for ever",
         replies={FILE: Reply(status=503, headers={"Retry-After": "inf"})},
-        gets_through="C23",
     ),
     *(
         Answer(name=f"file with status {status}", replies={FILE: Reply(b"\x1b[31mno", status)})
@@ -400,17 +390,7 @@ ANSWERS = [
 ]
 
 
-def as_parameter(answer: Answer) -> object:
-    """Return a row for pytest, with what is known to get through marked."""
-    marks = []
-    if answer.gets_through:
-        marks.append(pytest.mark.xfail(strict=True, reason=f"issue 16 {answer.gets_through}"))
-    if answer.json_page and not hasattr(Link, "size"):
-        marks.append(pytest.mark.skip(reason="this Poetry asks for JSON in its default index alone"))
-    return pytest.param(answer, id=answer.name, marks=marks)
-
-
-@pytest.mark.parametrize("answer", [as_parameter(answer) for answer in ANSWERS])
+@pytest.mark.parametrize("answer", rows(ANSWERS))
 def test_answer(
     answer: Answer, served_project: Project, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,7 +410,7 @@ def test_answer(
     words = (PACKAGE, INDEX) if answer.words is None and answer.exit_code else answer.words or ()
     hidden = (USER, SECRET, "does not answer", *answer.unseen)
     found = faults(outcome, words, hidden, answer.exit_code, is_debug="-vvv" in answer.arguments)
-    if site.sent > MOST_SENT:
+    if site.sent > answer.most_sent:
         found.append(f"takes {site.sent} bytes")
     if any("localhost" in head and "Authorization" in head for _, head in site.requests):
         found.append("gives the credentials to another host")

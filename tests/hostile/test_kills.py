@@ -162,19 +162,11 @@ def test_killed(stages: dict[str, Stage], monkeypatch: pytest.MonkeyPatch, name:
 POETRYS = (r"cache/artifacts/.*/tmp\w{8}", r"tmp/(tmp)?\w{8}")
 """Downloads of Poetry's and Python's trials of the temporary folder, which are not ours to sweep."""
 
-OURS = (
-    r"tmp/lambda-bundle-.*",
-    r"(.*/)?\.lambda-bundle-[0-9a-f]+\.tmp",
-    r".*/_lambda_bundle_/.*\.[0-9a-f]{8}",
-    r".*/_git_/tmp.*",
-)
-"""To be emptied with issue 16 B18, of which the tests below fail until then."""
-
 
 def strays(stage: Stage) -> set[str]:
-    """Return files that an undisturbed run leaves none of, but the kinds that are known."""
-    known = re.compile("|".join((*POETRYS, *OURS)))
-    return {path for path in stage.scene.files() - stage.files if not known.fullmatch(path)}
+    """Return files that an undisturbed run leaves none of."""
+    found = stage.scene.files() - stage.files
+    return {path for path in found if not re.fullmatch("|".join(POETRYS), path)}
 
 
 @pytest.mark.parametrize(
@@ -183,12 +175,9 @@ def strays(stage: Stage) -> set[str]:
         pytest.param("changed_project", r"os\.rename:.*/dist/.*\.tmp", id="beside-the-output"),
         pytest.param("two_bundles", r"os\.rename:.*/cache/.*\.tmp", id="bytecode-in-the-cache"),
         pytest.param("first_run", r"os\.rename:.*/_lambda_bundle_/.*", id="note-in-the-cache"),
-        pytest.param("lost_cache", r"os\.rename:.*/_git_/tmp[^/]*/tree", id="tree-in-the-cache"),
+        pytest.param("lost_cache", r"os\.rename:.*/_git_/lambda-bundle-[^/]*", id="tree-in-the-cache"),
         pytest.param("lost_cache", r"os\.mkdir:.*/tmp/lambda-bundle-[^/]*/[^/]+", id="temporary-folder"),
     ],
-)
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 16 B18: strays of a killed run are left for good"
 )
 def test_next_run_sweeps_strays(
     stages: dict[str, Stage], monkeypatch: pytest.MonkeyPatch, name: str, moment: str
@@ -202,24 +191,17 @@ def test_next_run_sweeps_strays(
     if scene.kill(moment) != -9 or scene.run().exit_code != 0:
         pytest.fail("it was not killed, or did not heal", pytrace=False)
 
-    left = scene.files() - stages[name].files
-    assert {path for path in left if not re.fullmatch("|".join(POETRYS), path)} == set()
+    assert strays(stages[name]) == set()
     assert sorted((folder / "tmp").iterdir()) == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="issue 16 C21: a tree without its digest is cloned at every run",
-)
 def test_git_cache_heals(stages: dict[str, Stage], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed between tree and digest, the next run clones once more, and the one after not."""
+    """Killed before a tree takes its place, the next run clones once more, and the one after not."""
     scene = stages["lost_cache"].scene
     scene.reset()
     isolate(scene, monkeypatch)
     repository, away = scene.root / "repository", scene.root / "away"
-    # the digest is called after the revision, the tree is moved as `tree`
-    if scene.kill(r"os\.rename:.*/[0-9a-f]{8,}[^/]*") != -9 or scene.run().exit_code != 0:
+    if scene.kill(r"os\.rename:.*/_git_/lambda-bundle-[^/]*") != -9 or scene.run().exit_code != 0:
         pytest.fail("it was not killed, or did not heal", pytrace=False)
     repository.rename(away)
     try:

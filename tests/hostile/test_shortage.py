@@ -37,7 +37,7 @@ RUNS = 16
 
 MOUNTED = """
 mount -t tmpfs -o size=256k none dist || exit 77
-printf old > dist/my-fn.zip
+printf "PK\\5\\6old" > dist/my-fn.zip
 "$@"
 code=$?
 ls -A dist | tr '\\n' ' '
@@ -121,7 +121,7 @@ def test_small_file_system(scene: Scene) -> None:
     assert done.returncode == 1, done.stderr
     assert "my-fn.zip: No space left on device" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stdout + done.stderr
-    assert done.stdout.endswith("my-fn.zip old")
+    assert done.stdout.endswith("my-fn.zip PK\5\6old")
     assert "tmp" not in done.stdout
 
 

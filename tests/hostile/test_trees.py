@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.hostile.support_index import WHEEL
-from tests.hostile.support_runs import HANGING
+from tests.hostile.support_marks import rows
 from tests.hostile.support_runs import SECONDS
 from tests.hostile.support_runs import Limits
 from tests.hostile.support_runs import bundle
@@ -68,37 +68,23 @@ def replace_sdist() -> None:
 
 TREES = [
     # --- commands
-    harmless(name="repository at the root", files=hostile_repository(TOUCH), gets_through="A1"),
-    harmless(
-        name="repository below the root",
-        subdirectory="python",
-        files=hostile_repository(TOUCH),
-        gets_through="A1",
-    ),
+    harmless(name="repository at the root", files=hostile_repository(TOUCH)),
+    harmless(name="repository below the root", subdirectory="python", files=hostile_repository(TOUCH)),
     harmless(name="repository in the package", files=hostile_repository(TOUCH, PACKAGE)),
-    harmless(name="repository in a folder", way="folder", files=hostile_repository(TOUCH), gets_through="A1"),
+    harmless(name="repository in a folder", way="folder", files=hostile_repository(TOUCH)),
     harmless(
         name="repository in a folder, dry",
         way="folder",
         files=hostile_repository(TOUCH),
         arguments=("--dry-run",),
-        gets_through="A1",
     ),
     harmless(
         name="repository of another name",
         way="folder",
         files={**hostile_repository(TOUCH, "data", tree=".."), ".git": "gitdir: data\n"},
-        gets_through="A1",
     ),
-    harmless(
-        name="bare repository in an sdist", way="sdist", files=hostile_repository(TOUCH), gets_through="A1"
-    ),
-    harmless(
-        name="repository in an sdist",
-        way="sdist",
-        files=hostile_repository(TOUCH, ".git", tree=".."),
-        gets_through="A1",
-    ),
+    harmless(name="bare repository in an sdist", way="sdist", files=hostile_repository(TOUCH)),
+    harmless(name="repository in an sdist", way="sdist", files=hostile_repository(TOUCH, ".git", tree="..")),
     harmless(
         name="hooks and filters",
         files={
@@ -108,13 +94,31 @@ TREES = [
             ".gitattributes": "* filter=evil\n",
         },
     ),
-    # --- files of the host
-    Tree(
-        name="pyproject.toml of the host",
-        links={"pyproject.toml": f"{HOST}/pyproject.toml"},
-        gets_through="A5",
+    harmless(
+        name="repository in the package of a folder",
+        way="folder",
+        files=hostile_repository(TOUCH, f"{PACKAGE}/.git", tree=".."),
     ),
-    Tree(name="pyproject.toml without end", links={"pyproject.toml": "/dev/zero"}, gets_through="A5"),
+    harmless(
+        name="repository in a folder, that fetches",
+        way="folder",
+        files={
+            **hostile_repository("false", ".git", tree="..", sshCommand=TOUCH, gitProxy=TOUCH),
+            ".git/config": (
+                "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tpartialClone = origin\n"
+                f'[remote "origin"]\n\turl = ext::{TOUCH}\n\tuploadpack = {TOUCH}\n\tpromisor = true\n'
+            ),
+        },
+    ),
+    Tree(
+        name="repository whose configuration is broken",
+        way="folder",
+        files={**hostile_repository("false", ".git", tree=".."), ".git/config": "[core\n"},
+        words=(NAME, "bad config", "Mend the repository"),
+    ),
+    # --- files of the host
+    Tree(name="pyproject.toml of the host", links={"pyproject.toml": f"{HOST}/pyproject.toml"}),
+    Tree(name="pyproject.toml without end", links={"pyproject.toml": "/dev/zero"}),
     Tree(
         name="pyproject.toml that is a pipe",
         way="folder",
@@ -127,21 +131,16 @@ TREES = [
         words=("pyproject.toml",),
     ),
     Tree(name="module of the host", links={f"{PACKAGE}/m.py": f"{HOST}/secret.py"}),
-    Tree(name="folder of the host", links={f"{PACKAGE}/m": HOST}, gets_through="A5"),
-    Tree(name="package of the host", links={PACKAGE + "/again": f"{HOST}/package"}, gets_through="A5"),
-    Tree(name="licence of the host", extra=f'license = {{file = "{HOST}/secret.txt"}}', gets_through="A5"),
-    Tree(
-        name="licence that climbs",
-        extra='license = {file = "../../../../../etc/hostname"}',
-        gets_through="A5",
-    ),
-    Tree(name="licence by a link", links={"LICENSE": f"{HOST}/secret.txt"}),
+    Tree(name="folder of the host", links={f"{PACKAGE}/m": HOST}),
+    Tree(name="package of the host", links={PACKAGE + "/again": f"{HOST}/package"}),
+    harmless(name="licence of the host", extra=f'license = {{file = "{HOST}/secret.txt"}}'),
+    harmless(name="licence that climbs", extra='license = {file = "../../../../../etc/hostname"}'),
+    harmless(name="licence by a link", links={"LICENSE": f"{HOST}/secret.txt"}),
     harmless(name="readme of the host", extra=f'readme = "{HOST}/secret.txt"'),
     harmless(name="readme by a link", extra='readme = "R.md"', links={"R.md": f"{HOST}/secret.txt"}),
     Tree(
         name="packages from the host",
         extra=f'[tool.poetry]\npackages = [{{include = "package", from = "{HOST}"}}]',
-        gets_through="A5",
     ),
     Tree(
         name="packages from far above",
@@ -153,12 +152,25 @@ TREES = [
         extra='[tool.poetry]\npackages = [{include = "../../../../../../../../../etc/hostname"}]',
     ),
     Tree(
+        name="packages by a link and up",
+        subdirectory="python",
+        extra='[tool.poetry]\npackages = [{include = "private/package", from = "d/../.."}]',
+        links={"python/d": ".."},
+        words=(NAME, "outside its repository"),
+    ),
+    Tree(name="link by a link", links={f"{PACKAGE}/m": "../l", "l": HOST}, words=(NAME, "outside its repo")),
+    harmless(name="link to the host that nobody needs", links={"docs": HOST, "tests/x": HOST}),
+    Tree(
+        name="link of a project without package",
+        extra="[tool.poetry]\npackage-mode = false",
+        links={"docs": HOST, "m.py": f"{HOST}/secret.py"},
+        words=(NAME, "outside its repository"),
+    ),
+    Tree(
         name="include of the host",
         extra=f'[tool.poetry]\ninclude = [{{path = "{HOST}/secret.txt", format = "wheel"}}]',
     ),
-    harmless(
-        name="exclude of the host", extra=f'[tool.poetry]\nexclude = ["{HOST}/**/*"]', gets_through="A5"
-    ),
+    harmless(name="exclude of the host", extra=f'[tool.poetry]\nexclude = ["{HOST}/**/*"]'),
     harmless(
         name="exclude that climbs",
         extra='[tool.poetry]\nexclude = ["../../../../../../../../../../etc/*"]',
@@ -170,10 +182,9 @@ TREES = [
         name="subdirectory by a link",
         subdirectory="python",
         links={"python/pyproject.toml": f"{HOST}/pyproject.toml"},
-        gets_through="A5",
     ),
     # --- names
-    Tree(name="name that is no UTF-8", names=(b"\xff.txt",), words=(NAME, "UTF-8"), gets_through="D26"),
+    Tree(name="name that is no UTF-8", names=(b"\xff.txt",), words=(NAME, "UTF-8")),
     harmless(name="name with an escape", names=(b"\x1b[31m.txt",), arguments=("-vvv",)),
     harmless(
         name="name with new lines",
@@ -209,7 +220,6 @@ TREES = [
         way="sdist",
         files=BUILT,
         before=replace_sdist,
-        gets_through="A3",
     ),
     Tree(
         name="sdist that climbs",
@@ -218,7 +228,11 @@ TREES = [
         members=(tarfile.TarInfo("../../../../" + MARKER),),
     ),
     harmless(
-        name="sdist with an absolute path", way="sdist", files=BUILT, members=(tarfile.TarInfo(MARKER),)
+        name="sdist with an absolute path",
+        since="2.5",
+        way="sdist",
+        files=BUILT,
+        members=(tarfile.TarInfo(MARKER),),
     ),
     Tree(name="sdist with a link out", way="sdist", files=BUILT, members=(link("from_others-1.0/l", HOST),)),
     Tree(
@@ -252,14 +266,6 @@ TREES = [
 ]
 
 
-def as_parameter(row: Tree) -> object:
-    """Return a row for pytest, with what is known to get through marked."""
-    marks = []
-    if row.gets_through:
-        marks.append(pytest.mark.xfail(strict=True, reason=f"issue 16 {row.gets_through}"))
-    return pytest.param(row, id=row.name, marks=marks)
-
-
 @cache
 def poetry_core() -> MadeFile:
     """Pack the backend that sdists of Poetry's want."""
@@ -272,7 +278,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-@pytest.mark.parametrize("row", [as_parameter(row) for row in TREES])
+@pytest.mark.parametrize("row", rows(TREES))
 def test_tree(row: Tree, world: World, project: Project, site: Site) -> None:
     """Whatever a tree holds, no command of it runs, and nothing outside it is opened, listed or bundled."""
     world.depend(row, project, site)
@@ -388,7 +394,6 @@ def _with_submodule(world: World, project: Project) -> Path:
     return folder
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A2")
 def test_cache_keeps_no_configuration_of_git(world: World, project: Project) -> None:
     """Addresses of submodules, which may hold tokens, do not stay in the cache."""
     _with_submodule(world, project)
@@ -398,7 +403,6 @@ def test_cache_keeps_no_configuration_of_git(world: World, project: Project) -> 
     assert list((world.root / "cache").rglob(".git")) == []
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A2")
 def test_cache_is_the_users_alone(world: World, project: Project) -> None:
     """What comes from a repository that may be private can be read by nobody else."""
     _with_submodule(world, project)
@@ -409,7 +413,23 @@ def test_cache_is_the_users_alone(world: World, project: Project) -> None:
     assert [path for path in kept if not path.is_symlink() and path.stat().st_mode & 0o077] == []
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 A4")
+def test_branch_is_not_kept(world: World, project: Project) -> None:
+    """Where a lock has no revision, what the branch has now is bundled, not what it once had."""
+    folder = world.root / "from-others"
+    folder.mkdir()
+    world.write(Tree(name=""), folder)
+    commit_all(folder)
+    _depend_on(project, folder, "")
+    assert bundle().exit_code == 0
+    (folder / PACKAGE / "new.py").write_text("")
+    commit_all(folder)
+
+    assert bundle().exit_code == 0
+
+    assert f"{PACKAGE}/new.py" in contents(project.folder / "dist/my-fn.zip")
+    assert list((world.root / "cache").rglob(PACKAGE)) == []
+
+
 def test_cache_inside_the_checkout(world: World, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the user's own .gitignore names is in a git dependency all the same, cold and warm."""
     monkeypatch.setenv("POETRY_CACHE_DIR", str(project.folder / ".cache"))
@@ -427,7 +447,6 @@ def test_cache_inside_the_checkout(world: World, project: Project, monkeypatch: 
     assert (project.folder / "cold.zip").read_bytes() == (project.folder / "warm.zip").read_bytes()
 
 
-@pytest.mark.xfail(strict=True, reason="issue 16 C21")
 def test_half_kept_tree_is_kept_again(world: World, project: Project) -> None:
     """A tree in the cache that a crash left without its digest does not make every run clone."""
     folder = world.root / "from-others"
@@ -447,29 +466,9 @@ def test_half_kept_tree_is_kept_again(world: World, project: Project) -> None:
 # --- things in the way
 
 OBSTACLES = [
-    pytest.param(
-        what,
-        how,
-        HANGING if point and how == "pipe" else SECONDS,
-        marks=[pytest.mark.xfail(strict=True, reason=f"issue 16 {point}")] if point else [],
-    )
-    for what, how, point in (
-        ("artifact", "folder", "C22"),
-        ("artifact", "loop", "C22"),
-        ("artifact", "nowhere", "C22"),
-        ("artifact", "pipe", "C22"),
-        ("note", "folder", ""),
-        ("note", "loop", ""),
-        ("note", "nowhere", ""),
-        ("note", "pipe", "C22"),
-        ("bytecode", "folder", ""),
-        ("bytecode", "loop", ""),
-        ("bytecode", "nowhere", ""),
-        ("bytecode", "pipe", "C22"),
-        ("bytecode", "link", ""),
-        ("artifact", "link", ""),
-        ("note", "link", ""),
-    )
+    (what, how, SECONDS)
+    for what in ("artifact", "note", "bytecode")
+    for how in ("folder", "loop", "nowhere", "pipe", "link")
 ]
 
 PLACES = {"artifact": f"**/{WHEEL.filename}", "note": "**/sha256-*", "bytecode": "**/_bytecode_/**/*"}

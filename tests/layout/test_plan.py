@@ -280,7 +280,7 @@ def test_refuses_a_name_that_linux_would_not_take(path: str) -> None:
 
     start = path.removeprefix("pkg/")[:40]
     assert str(caught.value) == (
-        f"long-named has a file or folder whose name, '{start}' and so on, has 256 bytes: "
+        f"long-named (1.0) has a file or folder whose name, '{start}' and so on, has 256 bytes: "
         "Linux takes 255 at most. Leave it out with --exclude, or give it a shorter name."
     )
 

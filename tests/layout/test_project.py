@@ -51,11 +51,13 @@ def test_metadata_is_in_one_fixed_form(tmp_path: Path) -> None:
         summary="Says hello.",
         licences=(ProjectFile("LICENSE", file(tmp_path, "LICENSE", b"MIT")),),
         entry_points={"b.group": {"y": "pkg : obj", "x": "pkg"}, "a.group": {"z": "pkg:z"}},
+        core_metadata=(("License-Expression", "MIT"), ("Requires-Dist", "a>=1"), ("Provides-Extra", "x")),
     )
 
     assert contents(project) == {
         "my_fn-0.1.0.dist-info/METADATA": (
-            b"Metadata-Version: 2.1\nName: My.Fn\nVersion: 0.1.0\nSummary: Says hello.\n"
+            b"Metadata-Version: 2.4\nName: My.Fn\nVersion: 0.1.0\nSummary: Says hello.\n"
+            b"License-Expression: MIT\nLicense-File: LICENSE\nRequires-Dist: a>=1\nProvides-Extra: x\n"
         ),
         "my_fn-0.1.0.dist-info/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: poetry-lambda-plugin\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

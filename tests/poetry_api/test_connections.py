@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from poetry_lambda_plugin.poetry_api.connections import SharedAuthorities
+from poetry_lambda_plugin.poetry_api.connections import BoundedAdapter
 
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ needs_pool_keys = pytest.mark.skipif(
 REQUEST = requests.Request("GET", "https://127.0.0.1:1/").prepare()
 
 
-def pool(adapter: SharedAuthorities, verify: Any, cert: Any = None) -> Any:
+def pool(adapter: BoundedAdapter, verify: Any, cert: Any = None) -> Any:
     made = adapter.get_connection_with_tls_context(REQUEST, verify, cert=cert)
     adapter.cert_verify(made, str(REQUEST.url), verify, cert)
     return made
@@ -39,7 +39,7 @@ def test_pools_share_a_context() -> None:
     """Authorities are read once, and every pool that trusts them has the same context."""
     authorities = DEFAULT_CA_BUNDLE_PATH
 
-    one, other = (pool(SharedAuthorities(), authorities) for _ in range(2))
+    one, other = (pool(BoundedAdapter(), authorities) for _ in range(2))
 
     assert one.conn_kw["ssl_context"] is other.conn_kw["ssl_context"]
     assert (one.ca_certs, one.cert_reqs) == (None, "CERT_REQUIRED")
@@ -51,8 +51,8 @@ def test_unverified_and_client_certificates_go_their_own_way(tmp_path: Path) -> 
     certificate = tmp_path / "client.pem"
     certificate.write_text("")
 
-    assert "ssl_context" not in pool(SharedAuthorities(), False).conn_kw
-    assert "ssl_context" not in pool(SharedAuthorities(), DEFAULT_CA_BUNDLE_PATH, str(certificate)).conn_kw
+    assert "ssl_context" not in pool(BoundedAdapter(), False).conn_kw
+    assert "ssl_context" not in pool(BoundedAdapter(), DEFAULT_CA_BUNDLE_PATH, str(certificate)).conn_kw
 
 
 @needs_pool_keys
@@ -65,15 +65,13 @@ def test_context_of_requests_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(HTTPAdapter, "build_connection_pool_key_attributes", with_context)
 
-    assert SharedAuthorities().build_connection_pool_key_attributes(REQUEST, True)[1] == {
-        "ssl_context": theirs
-    }
+    assert BoundedAdapter().build_connection_pool_key_attributes(REQUEST, True)[1] == {"ssl_context": theirs}
 
 
 @needs_pool_keys
 def test_no_pool_is_ever_without_authorities() -> None:
     """However threads come, each finds a context or a file of authorities."""
-    adapter, authorities = SharedAuthorities(), DEFAULT_CA_BUNDLE_PATH
+    adapter, authorities = BoundedAdapter(), DEFAULT_CA_BUNDLE_PATH
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,8 @@ from poetry_lambda_plugin.report.bundle_report import Difference
 from poetry_lambda_plugin.report.bundle_report import Explanation
 from poetry_lambda_plugin.report.bundle_report import FileReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
+from poetry_lambda_plugin.report.text import build_line
+from poetry_lambda_plugin.report.text import compilation_line
 from poetry_lambda_plugin.report.text import details
 from poetry_lambda_plugin.report.text import differences
 from poetry_lambda_plugin.report.text import escaped
@@ -199,4 +204,47 @@ def test_differences_are_a_table_with_signs() -> None:
     assert list(differences(bundle_report(differences=()))) == [
         "",
         "No package differs in version or size.",
+    ]
+
+
+HOSTILE = "\x1b[31m<info>x</info>\n::error::\u202e\\"
+
+
+def test_no_name_forges_anything() -> None:
+    """Whatever hostile names there are, lines stay as many, and nothing but style is taken for style."""
+    told = {name: told_of(name) for name in ("x", HOSTILE)}
+
+    assert len(told[HOSTILE]) == len(told["x"])
+    for hostile, plain in zip(told[HOSTILE], told["x"], strict=True):
+        shown = Formatter().format(hostile)
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202e]", shown)
+        assert shown.count("?[31m<info>x</info> ::error::?\\") == len(re.findall(r"\bx\b", plain))
+        assert "</c" not in shown
+
+
+def told_of(name: str) -> list[str]:
+    """Return all lines of a report in which every name is that one."""
+    target = Target(find_runtime("python3.13"), "arm64")
+    left = LeftOut(name, name)
+    report = bundle_report(
+        *(PackageReport(name=name, version=name, file=name, sizes=None, left_out=(left,)) for _ in range(3)),
+        output=Path(name),
+        digest=digest(Sizes()),
+        handler=name,
+        left_out=(LeftOutPackage(name, name, name),),
+        loose_files=(name,),
+        explanation=Explanation(
+            paths={name: (name, name)},
+            savings=Savings({}),
+            largest_files=(FileReport(name, 1, 1),),
+            unimported=(name,),
+        ),
+        differences=(Difference(name, name, None, 1, 1),),
+    )
+    return [
+        heading(name, name, name, target),
+        package_line(name, name),
+        build_line(name, name),
+        compilation_line(1, name),
+        *(line for tell in (summary, explanation, differences, details) for line in tell(report)),
     ]

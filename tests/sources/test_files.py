@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 from poetry_lambda_plugin.sources.files import ExcludedPaths
 from poetry_lambda_plugin.sources.files import ProjectError
 from poetry_lambda_plugin.sources.files import files_below
+from poetry_lambda_plugin.sources.files import leaves
 from poetry_lambda_plugin.sources.files import matching
 from poetry_lambda_plugin.sources.files import project_file
+from poetry_lambda_plugin.sources.files import read_source
 from tests.support.sources import write_tree
 
 
@@ -78,6 +81,15 @@ def test_link_that_leads_back_ends(tmp_path: Path) -> None:
         pytest.param("x*", [], id="nothing"),
         pytest.param(".", [], id="the-folder-itself"),
         pytest.param("a**b", [], id="refused-by-pathlib"),
+        pytest.param("**", ["a.txt", "b.txt", "c", "c/d.txt"], id="all-that-is-in-it"),
+        pytest.param("c/**", ["c/d.txt"], id="all-that-is-in-a-folder"),
+        pytest.param("**/d.*", ["c/d.txt"], id="deep"),
+        pytest.param("?.txt", ["a.txt", "b.txt"], id="one-letter"),
+        pytest.param("[!a].txt", ["b.txt"], id="letters"),
+        pytest.param("*/d.txt", ["c/d.txt"], id="folder"),
+        pytest.param("A.TXT", [], id="case"),
+        pytest.param("a.txt/*", [], id="file-is-no-folder"),
+        pytest.param("", [], id="empty"),
     ],
 )
 def test_matching_is_sorted_and_never_fails(tmp_path: Path, pattern: str, found: list[str]) -> None:
@@ -85,6 +97,48 @@ def test_matching_is_sorted_and_never_fails(tmp_path: Path, pattern: str, found:
     write_tree(tmp_path, dict.fromkeys(["b.txt", "a.txt", "c/d.txt"], ""))
 
     assert [path.relative_to(tmp_path).as_posix() for path in matching(tmp_path, pattern)] == found
+
+
+def test_stars_follow_no_links(tmp_path: Path) -> None:
+    """They would never end where one leads up; a name, or a star, is followed."""
+    write_tree(tmp_path, {"a/b.txt": ""})
+    (tmp_path / "l").symlink_to("a")
+
+    assert [path.name for path in matching(tmp_path, "**")] == ["a", "b.txt", "l"]
+    assert matching(tmp_path, "*/b.txt") == [tmp_path / "a/b.txt", tmp_path / "l/b.txt"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "depth", "is_outside"),
+    [
+        pytest.param(("a/b",), 0, False, id="below"),
+        pytest.param(("..", "a"), 0, True, id="up"),
+        pytest.param(("..", "a"), 1, False, id="up-as-far-as-may-be"),
+        pytest.param(("../..", "a"), 1, True, id="farther-up"),
+        pytest.param(("a", "../b"), 1, True, id="down-and-up"),
+        pytest.param(("/a",), 9, True, id="absolute"),
+        pytest.param((".", "/a"), 9, True, id="absolute-part"),
+        pytest.param((".", "./a"), 0, False, id="dots"),
+    ],
+)
+def test_what_leaves_a_folder(parts: tuple[str, ...], depth: int, is_outside: bool) -> None:
+    """A path that goes up is outside, or may be where there are links."""
+    assert leaves(*parts, depth=depth) is is_outside
+
+
+@pytest.mark.parametrize("kind", ["pipe", "large", "gone", "folder"])
+def test_sources_are_read_within_bounds(tmp_path: Path, kind: str) -> None:
+    """What would hang or fill the memory is no source."""
+    path = tmp_path / "a.py"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "large":
+        with path.open("wb") as file:
+            file.truncate(MAX_SOURCE + 1)
+    elif kind == "folder":
+        path.mkdir()
+
+    assert read_source(path) == b""
 
 
 def test_absolute_pattern_is_looked_for_where_it_says(tmp_path: Path) -> None:

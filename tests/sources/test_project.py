@@ -125,3 +125,20 @@ def test_included_files(tmp_path: Path, item: Include, path: str) -> None:
     """What the user includes goes where the user says, before the project's own files."""
     write_tree(tmp_path, {"data/a.json": "{}", "my_fn.py": ""})
     assert paths(read(tmp_path, item)) == [path, "my_fn.py"]
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        pytest.param(Include("data/**", "to"), ["to/a", "to/s/b", "to/s/t/c"], id="all-in-a-folder"),
+        pytest.param(Include("data/**/*", "to"), ["to/a", "to/s/b", "to/s/t/c"], id="with-a-star"),
+        pytest.param(Include("data/*", "to"), ["to/a", "to/s/b", "to/s/t/c"], id="each-in-a-folder"),
+        pytest.param(Include("data/**"), ["data/a", "data/s/b", "data/s/t/c"], id="at-their-own-paths"),
+        pytest.param(Include("data/**/c", "to"), ["to/c"], id="deep-file"),
+        pytest.param(Include("**/t", "to"), ["to/t/c"], id="deep-folder"),
+    ],
+)
+def test_stars_mean_the_same_on_every_python(tmp_path: Path, item: Include, expected: list[str]) -> None:
+    """`**` at the end is all that is in a folder; what lies in a folder that matches comes with it, once."""
+    write_tree(tmp_path, dict.fromkeys(["data/a", "data/s/b", "data/s/t/c", "my_fn.py"], ""))
+    assert paths(read(tmp_path, item)) == [*expected, "my_fn.py"]

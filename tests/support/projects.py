@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tests.support.wheels import MadeFile
 
 
+EMPTY_ZIP = b"PK\5\6" + bytes(18)
+"""An old bundle whose bytes are of no concern."""
+
 BUILD_SYSTEM = """
 [build-system]
 requires = ["poetry-core>=2.0"]
