@@ -97,29 +97,28 @@ def _package_rows(allowed: Sequence[TargetCoverage]) -> Iterator[Sequence[Cell]]
             of_package = found.setdefault(str(package), {})
             of_package.setdefault((package.state, package.reason), []).append(coverage.target)
     for name, lacks in sorted(found.items()):
-        for number, ((state, reason), targets) in enumerate(lacks.items()):
-            where = _where(targets, [coverage.target for coverage in allowed])
-            what = Cell(f"{WORDS[state]}: {reason}", STYLES[state])
-            yield [Cell("" if number else name), Cell(where), what]
+        told = name
+        for (state, reason), targets in lacks.items():
+            for place in _places(targets, [coverage.target for coverage in allowed]):
+                yield [Cell(told), Cell(place), Cell(f"{WORDS[state]}: {reason}", STYLES[state])]
+                told = ""
 
 
-def _where(targets: Sequence[Target], told: Sequence[Target]) -> str:
-    """Name some of the targets that are told of, as briefly as can be."""
+def _places(targets: Sequence[Target], told: Sequence[Target]) -> Sequence[str]:
+    """Name some of the targets that are told of, each place where they are as briefly as can be."""
     if len(targets) == len(told) > 1:
-        return "everywhere"
-    by_architecture: dict[str, list[Runtime]] = {}
-    for target in targets:
-        by_architecture.setdefault(target.architecture, []).append(target.runtime)
+        return ["everywhere"]
     everywhere = _runtimes(told)
-    spans = {a: _span(runtimes, everywhere) for a, runtimes in by_architecture.items()}
-    if len({*spans.values()}) == 1 and by_architecture.keys() == {target.architecture for target in told}:
-        return next(iter(spans.values()))
-    return joined(
-        [
-            a if len(by_architecture[a]) == len(everywhere) > 1 else f"{span} on {a}"
-            for a, span in spans.items()
-        ]
-    )
+    runtimes = {
+        t.architecture: [o.runtime for o in targets if o.architecture == t.architecture] for t in told
+    }
+    if len({*map(tuple, runtimes.values())}) == 1:
+        return [_span(_runtimes(targets), everywhere)]
+    return [
+        architecture if len(of) == len(everywhere) > 1 else f"{_span(of, everywhere)} on {architecture}"
+        for architecture, of in runtimes.items()
+        if of
+    ]
 
 
 def _span(runtimes: Sequence[Runtime], everywhere: Sequence[Runtime]) -> str:
