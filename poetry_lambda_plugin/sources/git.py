@@ -84,11 +84,11 @@ class Checkouts:
         """Copy a checked-out revision to the cache, where that can be; what git itself has is dropped."""
         remove_folder(checkout / ".git")
         tree = self._tree(package)
+        sweep(tree.parent)
         if self._settings.disable_cache or tree.exists():
             return
         with suppress(OSError):
             tree.parent.mkdir(parents=True, exist_ok=True)
-            sweep(tree.parent)
             unfinished = Path(tempfile.mkdtemp(prefix=own_prefix(), dir=tree.parent))
             shutil.copytree(checkout, unfinished / "tree", symlinks=True)
             (unfinished / tree.name).write_text(_tree_digest(unfinished / "tree"), encoding="ascii")
