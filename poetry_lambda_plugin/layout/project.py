@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.archive.content import FileContent
+from poetry_lambda_plugin.archive.format import SENTINEL_32
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import Distribution
 from poetry_lambda_plugin.layout.wheel import InvalidScriptError
@@ -127,5 +128,7 @@ def _file_entry(path: str, file: ProjectFile, owner: str) -> Entry:
         raise UnreadableFileError(f"{file.file} can't be read: {error.strerror}.") from error
     if not readable:
         raise UnreadableFileError(f"{file.file} can't be read: permission denied.")
+    if status.st_size >= SENTINEL_32:
+        raise UnreadableFileError(f"{file.file} has {status.st_size:,} bytes, more than any Lambda takes.")
     executable = bool(status.st_mode & 0o100)
     return Entry(path, FileContent(file.file, status.st_size, status.st_mtime_ns), executable, owner)

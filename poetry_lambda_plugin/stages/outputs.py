@@ -79,10 +79,8 @@ def check_output(path: Path, own_files: Collection[ProjectFile]) -> None:
     if not _is_zip(path):
         raise UnwritableOutputError(path, "it is there and no ZIP, and would be lost")
     # an empty file may be one that was made to be filled
-    ids = (
-        () if path.resolve().suffix == ".zip" or path.stat().st_size else {_id(file) for _, file in own_files}
-    )
-    if _id(path) in ids:
+    is_a_bundles = path.resolve().suffix == ".zip" or path.stat().st_size > 0
+    if not is_a_bundles and _id(path) in {_id(file) for _, file in own_files}:
         raise UnwritableOutputError(path, "it is a file of the project, and would be lost")
 
 

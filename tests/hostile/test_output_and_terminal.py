@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from poetry_lambda_plugin.strays import own_prefix
 from tests.hostile.conftest import OLD
 from tests.hostile.support_marks import rows
 from tests.hostile.support_runs import RAW_WORDS
