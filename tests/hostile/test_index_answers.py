@@ -142,7 +142,6 @@ ANSWERS = [
         name="names with new lines",
         replies={PAGE: page(listed(filename="greeting-1.0-\n::error::forged\n-none-any.whl"))},
         unseen=("\n::error::",),
-        gets_through="A10",
     ),
     json_answer(
         name="names with markup",
@@ -176,7 +175,6 @@ ANSWERS = [
         replies={PAGE: page(listed(url=f"ROOT{FILE}?token=t0ken-of-a-user")), FILE: Reply(status=404)},
         unseen=("t0ken-of-a-user",),
         arguments=("-vvv",),
-        gets_through="A10",
     ),
     json_answer(
         name="token in the fragment",
