@@ -18,9 +18,16 @@ def _bundle_command() -> Command:
     return BundleCommand()
 
 
+def _check_command() -> Command:
+    from poetry_lambda_plugin.commands.check import CheckCommand
+
+    return CheckCommand()
+
+
 class LambdaPlugin(ApplicationPlugin):
-    """Add `poetry lambda-bundle`."""
+    """Add `poetry lambda-bundle` and `poetry lambda-check`."""
 
     def activate(self, application: Application) -> None:
-        """Register a factory, so that the command is imported only when it is called."""
+        """Register factories, so that a command is imported only when it is called."""
         application.command_loader.register_factory("lambda-bundle", _bundle_command)
+        application.command_loader.register_factory("lambda-check", _check_command)

@@ -12,8 +12,10 @@ import re
 import secrets
 import shutil
 import sys
+import tempfile
 import time
 
+from contextlib import contextmanager
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ from zlib import crc32
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -33,6 +36,17 @@ DAY = 24 * 60 * 60
 def own_prefix() -> str:
     """Return how the name of all begins that this process leaves behind when it is killed."""
     return f"lambda-bundle-{_host()}-{os.getpid()}-"
+
+
+@contextmanager
+def named_temporaries() -> Iterator[None]:
+    """Let what others make in our name, such as Poetry's downloads, have names that are known as ours too."""
+    usual = tempfile.template
+    tempfile.template = own_prefix()
+    try:
+        yield
+    finally:
+        tempfile.template = usual
 
 
 def beside(path: Path) -> Path:

@@ -14,6 +14,7 @@ import pytest
 import poetry_lambda_plugin
 
 from poetry_lambda_plugin.commands.bundle import BundleCommand
+from poetry_lambda_plugin.commands.check import CheckCommand
 from poetry_lambda_plugin.configuration.bundles import PLACEHOLDERS
 from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.configuration.keys import OPTIONS
@@ -22,7 +23,10 @@ from poetry_lambda_plugin.findings import CODES
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.filters import SETS
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
+from tests.support.projects import Locked
 from tests.support.runner import bundle
+from tests.support.runner import run
+from tests.support.wheels import MadeFile
 
 
 if TYPE_CHECKING:
@@ -131,6 +135,25 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
     assert sorted(named) == sorted(found)
 
 
+def test_lists_every_option_of_the_check() -> None:
+    """Its first table has each option of the command, and no other."""
+    rows = tables(r"Can it run there\?")[0]
+
+    assert sorted(name for row in rows for name in spelled(row[0])) == sorted(
+        o.name for o in CheckCommand.options
+    )
+
+
+def test_lists_every_field_of_the_check(locked_project: Project) -> None:
+    """Its second table has each field of a real document, and no other."""
+    package = Locked.of(MadeFile("odd-1.0-cp312-cp312-manylinux_2_17_x86_64.whl", b""))
+    locked_project.pyproject(dependencies=["odd"])
+    locked_project.lock([package])
+    found = set(fields(json.loads(run("lambda-check", "--format", "json").output)))
+
+    assert sorted(row[0].strip("`") for row in tables(r"Can it run there\?")[1]) == sorted(found)
+
+
 def test_lists_every_code_of_a_warning() -> None:
     """Each code that a finding is made with has its row and can be ignored, and no other."""
     sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
@@ -176,9 +199,20 @@ def section(heading: str) -> str:
 
 
 def table(heading: str) -> list[list[str]]:
-    """Return the cells of the first table below a heading, without its head."""
+    """Return the cells of the tables below a heading as one, without the head of the first."""
     rows = [line for line in section(heading).splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+    return cells(rows[2:])
+
+
+def tables(heading: str) -> list[list[list[str]]]:
+    """Return the cells of each table below a heading, without its head."""
+    found = re.findall(r"(?:^\|.*\n)+", section(heading), re.MULTILINE)
+    return [cells(text.splitlines()[2:]) for text in found]
+
+
+def cells(rows: list[str]) -> list[list[str]]:
+    """Return the cells of rows."""
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def fields(value: Any, path: str = "") -> Iterator[str]:

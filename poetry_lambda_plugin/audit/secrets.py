@@ -67,7 +67,7 @@ KINDS = {
 def secrets(plan: BundlePlan, project: str) -> Iterator[Finding]:
     """Yield a warning for each file that the project or `include` adds and that likely holds a secret.
 
-    `project` is its normalised name. Path dependencies that are bundled from their folder are looked at too.
+    `project` is its normalised name. Dependencies that are bundled from a folder are looked at too.
     """
     for entry in plan.entries:
         if entry.owner == project or isinstance(entry.content, FileContent):

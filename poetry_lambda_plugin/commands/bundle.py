@@ -157,7 +157,8 @@ class BundleCommand(GroupCommand):
         )
         configs = configs_of(options, self.argument("bundles"))
         family = configs_of(options, ())
-        return make_bundles(project, configs, family, configs_of({}, ()), circumstances, observer)
+        earlier = configs_of({}, (), made=False)
+        return make_bundles(project, configs, family, earlier, circumstances, observer)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []

@@ -20,6 +20,7 @@ from poetry_lambda_plugin.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
@@ -43,25 +44,33 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
 class UnknownOptionError(LambdaBundleError):
     """An option that the command does not have."""
 
-    def __init__(self, error: CleoNoSuchOptionError, options: Iterable[Option]) -> None:
+    def __init__(
+        self, error: CleoNoSuchOptionError, options: Iterable[Option], command: str = "lambda-bundle"
+    ) -> None:
         # cleo keeps the option in its words alone, between quotes
         typed = re.search(r'"(-+[^"]*)"', str(error))
         self.option = typed[1] if typed else str(error)
-        super().__init__(_advice(self.option, frozenset(option.name for option in options)))
+        super().__init__(_advice(self.option, frozenset(option.name for option in options), command))
 
 
 def bundle_options() -> Iterator[Option]:
-    """Yield the options in the order of `--help`; those of groups are Poetry's own."""
-    poetrys = {option.name: option for option in GroupCommand._group_dependency_options()}
-    for name, key in OPTIONS.items():
-        flag, multiple = key.type == "boolean", "list" in key.type
-        yield poetrys.get(name) or option(name, key.shortcut, key.help, flag=flag, multiple=multiple)
+    """Yield the options of `lambda-bundle` in the order of `--help`."""
+    for name in OPTIONS:
+        yield key_option(name)
         yield from RUN_OPTIONS.get(name, ())
 
 
-def typed_values(value_of: Callable[[str], Any]) -> dict[str, Any]:
-    """Return the options that were typed, by key; `value_of` tells what one has."""
-    given = {key.name: value_of(name) for name, key in OPTIONS.items()}
+def key_option(name: str) -> Option:
+    """Return the option of a key; those of groups are Poetry's own."""
+    poetrys = {option.name: option for option in GroupCommand._group_dependency_options()}
+    key = OPTIONS[name]
+    flag, multiple = key.type == "boolean", "list" in key.type
+    return poetrys.get(name) or option(name, key.shortcut, key.help, flag=flag, multiple=multiple)
+
+
+def typed_values(value_of: Callable[[str], Any], names: Collection[str] = OPTIONS) -> dict[str, Any]:
+    """Return what was typed of some options, by key; `value_of` tells what one has."""
+    given = {OPTIONS[name].name: value_of(name) for name in names}
     return {
         name: _without_commas(value) if KEYS[name].commas else value
         for name, value in given.items()
@@ -73,17 +82,17 @@ def _without_commas(values: Iterable[str]) -> list[str]:
     return [name for value in values for name in value.replace(",", " ").split()]
 
 
-def _advice(option: str, options: frozenset[str]) -> str:
+def _advice(option: str, options: frozenset[str], command: str) -> str:
     name = option.lstrip("-").lower().replace("_", "-")
     name = (name in KEYS and KEYS[name].option) or name
     keys = KEYS.keys() - {key.name for key in OPTIONS.values()}
     if name in keys:
         return f"{option} is a key of [{TABLE}], not an option: write `{name} = …` there, in pyproject.toml."
     if name in (BUNDLES, "bundle"):
-        return f"There is no option {option}. Name bundles without one: `poetry lambda-bundle NAME`."
+        return f"There is no option {option}. Name bundles without one: `poetry {command} NAME`."
     meant = nearest(name, options | keys)
     if meant in keys:
         return f"There is no option {option}. Did you mean the key {meant} of [{TABLE}] in pyproject.toml?"
     if meant is not None:
         return f"There is no option {option}. Did you mean --{meant}?"
-    return f"There is no option {option}. `poetry lambda-bundle --help` lists all."
+    return f"There is no option {option}. `poetry {command} --help` lists all."

@@ -44,14 +44,14 @@ class ContradictionError(LambdaBundleError):
 
 
 def bundle_configs(
-    table: object, options: Given, bundles: Sequence[str], *, root: Path, cwd: Path
+    table: object, options: Given, bundles: Sequence[str], *, root: Path, cwd: Path, made: bool = True
 ) -> tuple[BundleConfig, ...]:
     """Join the project's table with the options; an option beats a bundle's key, which beats the table's.
 
     `table` is what pyproject.toml has under [tool.poetry-lambda-plugin]; `bundles` are those named on the
     command line, all that the table has where none is. A relative output is relative to the project's
-    `root`, an option's to `cwd`; so are the paths of included files. Raises ConfigError and
-    ContradictionError.
+    `root`, an option's to `cwd`; so are the paths of included files. What is not to be `made` may lack keys
+    that others need. Raises ConfigError and ContradictionError.
     """
     tables = dict(mapping(table, TABLE))
     own_tables = mapping(tables.pop(BUNDLES, {}), f"{TABLE}.{BUNDLES}")
@@ -64,8 +64,9 @@ def bundle_configs(
             raise ConfigError(_unknown_bundle(name, own))
     merged: dict[str | None, Given] = {name: _merged(common, given, typed) for name, given in own.items()}
     merged = merged or {None: _merged(common, typed)}
-    _check_needs(common, f"{TABLE}.", merged.values())
-    for name, given in own.items():
+    if made:
+        _check_needs(common, f"{TABLE}.", merged.values())
+    for name, given in own.items() if made else ():
         _check_needs(given, f"{TABLE}.{BUNDLES}.{name}.", [merged[name]])
     chosen: tuple[str | None, ...] = (*dict.fromkeys(bundles),) or (*merged,)
     others = len(merged) - len(chosen)

@@ -135,6 +135,8 @@ def ignored_below(top: Path, folder: Path) -> Iterable[str]:
             return ["."]
     except FileNotFoundError:
         return _ignored_without_git(top, folder)
+    except subprocess.TimeoutExpired as error:
+        raise GitError(f"git did not answer within {SECONDS} seconds") from error
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise GitError(" ".join(str(error).split())) from error
     if listed.returncode:

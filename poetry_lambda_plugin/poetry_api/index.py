@@ -44,6 +44,7 @@ from poetry_lambda_plugin.poetry_api.facts import NO_INDEX
 from poetry_lambda_plugin.poetry_api.repositories import FolderRepository
 from poetry_lambda_plugin.poetry_api.repositories import QuickAuthenticator
 from poetry_lambda_plugin.poetry_api.repositories import StoppedError
+from poetry_lambda_plugin.strays import sweep
 
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ class Indexes:
         """
 
         def download(url: str, path: Path) -> None:
+            sweep(path.parent)
             if not url.startswith("file:"):
                 self._download(url, path, file, tell)
             elif file.may_be_local:

@@ -15,6 +15,7 @@ from poetry.core.constraints.version import Version
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.installing import SharedLocker
 from poetry_lambda_plugin.poetry_api.installing import packages_to_install
+from poetry_lambda_plugin.poetry_api.likeness import Likeness
 from poetry_lambda_plugin.selection.graph import DependencyGraph
 from poetry_lambda_plugin.selection.locked import LockedFile
 from poetry_lambda_plugin.selection.locked import LockedPackage
@@ -23,6 +24,7 @@ from poetry_lambda_plugin.wording import listing
 
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
@@ -119,6 +121,22 @@ class Lock:
             raise self._unreadable(error) from error
         locked = map(self._locked_package, packages)
         return tuple(sorted(locked, key=lambda package: (package.name, package.version)))
+
+    def likeness(self, target: Target) -> Hashable:
+        """Return what is equal for targets that get the same packages, whatever is selected.
+
+        Raises LockError.
+        """
+        self._check()
+        try:
+            return self._likeness.of(target)
+        except Exception as error:
+            # as in `packages`
+            raise self._unreadable(error) from error
+
+    @cached_property
+    def _likeness(self) -> Likeness:
+        return Likeness(self._poetry)
 
     @property
     def names(self) -> frozenset[str]:

@@ -47,6 +47,16 @@ parse_wheel_tags = cache(parse_tag)
 LEGACY_MANYLINUX: Mapping[int, str] = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 """Alias by minor version of glibc 2.x (PEP 600, "Legacy manylinux tags")."""
 
+LEGACY_ALIASES: Mapping[str, str] = {
+    f"{alias}_{machine}": f"manylinux_2_{minor}_{machine}"
+    for minor, alias in LEGACY_MANYLINUX.items()
+    for machine in WHEEL_ARCHITECTURES.values()
+}
+"""What each legacy platform tag stands for."""
+
+MANYLINUX = re.compile(r"manylinux_(?P<major>\d+)_(?P<minor>\d+)_\w+")
+"""A platform tag that names the oldest glibc (PEP 600)."""
+
 
 class UnknownRuntimeError(LambdaBundleError):
     """A runtime that AWS can't have."""
@@ -126,13 +136,25 @@ class Target:
 
         The most specific tag wins; between wheels of one tag the highest build number does.
         """
+        tags, build = _tags_and_build(filename)
+        ranks = [self._tag_ranks[tag] for tag in tags if tag in self._tag_ranks]
+        return (min(ranks), -build, filename) if ranks else None
+
+    def glibc_needed(self, filename: str) -> tuple[int, int] | None:
+        """Return the oldest glibc that a wheel's tags for the architecture promise to run with (PEP 600).
+
+        None for a wheel that says nothing of it, such as a pure one.
+        """
         wheel = WHEEL_FILENAME.fullmatch(filename)
-        if wheel is None:
-            return None
-        ranks = [self._tag_ranks[tag] for tag in parse_wheel_tags(wheel["tags"]) if tag in self._tag_ranks]
-        if not ranks:
-            return None
-        return min(ranks), -int(wheel["build"] or -1), filename
+        platforms = wheel["tags"].rpartition("-")[2].split(".") if wheel else []
+        machine = re.escape(WHEEL_ARCHITECTURES[self.architecture])
+        found = [MANYLINUX.fullmatch(LEGACY_ALIASES.get(p, p)) for p in platforms if re.search(machine, p)]
+        return min(((int(m["major"]), int(m["minor"])) for m in found if m), default=None)
+
+    @property
+    def with_any_glibc(self) -> Target:
+        """Where even a wheel would run that wants a newer glibc than there is."""
+        return _with_any_glibc(self)
 
     def _platforms(self) -> Iterator[str]:
         machine = WHEEL_ARCHITECTURES[self.architecture]
@@ -142,6 +164,20 @@ class Target:
             if minor in LEGACY_MANYLINUX:
                 yield f"{LEGACY_MANYLINUX[minor]}_{machine}"
         yield f"linux_{machine}"
+
+
+@cache
+def _tags_and_build(filename: str) -> tuple[frozenset[Tag], int]:
+    """Return what a wheel's name says; many targets ask for it. No tags for what is no wheel."""
+    wheel = WHEEL_FILENAME.fullmatch(filename)
+    if wheel is None:
+        return frozenset(), -1
+    return parse_wheel_tags(wheel["tags"]), int(wheel["build"] or -1)
+
+
+@cache
+def _with_any_glibc(target: Target) -> Target:
+    return replace(target, runtime=replace(target.runtime, glibc=(target.runtime.glibc[0], 99)))
 
 
 def find_runtime(name: str) -> Runtime:

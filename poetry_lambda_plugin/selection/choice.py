@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from packaging.version import Version
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
+from poetry_lambda_plugin.runtime.build_image import build_command
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
@@ -48,12 +48,13 @@ SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 class NoUsableFileError(LambdaBundleError):
     """Packages that the lock has nothing usable of for the target."""
 
-    def __init__(self, target: Target, reasons: Mapping[LockedPackage, str], remedy: str) -> None:
+    def __init__(self, target: Target, reasons: Mapping[LockedPackage, str], remedy: Sequence[str]) -> None:
         self.target = target
         self.packages = tuple(reasons)
         count = "1 package has" if len(reasons) == 1 else f"{len(reasons)} packages have"
         lines = (f"  - {package}: {reason}" for package, reason in reasons.items())
-        super().__init__(f"{count} no wheel for {target}:", *lines, remedy)
+        more = "`poetry lambda-check` shows what the lock has for every runtime and architecture."
+        super().__init__(f"{count} no wheel for {target}:", *lines, *remedy, more)
 
 
 class WrongPathFileError(LambdaBundleError):
@@ -152,10 +153,10 @@ def choose(
     tried there. `suits` tells which other targets the project allows. Raises NoUsableFileError for all
     packages at once, WrongPathFileError and NoHashError.
     """
-    choices = [_choice(package, target, policy, missing_for_build) for package in packages]
+    choices = [choice_of(package, target, policy, missing_for_build) for package in packages]
     if missing := [package for package, choice in zip(packages, choices, strict=True) if choice is None]:
         reasons = {package: _reason(package, target, policy, missing_for_build) for package in missing}
-        raise NoUsableFileError(target, reasons, _remedy(missing, target, policy, suits))
+        raise NoUsableFileError(target, reasons, remedy(missing, target, policy, suits))
     chosen = tuple(choice for choice in choices if choice is not None)
     for choice in chosen:
         file = choice.file
@@ -190,7 +191,7 @@ def unserved(
 ) -> tuple[LockedPackage, ...]:
     """Return the packages that have nothing usable for a target; judged as `choose` does."""
     return tuple(
-        package for package in packages if _choice(package, target, policy, missing_for_build) is None
+        package for package in packages if choice_of(package, target, policy, missing_for_build) is None
     )
 
 
@@ -200,14 +201,15 @@ def best_wheel(package: LockedPackage, target: Target) -> LockedFile | None:
     ranked = [
         (rank, file)
         for file in package.files
-        if (rank := target.wheel_rank(file.name)) is not None and _is_of_version(file.name, package.version)
+        if (rank := target.wheel_rank(file.name)) is not None and is_of_version(file.name, package.version)
     ]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
-def _choice(
+def choice_of(
     package: LockedPackage, target: Target, policy: BinaryPolicy, missing_for_build: BuildJudge
 ) -> Choice | None:
+    """Return what one package will be made of, judged as `choose` does; None where nothing will do."""
     if package.source_type in ("directory", "git"):
         return WheelBuild(package, target, None)
     if package.source_type in ("file", "url"):
@@ -218,7 +220,7 @@ def _choice(
     sdist = _sdist(package) if policy.allows_sdist(package.name) else None
     if sdist is None:
         return None
-    if _has_platform_wheels(package) and missing_for_build(target, _wants_newer_glibc(package, target)):
+    if _has_platform_wheels(package) and missing_for_build(target, wants_newer_glibc(package, target)):
         return None
     return WheelBuild(package, target, sdist)
 
@@ -227,7 +229,7 @@ def _choice_of_one_file(package: LockedPackage, target: Target) -> Choice | None
     """Take the file that a path or a URL names, if it can run on the target."""
     url = package.source_url or ""
     name = PurePosixPath(unquote(urlsplit(url).path) if package.source_type == "url" else url).name
-    if not _is_of_version(name, package.version) and package.source_type == "file":
+    if not is_of_version(name, package.version) and package.source_type == "file":
         raise WrongPathFileError(package, name)
     file = next((file for file in package.files if file.name == name), None)
     if file is None and package.files:
@@ -242,7 +244,7 @@ def _choice_of_one_file(package: LockedPackage, target: Target) -> Choice | None
 def _sdist(package: LockedPackage) -> LockedFile | None:
     for suffix in SDIST_SUFFIXES:
         for file in package.files:
-            if file.name.endswith(suffix) and _is_of_version(file.name, package.version):
+            if file.name.endswith(suffix) and is_of_version(file.name, package.version):
                 return file
     return None
 
@@ -250,22 +252,18 @@ def _sdist(package: LockedPackage) -> LockedFile | None:
 def _has_platform_wheels(package: LockedPackage) -> bool:
     """Tell whether a release holds compiled code, going by its wheels for single platforms."""
     wheels = [
-        f.name for f in package.files if f.name.endswith(".whl") and _is_of_version(f.name, package.version)
+        f.name for f in package.files if f.name.endswith(".whl") and is_of_version(f.name, package.version)
     ]
     return any(not name.endswith("-any.whl") for name in wheels)
 
 
-def _wants_newer_glibc(package: LockedPackage, target: Target) -> bool:
+def wants_newer_glibc(package: LockedPackage, target: Target) -> bool:
     """Tell whether a release has wheels for a target but for its glibc, which all of them want newer."""
-    return best_wheel(package, target) is None and best_wheel(package, _with_any_glibc(target)) is not None
+    return best_wheel(package, target) is None and best_wheel(package, target.with_any_glibc) is not None
 
 
 @cache
-def _with_any_glibc(target: Target) -> Target:
-    return replace(target, runtime=replace(target.runtime, glibc=(target.runtime.glibc[0], 99)))
-
-
-def _is_of_version(filename: str, version: str) -> bool:
+def is_of_version(filename: str, version: str) -> bool:
     """Tell whether a file is of a version; locks before 2.0 list the files of all versions together."""
     try:
         if filename.endswith(".whl"):
@@ -275,22 +273,36 @@ def _is_of_version(filename: str, version: str) -> bool:
         return True
 
 
-def _remedy(
+def remedy(
     missing: Sequence[LockedPackage], target: Target, policy: BinaryPolicy, suits: Callable[[Target], bool]
-) -> str:
-    """Say what would work: the nearest target that the project allows and the lock has wheels for."""
+) -> Sequence[str]:
+    """Say in lines what would work: another target that the project allows, other versions, or a compiler.
+
+    `missing` are the packages that `choose` or `unserved` finds nothing usable of.
+    """
     if not any(policy.allows_wheel(package.name) for package in missing):
-        return "Your Poetry configuration refuses wheels of them: see `poetry config installer.no-binary`."
+        return ["Your Poetry configuration refuses wheels of them: see `poetry config installer.no-binary`."]
+    compiler = _compiler(missing, target, policy)
     for other in _nearest_targets(target):
         if suits(other) and all(best_wheel(package, other) for package in missing):
-            return (
+            words = (
                 f"For {other} the lock has wheels of them. Choose that with {_options(other, target)}, "
                 "or lock versions that have wheels for this target."
             )
-    return (
-        "No other runtime that the project allows has wheels of all of them. Lock versions that have, or "
-        f"bundle on Amazon Linux for {target.architecture} with Python {target.runtime.python_version}."
-    )
+            return [words, *compiler]
+    words = "No other runtime that the project allows has wheels of all of them. Lock versions that have."
+    return [words, *compiler]
+
+
+def _compiler(missing: Sequence[LockedPackage], target: Target, policy: BinaryPolicy) -> Sequence[str]:
+    """Say where packages can be compiled, if all have an sdist."""
+    if any(choice_of(package, target, policy, lambda *_: None) is None for package in missing):
+        return []
+    command = build_command(target)
+    if command is None:
+        python = target.runtime.python_version
+        return [f"Or bundle on Amazon Linux for {target.architecture} with Python {python}."]
+    return ["Or compile on AWS's own image, with this line in the project's folder:", f"  {command}"]
 
 
 def _options(other: Target, target: Target) -> str:
@@ -332,7 +344,7 @@ def _reason(
     if sdist is not None and not policy.allows_sdist(package.name):
         reasons.append(f"your `installer.only-binary` refuses {sdist.name}")
     elif sdist is not None:
-        newer = _wants_newer_glibc(package, target)
+        newer = wants_newer_glibc(package, target)
         glibc = f" and glibc {target.runtime.glibc_version} or older" if newer else ""
         reasons.append(
             f"{sdist.name} could only be compiled on Linux for {target.architecture} with "
@@ -343,7 +355,7 @@ def _reason(
 
 def _listing(package: LockedPackage, target: Target) -> str:
     """Name a package's wheels, those nearest to the target first, or its other files."""
-    names = [file.name for file in package.files if _is_of_version(file.name, package.version)]
+    names = [file.name for file in package.files if is_of_version(file.name, package.version)]
     wheels = [name for name in names if name.endswith(".whl")]
     machine = WHEEL_ARCHITECTURES[target.architecture]
     python = "".join(map(str, target.runtime.python))

@@ -44,6 +44,7 @@ from poetry_lambda_plugin.sources.locked_projects import existing_folder
 from poetry_lambda_plugin.sources.locked_projects import project_folder
 from poetry_lambda_plugin.sources.locked_projects import read_checkout
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
+from poetry_lambda_plugin.strays import named_temporaries
 from poetry_lambda_plugin.strays import own_prefix
 from poetry_lambda_plugin.strays import sweep
 
@@ -81,7 +82,8 @@ def temporary_folder() -> Iterator[Path]:
     except OSError as error:
         raise NoRoomError(error) from error
     try:
-        yield folder
+        with named_temporaries():
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -98,13 +98,15 @@ class Checkouts:
         """
         remove_repositories(checkout)
         _cut_links(checkout)
-        if not self._settings.keeps or not package.is_fixed or self.cached(package) is not None:
+        if not self._settings.keeps or not package.is_fixed:
             return
         kept = self._kept(package)
+        sweep(kept.parent)
+        if self.cached(package) is not None:
+            return
         with suppress(OSError):
             for folder in (self._settings.own_cache, kept.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sweep(kept.parent)
             unfinished = Path(tempfile.mkdtemp(prefix=own_prefix(), dir=kept.parent))
             try:
                 shutil.copytree(checkout, unfinished / TREE, symlinks=True)

@@ -227,9 +227,11 @@ def test_diff_tells_what_changed(changed: Project) -> None:
     """By package: what grew most first, what is new, what is gone; what is the same is not named."""
     by_name = {difference["name"]: difference for difference in differences("--diff", "old.zip")}
 
-    assert list(by_name) == ["grown", "new", "gone"]
+    assert list(by_name) == ["grown", "new", "my-fn", "gone"]
     versions = {name: (d["old_version"], d["new_version"]) for name, d in by_name.items()}
-    assert versions == {"grown": ("1.0", "2.0"), "new": (None, "1.0"), "gone": ("1.0", None)}
+    # the project's own metadata says what it requires
+    own = {"my-fn": ("0.1.0", "0.1.0")}
+    assert versions == {"grown": ("1.0", "2.0"), "new": (None, "1.0"), **own, "gone": ("1.0", None)}
     # RECORD has the file's size in decimal too: 20001 in place of 1
     assert by_name["grown"]["unzipped_bytes"] == 20_000 + 4
     assert by_name["new"]["unzipped_bytes"] == size_of(changed.folder / "dist/my-fn.zip", "new")
@@ -249,6 +251,7 @@ def test_diff_in_text(changed: Project) -> None:
         "            Zipped  Unzipped",
         "  grown 1.0 → 2.0  +19.5 KB  +19.5 KB",
         "  new new → 1.0     +0.8 KB   +0.4 KB",
+        "  my-fn 0.1.0       +0.0 KB   -0.0 KB",
         "  gone 1.0 → gone   -0.8 KB   -0.4 KB",
     ]
 

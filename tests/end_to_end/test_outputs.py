@@ -144,6 +144,7 @@ def test_outputs_of_several_bundles(package: Project) -> None:
 @links
 def test_link_to_an_output(package: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a link among what is bundled nor the project reached through one brings a bundle in."""
+    assert bundle().exit_code == 0
     (package.folder / "my_fn/last").symlink_to("../dist/my-fn.zip")
     (tmp_path / "alias").symlink_to(package.folder)
     assert bundle().exit_code == 0

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from tests.hostile.conftest import OLD
-from tests.hostile.support_marks import lets_through
 from tests.hostile.support_marks import rows
 from tests.hostile.support_runs import RAW_WORDS
 from tests.hostile.support_runs import Limits
@@ -63,17 +62,16 @@ class Output:
 
 
 OUTPUTS = [
-    Output(name="pyproject.toml", output="pyproject.toml", gets_through="B14"),
-    Output(name="poetry.lock", output="poetry.lock", gets_through="B14"),
-    Output(name="a source", output="my_fn.py", gets_through="B14"),
-    Output(name="a source by a link", output="link.zip", links={"link.zip": "my_fn.py"}, gets_through="B14"),
-    Output(name="pyproject.toml by a way round", output="dist/../pyproject.toml", gets_through="B14"),
-    Output(name="a file that is no ZIP", output="notes.txt", files={"notes.txt": "mine"}, gets_through="B14"),
+    Output(name="pyproject.toml", output="pyproject.toml"),
+    Output(name="poetry.lock", output="poetry.lock"),
+    Output(name="a source", output="my_fn.py"),
+    Output(name="a source by a link", output="link.zip", links={"link.zip": "my_fn.py"}),
+    Output(name="pyproject.toml by a way round", output="dist/../pyproject.toml"),
+    Output(name="a file that is no ZIP", output="notes.txt", files={"notes.txt": "mine"}),
     Output(
         name="git's own folder",
         output=".git/config",
         files={".git/config": "[core]\n"},
-        gets_through="B14",
     ),
     Output(name="a folder", output="dist"),
     Output(name="a link to a folder", output="out.zip", links={"out.zip": "dist"}),
@@ -94,7 +92,6 @@ OUTPUTS = [
         output="a\udcff.zip",
         words=(".zip",),
         exit_code=0,
-        gets_through="B12",
     ),
     Output(
         name="a name with new lines",
@@ -102,7 +99,6 @@ OUTPUTS = [
         words=(),
         unseen=("\n::error::",),
         exit_code=0,
-        gets_through="A10",
     ),
     Output(name="a name with an escape", output="a\x1b[31m.zip", exit_code=0, words=(".zip",)),
     Output(name="a name with markup", output="a<info>b.zip", exit_code=0),
@@ -120,7 +116,6 @@ OUTPUTS = [
         words=("one", "two"),
         config=TWO.format("dist/x.zip", "alias/x.zip"),
         links={"alias": "dist"},
-        gets_through="B14",
     ),
     Output(
         name="one file by a way round",
@@ -142,7 +137,6 @@ OUTPUTS = [
         config="[tool.poetry-lambda-plugin.bundles.layer]\noutput = 'alias/my-fn.zip'\nlayer = true\n"
         "[tool.poetry-lambda-plugin.bundles.api]\nexclude-layers = ['dist/my-fn.zip']\noutput = 'api.zip'\n",
         links={"alias": "dist"},
-        gets_through="B16",
     ),
 ]
 
@@ -198,10 +192,10 @@ EXPLAINED = ("--explain", "--diff", "dist/my-fn.zip")
 """Shows arrows."""
 
 ENCODINGS: list[Any] = [
-    pytest.param("cp1252", EXPLAINED, id="cp1252", marks=lets_through("B17")),
-    pytest.param("ascii", EXPLAINED, id="ascii", marks=lets_through("B17")),
+    pytest.param("cp1252", EXPLAINED, id="cp1252"),
+    pytest.param("ascii", EXPLAINED, id="ascii"),
     pytest.param("ascii", ("-v",), id="ascii, verbose"),
-    pytest.param("ascii", ("-o", "\u00fcber.zip"), id="name beyond ascii", marks=lets_through("B17")),
+    pytest.param("ascii", ("-o", "\u00fcber.zip"), id="name beyond ascii"),
     pytest.param("ascii", ("--format", "json", "-o", "\u00fcber.zip"), id="JSON beyond ascii"),
 ]
 
@@ -223,7 +217,6 @@ def test_encoding(encoding: str, arguments: tuple[str, ...], served_project: Pro
             "",
             {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
             id="no locale",
-            marks=lets_through("B17"),
         ),
         pytest.param("", {"PYTHONOPTIMIZE": "2"}, id="no asserts"),
         pytest.param("<&-", {"COLUMNS": "0", "TERM": "\x1b]0;x\x07"}, id="no input and an odd terminal"),
@@ -238,7 +231,6 @@ def test_environment(shell: str, environment: dict[str, str], served_project: Pr
     assert contents(served_project.folder / "dist/my-fn.zip")["greeting/__init__.py"]
 
 
-@lets_through("B12")
 @pytest.mark.parametrize(
     ("shell", "arguments"),
     [
@@ -261,7 +253,6 @@ def test_report_that_fails(shell: str, arguments: tuple[str, ...], served_projec
     assert RAW_WORDS.findall(shown) == []
 
 
-@lets_through("B12")
 def test_second_bundle_is_not_missing(served_project: Project, site: Site) -> None:
     """A report that fails after the first bundle does not leave the second one unwritten."""
     write(Output(name="", output="", config=TWO.format("one.zip", "two.zip")), served_project, site)
@@ -284,7 +275,6 @@ def fail_second_commit() -> None:
     Path.replace = refusing  # type: ignore[method-assign,assignment]
 
 
-@lets_through("B13")
 @pytest.mark.parametrize("arguments", [(), ("--format", "json")], ids=["text", "json"])
 def test_says_which_bundles_are_written(
     arguments: tuple[str, ...], served_project: Project, site: Site
@@ -318,28 +308,24 @@ JSONS = [
         ("-o", "a\\<b.zip"),
         0,
         id="markup in a path",
-        marks=lets_through("A10"),
     ),
     pytest.param(
         ("-o", "a<info>b</info>.zip"),
         0,
         id="tags in a path",
-        marks=lets_through("A10"),
     ),
     pytest.param(("-o", "a\nb.zip"), 0, id="new line in a path"),
     pytest.param(
         ("-o", "dist"),
         1,
         id="refused output",
-        marks=lets_through("B13"),
     ),
     pytest.param(
         ("--runtime", "python2"),
         1,
         id="refused runtime",
-        marks=lets_through("B13"),
     ),
-    pytest.param(("-vvv",), 0, id="debug", marks=lets_through("A10")),
+    pytest.param(("-vvv",), 0, id="debug"),
     pytest.param(("--dry-run",), 0, id="dry"),
 ]
 
@@ -370,7 +356,6 @@ def test_output_keeps_its_mode(served_project: Project) -> None:
     assert output.stat().st_mode & 0o777 == 0o600
 
 
-@lets_through("B18")
 def test_strays_are_swept(served_project: Project) -> None:
     """What a killed run left beside the output is gone after the next run; what is not ours stays."""
     stray = served_project.folder / "dist/.my-fn.zip.0123456789abcdef.tmp"
@@ -421,14 +406,12 @@ def test_no_cache_leaves_nothing_of_ours(served_project: Project, tmp_path: Path
             {"alias": "data"},
             "alias/out.zip",
             id="output by a link",
-            marks=lets_through("B14"),
         ),
         pytest.param(
             "alias",
             {"alias": "data"},
             "data/out.zip",
             id="folder by a link",
-            marks=lets_through("B14"),
         ),
         pytest.param("data", {}, "data/../data/out.zip", id="a way round"),
     ],
@@ -447,7 +430,6 @@ def test_bundle_does_not_grow(
     assert [path for path in contents(served_project.folder / output) if path.endswith(".zip")] == []
 
 
-@lets_through("B14")
 def test_two_bundles_of_one_folder_do_not_grow(served_project: Project, site: Site) -> None:
     """Bundles of one run that lie in a folder which is bundled are left out of each other."""
     config = f"include = ['data']\n{TWO.format('data/one.zip', 'data/two.zip')}"
@@ -470,7 +452,6 @@ CHECKOUTS = [
 ]
 
 
-@lets_through("A9")
 @pytest.mark.parametrize(("damage", "owner", "exit_code"), CHECKOUTS)
 def test_checkout(damage: dict[str, str], owner: str, exit_code: int, served_project: Project) -> None:
     """Where git fails, nothing that it ignores is bundled: the run ends with git's words."""
@@ -493,7 +474,6 @@ def test_checkout(damage: dict[str, str], owner: str, exit_code: int, served_pro
         assert "my_fn/secret.env" not in files
 
 
-@lets_through("A9")
 def test_ignored_above_the_project(project: Project, tmp_path: Path) -> None:
     """What git ignores is left out also where a package comes from beside the project."""
     (tmp_path / ".gitignore").write_text("*.env\ncache\n")
@@ -525,7 +505,6 @@ SECRETS = {
 }
 
 
-@lets_through("A11")
 @pytest.mark.parametrize("path", SECRETS)
 def test_secret(path: str, served_project: Project) -> None:
     """A file that should be in no bundle is named; an error with --strict, nothing where it is excluded."""

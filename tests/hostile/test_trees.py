@@ -191,19 +191,16 @@ TREES = [
         names=(b"\n::error::forged",),
         unseen=("\n::error::",),
         arguments=("-vvv", "--explain"),
-        gets_through="A10",
     ),
     harmless(
         name="names that differ in case",
         names=(b"Data.txt", b"data.txt"),
         words=("Data.txt", "data.txt"),
-        gets_through="D27",
     ),
     harmless(
         name="names that differ in form",
         names=("\u00e9.txt".encode(), "e\u0301.txt".encode()),
         words=("\u00e9.txt", "e\u0301.txt"),
-        gets_through="D27",
     ),
     harmless(
         name="version with an escape",

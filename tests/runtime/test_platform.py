@@ -446,3 +446,24 @@ def test_warns_of_preview() -> None:
 def test_target_reads_well() -> None:
     """A target's text is what reports and errors say."""
     assert str(target("python3.12", "arm64")) == "python3.12 on arm64"
+
+
+@pytest.mark.parametrize(
+    ("filename", "architecture", "glibc"),
+    [
+        pytest.param("a-1-py3-none-any.whl", "x86_64", None, id="pure"),
+        pytest.param("a-1-cp313-cp313-manylinux_2_28_x86_64.whl", "x86_64", (2, 28), id="one-tag"),
+        pytest.param("a-1-cp313-cp313-manylinux1_x86_64.whl", "x86_64", (2, 5), id="alias"),
+        pytest.param(
+            "a-1-cp313-cp313-manylinux_2_28_x86_64.manylinux2014_x86_64.whl", "x86_64", (2, 17), id="oldest"
+        ),
+        pytest.param("a-1-cp313-cp313-manylinux_2_28_x86_64.whl", "arm64", None, id="other-architecture"),
+        pytest.param("a-1-cp313-cp313-linux_x86_64.whl", "x86_64", None, id="says-nothing"),
+        pytest.param("a-1.tar.gz", "x86_64", None, id="no-wheel"),
+    ],
+)
+def test_wheel_names_the_glibc_it_needs(
+    filename: str, architecture: str, glibc: tuple[int, int] | None
+) -> None:
+    """The oldest of its tags for the architecture promises most."""
+    assert Target(find_runtime("python3.13"), find_architecture(architecture)).glibc_needed(filename) == glibc

@@ -166,10 +166,38 @@ def test_target_that_the_project_rules_out_is_no_remedy() -> None:
     """What `suits` refuses is not named."""
     message = refusal(package("numbers", "1.0", compiled(12)), suits=lambda _: False)
 
-    assert message.endswith(
-        "No other runtime that the project allows has wheels of all of them. Lock versions that have, "
-        "or bundle on Amazon Linux for x86_64 with Python 3.13."
-    )
+    assert message.splitlines()[-2:] == [
+        "No other runtime that the project allows has wheels of all of them. Lock versions that have.",
+        "`poetry lambda-check` shows what the lock has for every runtime and architecture.",
+    ]
+
+
+@pytest.mark.parametrize("suits", [lambda _: True, lambda _: False])
+def test_error_says_how_to_compile_an_sdist(suits: Callable[[Target], bool]) -> None:
+    """With a line to type, beside another target that would do; it works for what has an sdist alone."""
+    lines = refusal(package("numbers", "1.0", compiled(12), SDIST), suits=suits).splitlines()
+    without = refusal(package("numbers", "1.0", compiled(12)), suits=suits)
+
+    assert lines[-3] == "Or compile on AWS's own image, with this line in the project's folder:"
+    assert lines[-2].startswith("  docker run --rm --platform linux/amd64 -v ")
+    assert lines[-2].endswith(' && poetry lambda-bundle --runtime python3.13 --architecture x86_64"')
+    assert "docker" not in without
+
+
+def test_no_image_is_named_where_one_package_has_no_sdist() -> None:
+    """The rest would be compiled in vain."""
+    packages = package("numbers", "1.0", compiled(12), SDIST), package("odd", "1.0", "odd.exe")
+
+    assert "docker" not in refusal(*packages)
+
+
+def test_runtime_without_an_image_has_its_system_named() -> None:
+    """AWS has no image for a preview."""
+    locked = package("numbers", "1.0", compiled(12), SDIST)
+    with pytest.raises(NoUsableFileError) as raised:
+        choose([locked], target("python3.15"), ANY, no_compiler, lambda _: False)
+
+    assert str(raised.value).splitlines()[-2] == "Or bundle on Amazon Linux for x86_64 with Python 3.15."
 
 
 def test_policy_that_refuses_all_is_the_reason() -> None:
@@ -179,7 +207,7 @@ def test_policy_that_refuses_all_is_the_reason() -> None:
     assert (
         "the lock has numbers-1.0-py3-none-any.whl; your `installer.no-binary` refuses its wheels" in message
     )
-    assert message.endswith("see `poetry config installer.no-binary`.")
+    assert message.splitlines()[-2].endswith("see `poetry config installer.no-binary`.")
 
 
 def test_sdist_that_cannot_be_compiled_has_its_reason() -> None:
