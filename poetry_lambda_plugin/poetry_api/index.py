@@ -201,9 +201,10 @@ class Indexes:
         )
         return found
 
-    def bring(self, package: LockedPackage, file: OfferedFile, tell: Listener) -> Path:
+    def bring(self, package: LockedPackage, file: OfferedFile, fallback: Path, tell: Listener) -> Path:
         """Bring a file to the artifact cache, where it is not there already.
 
+        A cache that is full or can't be written to costs time, nothing else: then it goes to a folder.
         Raises UnavailableFileError, OversizedFileError and IndexUnreachableError.
         """
 
@@ -223,6 +224,11 @@ class Indexes:
                 return self._poetry.pool.artifact_cache.get_cached_archive_for_link(
                     file.link, strict=True, download_func=download
                 )
+            except RequestException:
+                raise
+            except OSError:
+                download(file.link.url, fallback / file.link.filename)
+                return fallback / file.link.filename
             except TooMuchError:
                 raise OversizedFileError(package, file, self._where(package)) from None
 
@@ -244,9 +250,9 @@ class Indexes:
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise UnavailableFileError(
-                f"The file of {package} can't be kept in Poetry's cache: {where}{error.strerror or error}. "
-                "Make room there, run `poetry cache clear`, or choose another place with "
-                "`poetry config cache-dir`."
+                f"The file of {package} can be kept neither in Poetry's cache nor here: "
+                f"{where}{error.strerror or error}. Make room, for example with `poetry cache clear`, or "
+                "choose other places with `poetry config cache-dir` and TMPDIR."
             ) from None
 
     def _repository(self, package: LockedPackage) -> Repository:

@@ -96,7 +96,7 @@ class Supplier:
         self._temporary = temporary
         self._progress = progress
         self._workers = project.settings.workers
-        self._fetcher = Fetcher(project.settings, project.indexes, progress)
+        self._fetcher = Fetcher(project.settings, project.indexes, progress, temporary)
         self._checkouts = Checkouts(project.settings, temporary)
         self._build = partial(build, project.builder, judge)
         self._taken: dict[Path, CheckedFile] = {}

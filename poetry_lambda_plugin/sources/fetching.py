@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 
 from contextlib import suppress
@@ -49,10 +50,13 @@ class Progress(Protocol):
 class Fetcher:
     """Brings files through Poetry's own session and caches; safe to call from several threads."""
 
-    def __init__(self, settings: PoetrySettings, indexes: Indexes, progress: Progress) -> None:
+    def __init__(
+        self, settings: PoetrySettings, indexes: Indexes, progress: Progress, temporary: Path
+    ) -> None:
         self._settings = settings
         self._indexes = indexes
         self._progress = progress
+        self._temporary = temporary
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._offers: dict[tuple[LockedPackage, LockedFile], OfferedFile] = {}
@@ -109,7 +113,7 @@ class Fetcher:
         if fetched.hash != file.hash:
             fetched.path.unlink(missing_ok=True)
             raise HashMismatchError(package, file.name, file.hash, fetched.hash)
-        if file.hash:
+        if file.hash and self._temporary not in fetched.path.parents:
             self.known_files(package).remember(file.hash, fetched)
         return fetched
 
@@ -152,7 +156,7 @@ class Fetcher:
             self.check_not_stopped()
             self._progress.advance(package, fetched, total)
 
-        path = self._indexes.bring(package, offer, tell)
+        path = self._indexes.bring(package, offer, Path(tempfile.mkdtemp(dir=self._temporary)), tell)
         try:
             return _checked(path, file)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 from typing import TYPE_CHECKING
@@ -103,3 +104,21 @@ def test_downloaded_once_where_it_is_another_file(built_project: Project, index:
     assert bundle().exit_code == 1
 
     assert index.requests.count(f"/files/{name}") == 1
+
+
+FOLDERS = ["artifacts", "cache/repositories/tests", "cache/repositories/lambda-bundle"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_run_does_without_a_cache(locked_project: Project, tmp_path: Path, folder: str) -> None:
+    """One that can't be written to costs time, nothing else."""
+    assert bundle(*BYTECODE, "-o", "first.zip").exit_code == 0
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache" / folder).parent.mkdir(parents=True)
+    (tmp_path / "cache" / folder).write_text("a file where a folder should be")
+
+    outcome = bundle(*BYTECODE, "-o", "second.zip")
+
+    assert outcome.exit_code == 0, outcome.error
+    project = locked_project.folder
+    assert (project / "first.zip").read_bytes() == (project / "second.zip").read_bytes()
