@@ -213,7 +213,7 @@ class OutputFile:
         return self._stamp is None
 
     def _still_holds_it(self) -> bool:
-        """Tell whether the path has the same bytes, maybe put there once more by one that bundles the same."""
+        """Tell whether the path has the same bytes, maybe put there again by one that bundles the same."""
         if _stamp(self._place) == self._stamp:
             return True
         size = checksum = 0

@@ -145,7 +145,7 @@ def test_while_an_index_does_not_answer(
         with silent.accept()[0] as asked:
             asked.recv(1)
             process.send_signal(number)
-            _, error = process.communicate(timeout=5)
+            _, error = process.communicate(timeout=12)
 
     assert (process.returncode, error.strip()) == (130, "Interrupted: no bundle was left half-written.")
 
