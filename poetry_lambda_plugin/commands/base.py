@@ -26,9 +26,11 @@ from poetry_lambda_plugin.configuration.bundles import bundle_configs
 from poetry_lambda_plugin.configuration.misnamed import misnamed_tables
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.findings import StrictError
 from poetry_lambda_plugin.poetry_api.project import open_project
 from poetry_lambda_plugin.poetry_api.project import silence_path_warnings
 from poetry_lambda_plugin.report import text
+from poetry_lambda_plugin.sources.building import BuildFailedError
 
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ class LambdaCommand(GroupCommand, ABC):
 
     loggers: ClassVar[list[str]] = []
 
+    interrupted = "Interrupted."
+    """What is said when the user stops it."""
+
     _ignored: tuple[Finding, ...] = ()
     """Warnings of tables that are not read, to be told before an error that they may explain."""
     _root: Path | None = None
@@ -69,10 +74,14 @@ class LambdaCommand(GroupCommand, ABC):
     def document(self, error: str | None) -> str:
         """Return what is known by now, and the error that ended the run, as one JSON document."""
 
+    def all_the_same(self) -> str:
+        """Return what is to be said of the work where its report can't be written."""
+        return ""
+
     def run(self, io: IO) -> int:
         """Run the command, and answer an option that does not exist with the nearest one."""
         self._console = Console(io)
-        self._is_json = wants_json(io)
+        self._is_json = _wants_json(io)
         try:
             code = super().run(self._console)
         except CleoNoSuchOptionError as error:
@@ -88,7 +97,8 @@ class LambdaCommand(GroupCommand, ABC):
         self._console.take_logs(beside=self._is_json)
         silence_path_warnings()
         try:
-            with garbage_left_alone():
+            with _garbage_left_alone():
+                self._check_format()
                 self.perform()
         except LambdaBundleError as error:
             return self._fail(error)
@@ -98,22 +108,24 @@ class LambdaCommand(GroupCommand, ABC):
             unexpected.__cause__ = error
             return self._fail(unexpected)
         except KeyboardInterrupt:
-            self._write_document("Interrupted.")
-            self._write_error("Interrupted.", verbosity=Verbosity.NORMAL)
+            self._write_document(self.interrupted)
+            self._write_error(self.interrupted, verbosity=Verbosity.NORMAL)
             return INTERRUPTED
         self._write_document(None)
         return 0
 
     def opened(self) -> OpenProject:
-        """Read the project; raises ProjectFileError, and ConfigError for an unknown format."""
-        if self.option("format") not in ("text", "json"):
-            raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
+        """Read the project; raises ProjectFileError."""
         project = open_project(self.get_application(), self._poetry)
         self._root = project.facts.root
         if self.io.is_verbose():
             self._console.take_logs(written_passwords(self._root), beside=self._is_json)
         self._ignored = tuple(misnamed_tables(project.facts.document))
         return project
+
+    def _check_format(self) -> None:
+        if self.option("format") not in ("text", "json"):
+            raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
 
     def _warn(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
@@ -122,13 +134,17 @@ class LambdaCommand(GroupCommand, ABC):
     def _fail(self, error: LambdaBundleError) -> int:
         """Say what is wrong, and return the exit code."""
         masked = partial(without_credentials, passwords=written_passwords(self._root) if self._root else ())
-        self._warn(self._ignored)
+        interrupted = isinstance(error.__cause__, KeyboardInterrupt)
+        if not isinstance(error, StrictError):
+            self._warn(self._ignored)
         self._write_document(masked(str(error)))
         # shown with -q too: nobody should have to guess why a deployment stopped
-        self._write_error(masked(str(error)))
+        self._write_error(masked(str(error)), verbosity=Verbosity.NORMAL if interrupted else Verbosity.QUIET)
+        if isinstance(error, BuildFailedError) and self.io.is_verbose():
+            self.line_error(safe(masked(error.log)))
         if self.io.is_debug():
             self.line_error(safe(masked("".join(traceback.format_exception(error)))))
-        return 1
+        return INTERRUPTED if interrupted else 1
 
     def _write_error(self, message: str, verbosity: Verbosity = Verbosity.QUIET) -> None:
         self.io.write_error_line(f"\n<error>{safe(message)}</error>", verbosity=verbosity)
@@ -148,7 +164,10 @@ class LambdaCommand(GroupCommand, ABC):
         if code or failure is None or isinstance(failure, BrokenPipeError):
             return code
         reason = getattr(failure, "strerror", None) or str(failure)
-        self._write_error(f"The report could not be written to standard output: {reason}.")
+        words = f"The report could not be written to standard output: {reason}."
+        self._write_error(f"{words} {self.all_the_same()}".rstrip())
+        if self.io.is_debug():
+            self.line_error(safe("".join(traceback.format_exception(failure))))
         return 1
 
 
@@ -162,7 +181,7 @@ def config_reader(project: OpenProject) -> Callable[..., tuple[BundleConfig, ...
     )
 
 
-def wants_json(io: IO) -> bool:
+def _wants_json(io: IO) -> bool:
     """Tell whether a JSON document is expected, also where the options turn out to be wrong."""
     return io.input.parameter_option("--format") == "json" or io.input.has_parameter_option("--format=json")
 
@@ -173,7 +192,7 @@ def safe(foreign: str) -> str:
 
 
 @contextmanager
-def garbage_left_alone() -> Iterator[None]:
+def _garbage_left_alone() -> Iterator[None]:
     """Spare the collector its walks through all that Poetry has made, a tenth of a second in all.
 
     What is made here has no cycles to speak of, and the process ends soon; frozen objects are passed over

@@ -44,9 +44,7 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
 class UnknownOptionError(LambdaBundleError):
     """An option that the command does not have."""
 
-    def __init__(
-        self, error: CleoNoSuchOptionError, options: Iterable[Option], command: str = "lambda-bundle"
-    ) -> None:
+    def __init__(self, error: CleoNoSuchOptionError, options: Iterable[Option], command: str) -> None:
         # cleo keeps the option in its words alone, between quotes
         typed = re.search(r'"(-+[^"]*)"', str(error))
         self.option = typed[1] if typed else str(error)
