@@ -33,6 +33,7 @@ from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
 from poetry_lambda_plugin.sources.known_files import has_hash
+from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
@@ -123,6 +124,7 @@ class _Run:
     questions: Questions
     supplier: Supplier
     compiler: Compiler
+    notes: WheelNotes
     observer: Observer
     stopwatch: Stopwatch
     read: Callable[[Choice, Artifact], Wheel | ProjectSource]
@@ -154,6 +156,7 @@ def make_bundles(
             questions=Questions(explain=circumstances.explain, old=old),
             supplier=supplier,
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
+            notes=WheelNotes(project.settings, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
             read=partial(_read, observer, outputs),
@@ -180,7 +183,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
     parts = run.supplier.supply(_all_parts(bundles), run.read)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts)
+    plans = planned_bundles(bundles, parts, run.notes)
     run.stopwatch.end("planning")
     compilations = [compiled(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
@@ -229,7 +232,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
     parts = {c: run.read(c, artifact) for c, artifact in at_hand.items() if artifact is not None}
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts)
+    plans = planned_bundles(bundles, parts, run.notes)
     run.stopwatch.end("planning")
     compilations = [compiled_before(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)

@@ -8,11 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-from poetry_lambda_plugin.audit.handler import check_handler
-from poetry_lambda_plugin.audit.handler import has_module
-from poetry_lambda_plugin.audit.missing_module import way_to_module
-from poetry_lambda_plugin.audit.names import colliding_names
-from poetry_lambda_plugin.audit.secrets import secrets
 from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.findings import judged
@@ -30,6 +25,8 @@ from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.project import project_distribution
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
+from poetry_lambda_plugin.stages.audited import audited
+from poetry_lambda_plugin.stages.audited import handler_findings
 from poetry_lambda_plugin.stages.selected import EmptyBundleError
 from poetry_lambda_plugin.stages.selected import import_findings
 
@@ -48,6 +45,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
     from poetry_lambda_plugin.stages.selected import Selected
 
     Parts: TypeAlias = Mapping[Choice, Wheel | ProjectSource]
@@ -83,12 +81,12 @@ class _Draft(NamedTuple):
     notes: tuple[str, ...]
 
 
-def planned_bundles(bundles: Sequence[Selected], parts: Parts) -> list[Planned]:
-    """Plan all bundles whose every part has been read; raises LambdaBundleError."""
+def planned_bundles(bundles: Sequence[Selected], parts: Parts, notes: WheelNotes) -> list[Planned]:
+    """Plan and audit all bundles whose every part has been read; raises LambdaBundleError."""
     # what several bundles have in common is laid out once
     lay_out_once = cache(partial(lay_out, parts))
     ready = [bundle for bundle in bundles if all(choice in parts for choice in bundle.parts)]
-    drafts = [_draft(bundle, lay_out_once) for bundle in ready]
+    drafts = [_draft(bundle, lay_out_once, notes) for bundle in ready]
     # what the common table ignores need not be in every bundle
     silenced = [finding for draft in drafts for finding in draft.silenced]
     return [_planned(draft, silenced, is_sure=len(ready) == len(bundles)) for draft in drafts]
@@ -103,7 +101,7 @@ def _planned(draft: _Draft, silenced: Sequence[Finding], *, is_sure: bool) -> Pl
     return Planned(selected=selected, plan=draft.plan, findings=told, notes=draft.notes)
 
 
-def _draft(selected: Selected, lay_out: Callable[..., Distribution]) -> _Draft:
+def _draft(selected: Selected, lay_out: Callable[..., Distribution], notes: WheelNotes) -> _Draft:
     """Plan a bundle; `lay_out` is asked for each of its parts. Raises LambdaBundleError."""
     config = selected.config
     distributions = list(_distributions(selected, lay_out))
@@ -115,22 +113,17 @@ def _draft(selected: Selected, lay_out: Callable[..., Distribution]) -> _Draft:
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
     built = _project_modules(distributions) if selected.build is not None else ()
-    found = (*plan.findings, *unclear, *import_findings(config, built), *_audited(selected, plan))
+    found = (*plan.findings, *unclear, *import_findings(config, built), *audited(selected, plan, notes))
     told, silenced = judged(found, config.ignore, strict=config.strict)
-    unclear_handler, notes = _handler_findings(selected, plan)
+    unclear_handler, handler_notes = handler_findings(selected, plan)
     told_of_handler, silenced_of_handler = judged(unclear_handler, config.ignore, strict=config.strict)
     return _Draft(
         selected=selected,
         plan=plan,
         told=(*selected.findings, *told, *told_of_handler),
         silenced=(*selected.silenced, *silenced, *silenced_of_handler),
-        notes=(*selected.notes, *notes),
+        notes=(*selected.notes, *handler_notes),
     )
-
-
-def _audited(selected: Selected, plan: BundlePlan) -> Iterator[Finding]:
-    yield from secrets(plan, selected.name)
-    yield from colliding_names(plan)
 
 
 def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> Iterator[Distribution]:
@@ -174,17 +167,3 @@ def _services(
 
 def _project_modules(distributions: Iterable[Distribution]) -> Iterator[tuple[str, bytes]]:
     return module_sources(entry for d in distributions if d.is_project for entry in d.entries)
-
-
-def _handler_findings(selected: Selected, plan: BundlePlan) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Make sure that Lambda will find the handler, where one is set and the bundle is a function."""
-    config = selected.config
-    if config.handler is None or config.layer:
-        return (), ()
-    bundled = {entry.path: entry for entry in plan.entries}
-    layers = frozenset(path for layer in selected.layers for path in layer.files)
-    if config.no_root and not has_module(config.handler, {*bundled, *layers}):
-        note = f"The handler {config.handler!r} is not in this bundle, since no-root leaves out the project."
-        return (), (note,)
-    way = partial(way_to_module, config=config, root=selected.root, plan=plan, project=selected.name)
-    return tuple(check_handler(config.handler, bundled, layers, selected.target.runtime.python, way)), ()
