@@ -1,4 +1,4 @@
-"""Compiles sources with the Python that runs it.
+"""Compiles sources with the Python that runs it, or holds bytecode against bytecode.
 
 Started by `workers.py` with the target's Python, which may be as old as 3.7, and imported by nothing.
 Both ways go numbers of four bytes and what they are the length of.
@@ -16,7 +16,27 @@ from _frozen_importlib_external import MAGIC_NUMBER
 from _imp import source_hash
 
 
+# typing takes longer still
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from typing import Any
+
+
 KEY = int.from_bytes(MAGIC_NUMBER, "little")
+
+HEADER = 16
+"""Bytes before the code (PEP 552)."""
+
+KINDS = (0b00, 0b01, 0b11)
+"""Second words of `.pyc` files that Python takes: by time, by hash unchecked, by hash checked."""
+
+MEMORY = 2 << 30
+"""Bytes that bytecode of unknown origin may make a process take."""
+
+NOT_RUN = ("co_filename", "co_lines", "co_positions", "co_branches", "co_linetable", "co_lnotab")
+"""Where code says it is, and methods that say so."""
 
 
 def main() -> None:
@@ -24,7 +44,7 @@ def main() -> None:
     version = ".".join(map(str, sys.version_info[:3])) + "".join(map(str, sys.version_info[3:]))
     build = [sys.implementation.name, version, getattr(sys, "abiflags", ""), MAGIC_NUMBER.hex()]
     send(" ".join(build).encode())
-    work = answer_in_child if sys.argv[1:] == ["fork"] else answer
+    in_child = sys.argv[1:] == ["fork"]
     # little garbage is made, and what the first compilation sets up, children need not
     gc.disable()
     compile("", "", "exec", dont_inherit=True)
@@ -33,10 +53,15 @@ def main() -> None:
             job = marshal.load(sys.stdin.buffer)
         except EOFError:
             return
-        work(*job)
+        # flags, optimization and sources, or pairs alone
+        work: Callable[..., None] = answer if len(job) > 1 else compare
+        if in_child:
+            answer_in_child(work, *job)
+        else:
+            work(*job)
 
 
-def answer_in_child(flags: int, optimize: int, sources: list[tuple[str, bytes]]) -> None:
+def answer_in_child(work: Callable[..., None], *job: Any) -> None:
     """Leave this process as it is, for what it has compiled before can show in bytecode.
 
     It ends as the child does, if that goes wrong.
@@ -45,7 +70,7 @@ def answer_in_child(flags: int, optimize: int, sources: list[tuple[str, bytes]])
 
     child = posix.fork()
     if not child:
-        answer(flags, optimize, sources)
+        work(*job)
         posix._exit(0)
     _, status = posix.waitpid(child, 0)
     if status & 0x7F:
@@ -58,6 +83,60 @@ def answer(flags: int, optimize: int, sources: list[tuple[str, bytes]]) -> None:
     """Answer each source, by its name, with its bytecode, or with nothing if it has none."""
     for name, source in sources:
         send(bytecode(source, name, flags, optimize))
+
+
+def compare(pairs: list[tuple[bytes, bytes]]) -> None:
+    """Answer each pair of what was compiled here and of what claims to be the same: b"same" or b"other"."""
+    limit_memory()
+    for made, found in pairs:
+        send(b"same" if is_same(made, found) else b"other")
+
+
+def limit_memory() -> None:
+    """Let bytes that ask for more memory than they have end this process, not the machine."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or soft > MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+
+
+def is_same(made: bytes, found: bytes) -> bool:
+    """Tell whether two `.pyc` files have one code, but for the path that they show in tracebacks.
+
+    What the second one says of its source does not matter: it is known.
+    """
+    if len(found) < HEADER or found[:4] != MAGIC_NUMBER or int.from_bytes(found[4:8], "little") not in KINDS:
+        return False
+    try:
+        return bool(key(marshal.loads(found[HEADER:])) == key(marshal.loads(made[HEADER:])))
+    except Exception:
+        # anything may be in it
+        return False
+
+
+def key(constant: Any) -> Any:
+    """Return what two constants have in common only if they are alike in type and value, however deep."""
+    kind = type(constant)
+    if kind is type(key.__code__):
+        return kind, tuple((name, key(value)) for name, value in attributes(constant))
+    if kind is tuple:
+        return kind, tuple(map(key, constant))
+    if kind is frozenset:
+        return kind, frozenset(map(key, constant))
+    if kind is slice:
+        return kind, tuple(map(key, (constant.start, constant.stop, constant.step)))
+    # 0.0 and -0.0 are equal, and so are True and 1
+    return kind, repr(constant) if kind in (float, complex) else constant
+
+
+def attributes(code: Any) -> Iterator[tuple[str, Any]]:
+    """Yield all that a code object is made of, but paths and line numbers, which only tracebacks show."""
+    for name in sorted(dir(code)):
+        if name.startswith("co_") and name not in NOT_RUN:
+            yield name, getattr(code, name)
 
 
 def send(data: bytes) -> None:
