@@ -7,16 +7,19 @@ planned and compiled; only then is anything written, and nothing takes its place
 from __future__ import annotations
 
 from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 from typing import Protocol
 from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.archive.reader import verify
+from poetry_lambda_plugin.audit.verdicts import VERDICTS
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
 from poetry_lambda_plugin.exceptions import LambdaBundleError
@@ -29,6 +32,7 @@ from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.phases import Stopwatch
+from poetry_lambda_plugin.report.verify import VerificationReport
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
@@ -40,6 +44,9 @@ from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
+from poetry_lambda_plugin.stages.verified import looks_written_here
+from poetry_lambda_plugin.stages.verified import unwritten
+from poetry_lambda_plugin.stages.verified import verified
 from poetry_lambda_plugin.stages.written import written
 
 
@@ -52,6 +59,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from poetry_lambda_plugin.archive.held import HeldBundle
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -63,6 +71,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.stages.compiled import Compiled
     from poetry_lambda_plugin.stages.outputs import FileId
+    from poetry_lambda_plugin.stages.planned import Parts
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
 
@@ -115,6 +124,13 @@ class Circumstances:
     """An older bundle."""
 
 
+class There(NamedTuple):
+    """What there is of a bundle: a ZIP, a folder or the digest of a ZIP."""
+
+    held: HeldBundle | None
+    sha256: bytes | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Run:
     """What all bundles of one run have in common."""
@@ -147,22 +163,77 @@ def make_bundles(
     bundles = select_bundles(project, configs, family, circumstances.today, outputs)
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
+    questions = Questions(explain=circumstances.explain, old=old)
+    with _begun(project, circumstances, questions, observer, outputs, stopwatch) as run:
+        _find_interpreters(run.compiler, bundles)
+        stopwatch.end("selecting")
+        observer.turn_to(bundles[0])
+        reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
+    return _told(run, bundles, reports)
+
+
+def verify_bundle(
+    project: OpenProject,
+    wanted: Sequence[BundleConfig],
+    family: Sequence[BundleConfig],
+    there: There,
+    circumstances: Circumstances,
+    observer: Observer,
+) -> tuple[VerificationReport, ...]:
+    """Hold a ZIP, a folder or a digest against what `wanted` would be now, the likeliest one first.
+
+    Nothing is written. Without a file `wanted` may be several, with one it is one. Raises LambdaBundleError.
+    """
+    outputs = written_before(project.facts, family)
+    configs = [unwritten(project, config, family) for config in wanted]
+    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
+    with _begun(project, circumstances, Questions(), observer, outputs, Stopwatch()) as run:
+        parts = run.supplier.supply(_all_parts(bundles), run.read)
+        compilations = [compiled(plan, run.compiler) for plan in planned_bundles(bundles, parts)]
+        reports = [_verified(run, bundle, parts, there) for bundle in compilations]
+        run.supplier.check_unchanged()
+    return tuple(sorted(reports, key=lambda report: VERDICTS.index(report.verdict)))
+
+
+def _verified(run: _Run, bundle: Compiled, parts: Parts, there: There) -> VerificationReport:
+    """Compare digests where they may be the same, and files where they are not."""
+    selected, held, digest = bundle.planned.selected, there.held, None
+    if held is None or looks_written_here(held, bundle.plan):
+        digest = written(bundle, _Nowhere(), run.circumstances.source_date_epoch).digest.sha256
+    is_known = held is None or (digest is not None and digest == there.sha256)
+    return VerificationReport(
+        project=selected.name,
+        version=selected.version,
+        bundle=selected.config.bundle,
+        target=selected.target,
+        path=held.path if held else None,
+        sha256=there.sha256,
+        expected_sha256=digest,
+        verification=None if is_known or held is None else verified(bundle, parts, held, run.compiler),
+    )
+
+
+@contextmanager
+def _begun(
+    project: OpenProject,
+    circumstances: Circumstances,
+    questions: Questions,
+    observer: Observer,
+    outputs: Collection[FileId],
+    stopwatch: Stopwatch,
+) -> Iterator[_Run]:
+    """Begin a run, whose temporary files are gone at its end."""
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
-        run = _Run(
+        yield _Run(
             circumstances=circumstances,
-            questions=Questions(explain=circumstances.explain, old=old),
+            questions=questions,
             supplier=supplier,
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
             read=partial(_read, observer, outputs),
         )
-        _find_interpreters(run.compiler, bundles)
-        stopwatch.end("selecting")
-        observer.turn_to(bundles[0])
-        reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
-    return _told(run, bundles, reports)
 
 
 def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:

@@ -19,7 +19,6 @@ from poetry_lambda_plugin.bytecode.placing import BytecodeSettings
 from poetry_lambda_plugin.bytecode.placing import bytecode_path
 from poetry_lambda_plugin.bytecode.placing import compilation
 from poetry_lambda_plugin.bytecode.workers import CrashError
-from poetry_lambda_plugin.bytecode.workers import Workers
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
@@ -84,11 +83,10 @@ def compiled_of(path: str, python: tuple[int, int]) -> Compiled | None:
 class Holder:
     """Holds bytecode against sources of a plan; each version's Python compiles and compares."""
 
-    def __init__(self, compiler: Compiler, plan: BundlePlan, mode: BytecodeMode, temporary: Path) -> None:
+    def __init__(self, compiler: Compiler, plan: BundlePlan, mode: BytecodeMode) -> None:
         self._compiler = compiler
         self._plan = plan
         self._mode = mode
-        self._temporary = temporary
 
     def judge(
         self, found: Mapping[str, Compiled], read: Callable[[str, int], bytes | None]
@@ -144,7 +142,7 @@ class Holder:
     ) -> Iterator[tuple[str, bool]]:
         if not pairs:
             return
-        with Workers(self._compiler.interpreter(python).path, self._temporary) as workers:
+        with self._compiler.workers(python) as workers:
             jobs = [(piece, workers.compare([pairs[path] for path in piece])) for piece in _pieces(pairs)]
             for piece, future in jobs:
                 yield from zip(piece, future.result(), strict=True)

@@ -96,15 +96,13 @@ def unwritten(project: OpenProject, config: BundleConfig, family: Sequence[Bundl
     return replace(config, runtime=chosen.runtime, output=Path(os.devnull), strict=False, bytecode=bytecode)
 
 
-def verified(
-    compiled: Compiled, parts: Parts, held: HeldBundle, compiler: Compiler, temporary: Path
-) -> Verification:
+def verified(compiled: Compiled, parts: Parts, held: HeldBundle, compiler: Compiler) -> Verification:
     """Hold a ZIP or a folder against a bundle; raises OtherBundleError and UnreadableBundleError."""
     expected = _expectation(compiled, parts)
     _check_likeness(expected, held)
     # without the bytecode that is to be in the bundle, so that nothing is taken for a source but sources
     mode = compiled.planned.selected.config.bytecode or "checked-hash"
-    holder = Holder(compiler, compiled.planned.plan, mode, temporary)
+    holder = Holder(compiler, compiled.planned.plan, mode)
     return compare(expected, held, holder.judge)
 
 
