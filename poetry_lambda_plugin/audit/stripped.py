@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-SECTION_FIELDS = {64: (slice(40, 48), slice(58, 64)), 32: (slice(32, 36), slice(46, 52))}
-"""Bytes of the ELF header that tell where sections lie and how many they are, by the class of the file."""
+PLACES = {64: (slice(32, 48), slice(58, 64)), 32: (slice(28, 36), slice(46, 52))}
+"""Bytes of the ELF header that tell where in the file things lie, by the class of the file."""
 
 
 def is_stripped(found: bytes, whole: bytes) -> bool:
@@ -30,14 +30,14 @@ def is_stripped(found: bytes, whole: bytes) -> bool:
         return False
 
 
-def _loaded(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield address, size in memory, rights and bytes of what the loader takes."""
+def _loaded(data: bytes) -> Iterator[tuple[object, ...]]:
+    """Yield kind, address, size in memory, rights and bytes of what the loader takes, wherever it lies."""
     elf = ELFFile(io.BytesIO(data))
+    table = slice(elf["e_phoff"], elf["e_phoff"] + elf["e_phnum"] * elf["e_phentsize"])
     masked = bytearray(data)
-    for place in SECTION_FIELDS[elf.elfclass]:
-        masked[place] = bytes(place.stop - place.start)
+    for place in (*PLACES[elf.elfclass], table):
+        masked[place] = bytes(len(masked[place]))
     for segment in elf.iter_segments():
-        if segment["p_type"] == "PT_LOAD":
-            start = segment["p_offset"]
-            loaded = bytes(masked[start : start + segment["p_filesz"]])
-            yield segment["p_vaddr"], segment["p_memsz"], segment["p_flags"], loaded
+        start, size = segment["p_offset"], segment["p_filesz"]
+        loaded = bytes(masked[start : start + size]) if segment["p_type"] == "PT_LOAD" else size
+        yield segment["p_type"], segment["p_vaddr"], segment["p_memsz"], segment["p_flags"], loaded

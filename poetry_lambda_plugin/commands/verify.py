@@ -111,7 +111,7 @@ class VerifyCommand(LambdaCommand):
         best, *_others = self._reports
         told = self._reports if best.verdict == "changed" else [best]
         for report in told:
-            for line in verification_lines(report, verbose=self.io.is_verbose()):
+            for line in verification_lines(report, self.io.is_verbose() + self.io.is_very_verbose()):
                 self.line(line)
 
     def _names(self) -> tuple[str, ...]:

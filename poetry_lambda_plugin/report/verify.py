@@ -55,6 +55,11 @@ PACKAGING: Mapping[str, str] = {
 }
 """What is said of files that differ in packaging alone."""
 
+LOOSE = "files of no package"
+
+GRAVE = ("changed", "unverified")
+"""Verdicts that are always told of."""
+
 STYLES: Mapping[str, str] = {"packaging": "fg=green", "unverified": "fg=yellow", "changed": "fg=red"}
 
 
@@ -97,8 +102,11 @@ def code_sha256(digest: bytes) -> str:
     return b64encode(digest).decode("ascii")
 
 
-def verification_lines(report: VerificationReport, *, verbose: bool) -> Iterator[str]:
-    """Yield the heading, a line for each package that differs, with `verbose` its files, and the verdict."""
+def verification_lines(report: VerificationReport, detail: int = 0) -> Iterator[str]:
+    """Yield the heading, a line for each package that differs and the verdict.
+
+    `detail` is 0 for packages alone, 1 for their files too, 2 for those that differ in packaging only.
+    """
     bundle = f" as <c2>{escaped(report.bundle)}</c2>" if report.bundle else ""
     what = escaped(str(report.path)) if report.path else f"CodeSha256 {code_sha256(report.sha256 or b'')}"
     yield (
@@ -108,11 +116,11 @@ def verification_lines(report: VerificationReport, *, verbose: bool) -> Iterator
     yield ""
     packages = report.verification.packages if report.verification else ()
     width = max((len(_name(package)) for package in packages), default=0)
-    told = [package for package in packages if verbose or package.verdict in ("changed", "unverified")]
+    told = [package for package in packages if detail or package.verdict in GRAVE]
     for package in told:
-        text = escaped("; ".join(_parts(package)))
+        text = escaped("; ".join(_parts(package, detail)))
         yield f"  {escaped(_name(package)):<{width}}  <{STYLES[package.verdict]}>{text}</>"
-        yield from _file_lines(package.files) if verbose else ()
+        yield from _file_lines(file for file in package.files if detail > (file.verdict not in GRAVE))
     if told:
         yield ""
     yield from _conclusion(report)
@@ -123,7 +131,10 @@ def _conclusion(report: VerificationReport) -> Iterator[str]:
         yield "  <fg=green>Same content</>: byte for byte the ZIP that lambda-bundle writes now."
     elif report.verification is not None and report.verdict != "changed":
         same = counted(report.verification.same_files, "file")
-        yield f"  <fg=green>Same content</>: {same} as lambda-bundle writes them now."
+        words = "<fg=green>Same content</>"
+        if report.verdict == "unverified":
+            words = "<fg=yellow>Not all of it can be verified</>"
+        yield f"  {words}: {same} as lambda-bundle writes them now."
         if report.verification.packages:
             yield from _exceptions(report.verification)
 
@@ -152,10 +163,11 @@ def enforce_same(reports: Sequence[VerificationReport], *, strict: bool) -> None
     if report.verification is None:
         raise DifferenceError(_other_digest(reports))
     names = [package.name for package in report.verification.packages if package.verdict == "changed"]
+    names = [name if name != OTHER_FILES else LOOSE for name in names]
     raise DifferenceError(
         f"{report.path} is not what the lock and the project give now: {listed(names)} "
-        f"{'differs' if len(names) == 1 else 'differ'}. If it was made with other options "
-        "(--with, --runtime, ...), say the same ones here; -v lists the files."
+        f"{'is' if len(names) == 1 and names[0] != LOOSE else 'are'} not the same. If it was made with other "
+        "options (--with, --runtime, ...), say the same ones here; -v lists the files."
     )
 
 
@@ -175,13 +187,13 @@ def _name(package: PackageVerification) -> str:
     return package.name if package.version is None else f"{package.name} {package.version}"
 
 
-def _parts(package: PackageVerification) -> Iterator[str]:
-    """Yield what there is to say of a package, the gravest first."""
+def _parts(package: PackageVerification, detail: int) -> Iterator[str]:
+    """Yield what there is to say of a package, the gravest first; of packaging only where it is asked for."""
     files = [file for file in package.files if file.verdict == "changed"]
     if package.remark in ("missing", "extra"):
-        detail = f" ({package.detail})" if package.detail else ""
+        reason = f" ({package.detail})" if package.detail else ""
         version = f" {package.found_version}" if package.remark == "extra" and package.found_version else ""
-        yield f"{package.remark}{version}, {counted(len(package.files), 'file')}{detail}"
+        yield f"{package.remark}{version}, {counted(len(package.files), 'file')}{reason}"
         return
     if package.remark == "wheel":
         yield f"another wheel, {package.detail}"
@@ -195,7 +207,7 @@ def _parts(package: PackageVerification) -> Iterator[str]:
         yield _counts([file.kind for file in files], WORDS)
     for verdict, words in (("unverified", "not verified"), ("packaging", "packaging only")):
         kinds = [file.kind for file in package.files if file.verdict == verdict]
-        if kinds:
+        if kinds and (detail or verdict in GRAVE):
             yield f"{words}: {_counts(kinds, PACKAGING)}"
 
 
@@ -207,7 +219,7 @@ def _counts(kinds: Iterable[str], words: Mapping[str, str]) -> str:
     )
 
 
-def _file_lines(files: Sequence[FileDifference]) -> Iterator[str]:
+def _file_lines(files: Iterable[FileDifference]) -> Iterator[str]:
     for file in sorted(files, key=lambda file: (-VERDICTS.index(file.verdict), file.path)):
         words = WORDS if file.verdict == "changed" else PACKAGING
         told = {"packaging": "packaging: ", "unverified": "not verified: "}.get(file.verdict, "")
