@@ -122,7 +122,8 @@ def _advice(path: Path, configs: Sequence[BundleConfig]) -> str:
     architectures = list(dict.fromkeys(config.architectures[0] for config in configs))
     lines = [f"`{COMMAND} {path} {name}`" for name in names] if len(names) > 1 else []
     if not lines:
-        lines = [f"`{COMMAND} {path} --architecture {name}`" for name in architectures]
+        name = f" {names[0]}" if names[0] else ""
+        lines = [f"`{COMMAND} {path}{name} --architecture {other}`" for other in architectures]
     return (
         f"{path} is the output of none of the {len(configs)} bundles that are configured, so which one it "
         f"should be is unclear. Say it: {listed(lines)}."
