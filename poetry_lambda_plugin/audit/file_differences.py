@@ -159,6 +159,8 @@ class _Files:
         if compiled is None:
             return FileDifference(path, "unverified", "bytecode", "CPython makes no file of this name")
         has_source = compiled.source in self._held.files
+        if has_source and self._is_script(compiled.source):
+            return FileDifference(path, "unverified", "bytecode", "lambda-bundle leaves the script out")
         runs = "__pycache__" not in path and not has_source
         return FileDifference(path, "changed", "extra", "it runs without a source" if runs else "")
 

@@ -14,13 +14,13 @@ import sys
 # importlib.util has the same two, and takes longer to be imported than a small wheel to be compiled
 from _frozen_importlib_external import MAGIC_NUMBER
 from _imp import source_hash
+from _operator import attrgetter
 
 
 # typing takes longer still
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Iterator
     from typing import Any
 
 
@@ -35,8 +35,18 @@ KINDS = (0b00, 0b01, 0b11)
 MEMORY = 2 << 30
 """Bytes that bytecode of unknown origin may make a process take."""
 
-NOT_RUN = ("co_filename", "co_lines", "co_positions", "co_branches", "co_linetable", "co_lnotab")
-"""Where code says it is, and methods that say so."""
+NOT_COMPARED = (
+    *("co_filename", "co_lines", "co_positions", "co_branches", "co_linetable", "co_lnotab"),
+    # on its own
+    "co_consts",
+)
+"""What code says of where it is, which tracebacks alone show, and methods that say so."""
+
+CODE = type(compile("", "", "exec"))
+
+what_runs = attrgetter(*(n for n in dir(CODE) if n.startswith("co_") and n not in NOT_COMPARED))
+
+WRITTEN = (float, complex, slice)
 
 
 def main() -> None:
@@ -111,32 +121,31 @@ def is_same(made: bytes, found: bytes) -> bool:
     if len(found) < HEADER or found[:4] != MAGIC_NUMBER or int.from_bytes(found[4:8], "little") not in KINDS:
         return False
     try:
-        return bool(key(marshal.loads(found[HEADER:])) == key(marshal.loads(made[HEADER:])))
+        return alike(marshal.loads(made[HEADER:]), marshal.loads(found[HEADER:]))
     except Exception:
         # anything may be in it
         return False
 
 
-def key(constant: Any) -> Any:
-    """Return what two constants have in common only if they are alike in type and value, however deep."""
-    kind = type(constant)
-    if kind is type(key.__code__):
-        return kind, tuple((name, key(value)) for name, value in attributes(constant))
+def alike(one: Any, other: Any) -> bool:
+    """Tell whether two constants are alike in type and value, however deep: True is not 1, nor 0.0 -0.0."""
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind is CODE:
+        return what_runs(one) == what_runs(other) and alike(one.co_consts, other.co_consts)
     if kind is tuple:
-        return kind, tuple(map(key, constant))
+        return len(one) == len(other) and all(map(alike, one, other))
     if kind is frozenset:
-        return kind, frozenset(map(key, constant))
-    if kind is slice:
-        return kind, tuple(map(key, (constant.start, constant.stop, constant.step)))
-    # 0.0 and -0.0 are equal, and so are True and 1
-    return kind, repr(constant) if kind in (float, complex) else constant
+        return frozenset(map(written, one)) == frozenset(map(written, other))
+    return bool(written(one) == written(other)) if kind in WRITTEN else bool(one == other)
 
 
-def attributes(code: Any) -> Iterator[tuple[str, Any]]:
-    """Yield all that a code object is made of, but paths and line numbers, which only tracebacks show."""
-    for name in sorted(dir(code)):
-        if name.startswith("co_") and name not in NOT_RUN:
-            yield name, getattr(code, name)
+def written(constant: Any) -> str:
+    """Return a constant as it would be written, which tells its type, however deep."""
+    if isinstance(constant, frozenset):
+        return repr(sorted(map(written, constant)))
+    return repr(tuple(map(written, constant))) if isinstance(constant, tuple) else repr(constant)
 
 
 def send(data: bytes) -> None:

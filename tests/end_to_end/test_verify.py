@@ -602,10 +602,8 @@ def test_bundle_whose_output_it_is(project: Project) -> None:
     assert (named["bundle"], named["architecture"], named["verdict"]) == ("api", "arm64", "same")
     of_digest = verify("--sha256", sha256(dist / "api-arm64.zip"), "--format", "json")
     assert of_digest.exit_code == 0
-    verdicts = [
-        (b["bundle"], b["architecture"], b["verdict"]) for b in json.loads(of_digest.output)["bundles"]
-    ]
-    assert (verdicts[0], len(verdicts)) == (("api", "arm64", "same"), 4)
+    verdicts = [(found["bundle"], found["verdict"]) for found in json.loads(of_digest.output)["bundles"]]
+    assert verdicts == [("api", "same"), ("api", "same"), ("worker", "changed"), ("worker", "changed")]
 
 
 def test_layer_is_no_function(written: Path, tmp_path: Path) -> None:
@@ -836,9 +834,10 @@ def test_aws_lambda_builders(
     (source / "requirements.txt").write_text("greeting==1.0\nnumbers==1.0\n")
     for name, value in (("INDEX_URL", index.url), ("TRUSTED_HOST", "127.0.0.1"), ("CONFIG_FILE", os.devnull)):
         monkeypatch.setenv(f"PIP_{name}", value)
-    commands = scratch / "bin"
+    commands = project.folder.parent / "bin"
     commands.mkdir()
-    (commands / PYTHON).symlink_to(sys.executable)
+    (commands / PYTHON).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (commands / PYTHON).chmod(0o755)
     monkeypatch.setenv("PATH", os.fspath(commands), prepend=os.pathsep)
     requirements = str(source / "requirements.txt")
     builder.LambdaBuilder("python", "pip", None).build(
@@ -848,7 +847,7 @@ def test_aws_lambda_builders(
     outcome = verify(built, "-v")
 
     assert outcome.exit_code == 1
-    assert "my-fn 0.1.0  its .dist-info is removed; packaging only: 1 installer's own" in told(outcome)
+    assert "my-fn 0.1.0    its .dist-info is removed; packaging only: 1 installer's own" in told(outcome)
     assert "requirements.txt: added" in told(outcome)
     assert not [
         line for line in told(outcome) if line.startswith(("greeting", "numbers")) and "altered" in line
