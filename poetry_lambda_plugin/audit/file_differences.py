@@ -130,6 +130,8 @@ class _Files:
 
     def extra(self, path: str) -> FileDifference:
         """Say what is the matter with a file that nothing is expected for."""
+        if is_link(self._held.files[path]):
+            return FileDifference(path, "changed", "link")
         owner, base = self._info(path)
         if base in packaging.INSTALLERS_OWN or self._is_builders_own(owner, base):
             return FileDifference(path, "packaging", "installer")
@@ -160,7 +162,9 @@ class _Files:
             return FileDifference(path, "unverified", "bytecode", "CPython makes no file of this name")
         has_source = compiled.source in self._held.files
         if has_source and self._is_script(compiled.source):
-            return FileDifference(path, "unverified", "bytecode", "lambda-bundle leaves the script out")
+            return FileDifference(
+                path, "unverified", "bytecode", "it is of a script, which is not compiled here"
+            )
         runs = "__pycache__" not in path and not has_source
         return FileDifference(path, "changed", "extra", "it runs without a source" if runs else "")
 

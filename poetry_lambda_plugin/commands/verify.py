@@ -116,7 +116,7 @@ class VerifyCommand(LambdaCommand):
 
     def _names(self) -> tuple[str, ...]:
         """Return the bundle that is named, after the ZIP or by its option."""
-        return tuple(filter(None, (self.argument("bundle"), self.option("bundle"))))[:1]
+        return tuple(filter(None, (self.argument("bundle"), self.option("bundle"))))
 
     def _path(self) -> Path | None:
         return Path(self.argument("path")) if self.argument("path") else None

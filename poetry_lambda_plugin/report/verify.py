@@ -151,14 +151,16 @@ def _exceptions(verification: Verification) -> Iterator[str]:
 
 
 def enforce_same(reports: Sequence[VerificationReport], *, strict: bool) -> None:
-    """Raise DifferenceError for what is not the same, with `strict` for what could not be verified too."""
-    (report, *others) = reports
-    verdict = report.verdict
+    """Raise DifferenceError for what is not the same, with `strict` for what could not be verified too.
+
+    The first report is of the likeliest bundle.
+    """
+    report, verdict = reports[0], reports[0].verdict
     if verdict == "unverified" and strict:
         raise DifferenceError(
             f"{report.path} holds bytecode that could not be verified. (--strict makes this an error.)"
         )
-    if verdict != "changed" or any(other.verdict == "same" for other in others):
+    if verdict != "changed":
         return
     if report.verification is None:
         raise DifferenceError(_other_digest(reports))
@@ -250,8 +252,14 @@ def _bundle(report: VerificationReport) -> dict[str, Any]:
         "code_sha256": code_sha256(report.sha256) if report.sha256 else None,
         "expected_code_sha256": code_sha256(report.expected_sha256) if report.expected_sha256 else None,
         "same_files": verification.same_files if verification else None,
-        "packages": [_package(package) for package in verification.packages] if verification else None,
+        "packages": _packages(report),
     }
+
+
+def _packages(report: VerificationReport) -> list[dict[str, Any]] | None:
+    if report.verification is None:
+        return [] if report.is_identical else None
+    return [_package(package) for package in report.verification.packages]
 
 
 def _package(package: PackageVerification) -> dict[str, Any]:
