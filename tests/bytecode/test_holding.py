@@ -36,11 +36,9 @@ class A:
     def f(self):
         try:
             return super().f()[1:2]
-        except* ValueError if False else ValueError:
+        except ValueError:
             raise
-'''.replace("except* ValueError if False else ValueError", "except ValueError").replace(
-    "y async for", "y for"
-)
+'''
 
 MAKE = (
     "import marshal, sys, importlib.util\n"
