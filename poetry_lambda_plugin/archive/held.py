@@ -122,8 +122,20 @@ def read_held(path: Path) -> HeldBundle:
         raise UnreadableBundleError(path, error.detail) from error
     except OSError as error:
         raise UnreadableBundleError(path, error.strerror or str(error)) from error
-    files = {member.name: HeldFile(member.size, member.mode, member) for member in members}
+    files = {_unpacked_name(member): HeldFile(member.size, member.mode, member) for member in members}
+    if len(files) < len(members):
+        raise UnreadableBundleError(path, "two of its members would be unpacked to one place")
     return HeldBundle(path=path, files=files, is_folder=False)
+
+
+def _unpacked_name(member: Member) -> str:
+    """Return the name that a file gets on Linux: its bytes, which are UTF-8 though `zip` does not say so."""
+    if member.name.isascii():
+        return member.name
+    try:
+        return member.raw_name.decode("utf-8")
+    except UnicodeDecodeError:
+        return member.name
 
 
 def _folder_files(root: Path) -> Iterator[tuple[str, HeldFile]]:

@@ -55,6 +55,9 @@ SCRIPT_LINES = frozenset(
 )
 """What pip, uv, installer, distlib and we write into the script of an entry point besides the call."""
 
+MAX_SCRIPT = 1 << 16
+"""Bytes; none that an installer makes has so many."""
+
 LONG_INTERPRETER = re.compile(r"""exec' ("?)[\w./+ -]+\1 "\$0" "\$@"\n'\s*""")
 """What a shell reads of the lines that start an interpreter, and Python takes for a text."""
 
@@ -94,7 +97,7 @@ def console_scripts(text: bytes) -> Mapping[str, tuple[str, str]]:
 
 def is_made_script(text: bytes, module: str, attribute: str) -> bool:
     """Tell whether a script does nothing but call an entry point, as installers write it."""
-    tree = parsed(text)
+    tree = parsed(text) if len(text) <= MAX_SCRIPT else None
     if tree is None:
         return False
     tree.body = [node for node in tree.body if not _is_long_interpreter(node)]

@@ -26,6 +26,7 @@ from tests.support.runner import run
 from tests.support.wheels import make_wheel
 from tests.support.wheels import record
 from tests.support.zips import ENCRYPTED
+from tests.support.zips import UTF8
 from tests.support.zips import Raw
 from tests.support.zips import deflated
 from tests.support.zips import zip_bytes
@@ -670,6 +671,11 @@ def test_bundle_of_another_project(written: Path) -> None:
             "member 'my_fn.py': it is in the archive twice",
             id="one name twice",
         ),
+        pytest.param(
+            zip_bytes([Raw("ü.py", flags=UTF8), Raw("ü.py")]),
+            "two of its members would be unpacked to one place",
+            id="one name in two encodings",
+        ),
     ],
 )
 def test_zip_that_can_not_be_trusted(written: Path, data: bytes, reason: str) -> None:
@@ -681,6 +687,16 @@ def test_zip_that_can_not_be_trusted(written: Path, data: bytes, reason: str) ->
 
     assert outcome.exit_code == 1
     assert outcome.message == f"{path} can't be verified: {reason}."
+
+
+def test_names_that_are_not_said_to_be_utf_8(written: Path, project: Project) -> None:
+    """Linux's `zip` writes them so, and they are unpacked as they are."""
+    project.write({"ü.txt": ""})
+    assert bundle("--include", "ü.txt").exit_code == 0
+    path = written.with_name("other.zip")
+    path.write_bytes(zip_bytes([Raw(name, data) for name, data in contents(written).items()]))
+
+    assert document(path, "--include", "ü.txt")["verdict"] == "same"
 
 
 def test_link_in_a_zip(written: Path) -> None:
