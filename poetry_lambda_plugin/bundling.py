@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from typing import NamedTuple
 from typing import Protocol
 from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.archive.reader import verify
-from poetry_lambda_plugin.audit.verdicts import VERDICTS
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
 from poetry_lambda_plugin.exceptions import LambdaBundleError
@@ -32,7 +30,6 @@ from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.phases import Stopwatch
-from poetry_lambda_plugin.report.verify import VerificationReport
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
@@ -44,9 +41,6 @@ from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
-from poetry_lambda_plugin.stages.verified import looks_written_here
-from poetry_lambda_plugin.stages.verified import unwritten
-from poetry_lambda_plugin.stages.verified import verified
 from poetry_lambda_plugin.stages.written import written
 
 
@@ -59,7 +53,6 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from poetry_lambda_plugin.archive.held import HeldBundle
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -71,11 +64,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.stages.compiled import Compiled
     from poetry_lambda_plugin.stages.outputs import FileId
-    from poetry_lambda_plugin.stages.planned import Parts
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
 
-    _Finished: TypeAlias = "tuple[Written, OutputFile | _Nowhere]"
+    _Finished: TypeAlias = "tuple[Written, OutputFile | Nowhere]"
 
 
 class CommitError(ReportedError):
@@ -124,15 +116,8 @@ class Circumstances:
     """An older bundle."""
 
 
-class There(NamedTuple):
-    """What there is of a bundle: a ZIP, a folder or the digest of a ZIP."""
-
-    held: HeldBundle | None
-    sha256: bytes | None
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
+class Run:
     """What all bundles of one run have in common."""
 
     circumstances: Circumstances
@@ -164,7 +149,7 @@ def make_bundles(
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     questions = Questions(explain=circumstances.explain, old=old)
-    with _begun(project, circumstances, questions, observer, outputs, stopwatch) as run:
+    with begun(project, circumstances, questions, observer, outputs, stopwatch) as run:
         _find_interpreters(run.compiler, bundles)
         stopwatch.end("selecting")
         observer.turn_to(bundles[0])
@@ -172,60 +157,19 @@ def make_bundles(
     return _told(run, bundles, reports)
 
 
-def verify_bundle(
-    project: OpenProject,
-    wanted: Sequence[BundleConfig],
-    family: Sequence[BundleConfig],
-    there: There,
-    circumstances: Circumstances,
-    observer: Observer,
-) -> tuple[VerificationReport, ...]:
-    """Hold a ZIP, a folder or a digest against what `wanted` would be now, the likeliest one first.
-
-    Nothing is written. Without a file `wanted` may be several, with one it is one. Raises LambdaBundleError.
-    """
-    outputs = written_before(project.facts, family)
-    configs = [unwritten(project, config, family) for config in wanted]
-    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
-    with _begun(project, circumstances, Questions(), observer, outputs, Stopwatch()) as run:
-        parts = run.supplier.supply(_all_parts(bundles), run.read)
-        compilations = [compiled(plan, run.compiler) for plan in planned_bundles(bundles, parts)]
-        reports = [_verified(run, bundle, parts, there) for bundle in compilations]
-        run.supplier.check_unchanged()
-    return tuple(sorted(reports, key=lambda report: VERDICTS.index(report.verdict)))
-
-
-def _verified(run: _Run, bundle: Compiled, parts: Parts, there: There) -> VerificationReport:
-    """Compare digests where they may be the same, and files where they are not."""
-    selected, held, digest = bundle.planned.selected, there.held, None
-    if held is None or looks_written_here(held, bundle.plan):
-        digest = written(bundle, _Nowhere(), run.circumstances.source_date_epoch).digest.sha256
-    is_known = held is None or (digest is not None and digest == there.sha256)
-    return VerificationReport(
-        project=selected.name,
-        version=selected.version,
-        bundle=selected.config.bundle,
-        target=selected.target,
-        path=held.path if held else None,
-        sha256=there.sha256,
-        expected_sha256=digest,
-        verification=None if is_known or held is None else verified(bundle, parts, held, run.compiler),
-    )
-
-
 @contextmanager
-def _begun(
+def begun(
     project: OpenProject,
     circumstances: Circumstances,
     questions: Questions,
     observer: Observer,
     outputs: Collection[FileId],
     stopwatch: Stopwatch,
-) -> Iterator[_Run]:
+) -> Iterator[Run]:
     """Begin a run, whose temporary files are gone at its end."""
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
-        yield _Run(
+        yield Run(
             circumstances=circumstances,
             questions=questions,
             supplier=supplier,
@@ -236,7 +180,7 @@ def _begun(
         )
 
 
-def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
+def _told(run: Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
     """Yield each bundle's report below its list."""
     for bundle, report in zip(bundles, reports, strict=True):
         if bundle is not bundles[0]:
@@ -247,9 +191,9 @@ def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport
     run.observer.took(run.stopwatch.phases)
 
 
-def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
+def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
-    parts = run.supplier.supply(_all_parts(bundles), run.read)
+    parts = run.supplier.supply(all_parts(bundles), run.read)
     run.stopwatch.end("fetching")
     plans = planned_bundles(bundles, parts)
     run.stopwatch.end("planning")
@@ -280,24 +224,24 @@ def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> N
         raise CommitError(error, [*reports[:done], *failed]) from error
 
 
-def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
+def _write(run: Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
     """Write a bundle beside its place."""
     path = bundle.planned.selected.output
-    file = _Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
+    file = Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
     finished = written(bundle, file, run.circumstances.source_date_epoch)
     file.finish()
     return finished, file
 
 
-def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Questions) -> BundleReport:
+def _report_finished(bundle: Written, file: OutputFile | Nowhere, questions: Questions) -> BundleReport:
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
     status: Status = "written" if file.differs else "unchanged"
     return report_of(bundle, status, questions, changed=file.differs)
 
 
-def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
-    at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
+    at_hand = {choice: run.supplier.at_hand(choice) for choice in all_parts(bundles)}
     parts = {c: run.read(c, artifact) for c, artifact in at_hand.items() if artifact is not None}
     run.stopwatch.end("fetching")
     plans = planned_bundles(bundles, parts)
@@ -305,7 +249,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     compilations = [compiled_before(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
     epoch = run.circumstances.source_date_epoch
-    finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
+    finished = [written(bundle, Nowhere(), epoch) for bundle in compilations if bundle is not None]
     check_sizes(finished)
     run.stopwatch.end("writing")
     known = {bundle.selected.output: bundle for bundle in finished}
@@ -325,12 +269,12 @@ def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
             compiler.interpreter(bundle.target.runtime.python)
 
 
-def _end_compiling(run: _Run, bundles: Iterable[Selected]) -> None:
+def _end_compiling(run: Run, bundles: Iterable[Selected]) -> None:
     if any(bundle.config.bytecode for bundle in bundles):
         run.stopwatch.end("compiling")
 
 
-def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:
+def all_parts(bundles: Iterable[Selected]) -> list[Choice]:
     """Return all that has to be made ready, each part once."""
     return list(dict.fromkeys(choice for bundle in bundles for choice in bundle.parts))
 
@@ -359,7 +303,7 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
     return wheel_problems(wheel, target)
 
 
-class _Nowhere:
+class Nowhere:
     """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
 
     differs, is_in_place = True, False

@@ -91,7 +91,15 @@ class HeldBundle:
 
     def _fingerprints(self, names: Sequence[str]) -> list[tuple[str, Fingerprint]]:
         with self._archive() as archive:
-            return [(name, _fingerprint(self._pieces(name, archive))) for name in names]
+            return [(name, self._fingerprint(name, archive)) for name in names]
+
+    def _fingerprint(self, name: str, archive: BinaryIO) -> Fingerprint:
+        state, crc, member = hashlib.sha256(), 0, self.files[name].member
+        for chunk in self._pieces(name, archive):
+            state.update(chunk)
+            # a ZIP's is checked while it is read
+            crc = crc if member else crc32(chunk, crc)
+        return Fingerprint(state.digest(), member.crc if member else crc)
 
     def _archive(self) -> BinaryIO:
         """Open the ZIP, in its place nothing where this is a folder."""
@@ -166,11 +174,3 @@ def _walked(root: Path, below: str) -> Iterator[tuple[str, os.stat_result]]:
             )
         else:
             raise UnreadableBundleError(root, f"{name!r} is no regular file, and a bundle holds nothing else")
-
-
-def _fingerprint(chunks: Iterator[bytes]) -> Fingerprint:
-    state, crc = hashlib.sha256(), 0
-    for chunk in chunks:
-        state.update(chunk)
-        crc = crc32(chunk, crc)
-    return Fingerprint(state.digest(), crc)

@@ -16,8 +16,6 @@ from cleo.helpers import option
 
 from poetry_lambda_plugin.archive.held import read_held
 from poetry_lambda_plugin.bundling import Circumstances
-from poetry_lambda_plugin.bundling import There
-from poetry_lambda_plugin.bundling import verify_bundle
 from poetry_lambda_plugin.commands.base import LambdaCommand
 from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.base import termination_as_interrupt
@@ -35,6 +33,8 @@ from poetry_lambda_plugin.report.verify import verification_document
 from poetry_lambda_plugin.report.verify import verification_lines
 from poetry_lambda_plugin.sources.known_files import digest
 from poetry_lambda_plugin.stages.verified import candidates
+from poetry_lambda_plugin.verifying import There
+from poetry_lambda_plugin.verifying import verify_bundle
 
 
 if TYPE_CHECKING:
