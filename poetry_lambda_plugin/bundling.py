@@ -7,6 +7,7 @@ planned and compiled; only then is anything written, and nothing takes its place
 from __future__ import annotations
 
 from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
 
-    _Finished: TypeAlias = "tuple[Written, OutputFile | _Nowhere]"
+    _Finished: TypeAlias = "tuple[Written, OutputFile | Nowhere]"
 
 
 class CommitError(ReportedError):
@@ -117,7 +118,7 @@ class Circumstances:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
+class Run:
     """What all bundles of one run have in common."""
 
     circumstances: Circumstances
@@ -149,18 +150,8 @@ def make_bundles(
     bundles = select_bundles(project, configs, family, circumstances.today, outputs)
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
-    with temporary_folder() as temporary:
-        supplier = Supplier(project, observer, temporary, _wheel_problems)
-        run = _Run(
-            circumstances=circumstances,
-            questions=Questions(explain=circumstances.explain, old=old),
-            supplier=supplier,
-            compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
-            notes=WheelNotes(project.settings, supplier.wheel_hash),
-            observer=observer,
-            stopwatch=stopwatch,
-            read=partial(_read, observer, outputs),
-        )
+    questions = Questions(explain=circumstances.explain, old=old)
+    with begun(project, circumstances, questions, observer, outputs, stopwatch) as run:
         _find_interpreters(run.compiler, bundles)
         stopwatch.end("selecting")
         observer.turn_to(bundles[0])
@@ -168,7 +159,31 @@ def make_bundles(
     return _told(run, bundles, reports)
 
 
-def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
+@contextmanager
+def begun(
+    project: OpenProject,
+    circumstances: Circumstances,
+    questions: Questions,
+    observer: Observer,
+    outputs: Collection[FileId],
+    stopwatch: Stopwatch,
+) -> Iterator[Run]:
+    """Begin a run, whose temporary files are gone at its end."""
+    with temporary_folder() as temporary:
+        supplier = Supplier(project, observer, temporary, _wheel_problems)
+        yield Run(
+            circumstances=circumstances,
+            questions=questions,
+            supplier=supplier,
+            compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
+            notes=WheelNotes(project.settings, supplier.wheel_hash),
+            observer=observer,
+            stopwatch=stopwatch,
+            read=partial(_read, observer, outputs),
+        )
+
+
+def _told(run: Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
     """Yield each bundle's report below its list."""
     for bundle, report in zip(bundles, reports, strict=True):
         if bundle is not bundles[0]:
@@ -179,9 +194,9 @@ def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport
     run.observer.took(run.stopwatch.phases)
 
 
-def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
+def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
-    parts = run.supplier.supply(_all_parts(bundles), run.read)
+    parts = run.supplier.supply(all_parts(bundles), run.read)
     run.stopwatch.end("fetching")
     plans = planned_bundles(bundles, parts, run.notes)
     run.stopwatch.end("planning")
@@ -212,24 +227,24 @@ def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> N
         raise CommitError(error, [*reports[:done], *failed]) from error
 
 
-def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
+def _write(run: Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
     """Write a bundle beside its place."""
     path = bundle.planned.selected.output
-    file = _Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
+    file = Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
     finished = written(bundle, file, run.circumstances.source_date_epoch)
     file.finish()
     return finished, file
 
 
-def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Questions) -> BundleReport:
+def _report_finished(bundle: Written, file: OutputFile | Nowhere, questions: Questions) -> BundleReport:
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
     status: Status = "written" if file.differs else "unchanged"
     return report_of(bundle, status, questions, changed=file.differs)
 
 
-def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
-    at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
+    at_hand = {choice: run.supplier.at_hand(choice) for choice in all_parts(bundles)}
     parts = {c: run.read(c, artifact) for c, artifact in at_hand.items() if artifact is not None}
     run.stopwatch.end("fetching")
     plans = planned_bundles(bundles, parts, run.notes)
@@ -237,7 +252,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     compilations = [compiled_before(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
     epoch = run.circumstances.source_date_epoch
-    finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
+    finished = [written(bundle, Nowhere(), epoch) for bundle in compilations if bundle is not None]
     check_sizes(finished)
     run.stopwatch.end("writing")
     known = {bundle.selected.output: bundle for bundle in finished}
@@ -257,12 +272,12 @@ def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
             compiler.interpreter(bundle.target.runtime.python)
 
 
-def _end_compiling(run: _Run, bundles: Iterable[Selected]) -> None:
+def _end_compiling(run: Run, bundles: Iterable[Selected]) -> None:
     if any(bundle.config.bytecode for bundle in bundles):
         run.stopwatch.end("compiling")
 
 
-def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:
+def all_parts(bundles: Iterable[Selected]) -> list[Choice]:
     """Return all that has to be made ready, each part once."""
     return list(dict.fromkeys(choice for bundle in bundles for choice in bundle.parts))
 
@@ -291,7 +306,7 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
     return wheel_problems(wheel, target)
 
 
-class _Nowhere:
+class Nowhere:
     """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
 
     differs, is_in_place = True, False

@@ -24,10 +24,17 @@ def _check_command() -> Command:
     return CheckCommand()
 
 
+def _verify_command() -> Command:
+    from poetry_lambda_plugin.commands.verify import VerifyCommand
+
+    return VerifyCommand()
+
+
 class LambdaPlugin(ApplicationPlugin):
-    """Add `poetry lambda-bundle` and `poetry lambda-check`."""
+    """Add `poetry lambda-bundle`, `poetry lambda-check` and `poetry lambda-verify`."""
 
     def activate(self, application: Application) -> None:
         """Register factories, so that a command is imported only when it is called."""
         application.command_loader.register_factory("lambda-bundle", _bundle_command)
         application.command_loader.register_factory("lambda-check", _check_command)
+        application.command_loader.register_factory("lambda-verify", _verify_command)

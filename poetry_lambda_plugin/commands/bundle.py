@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
-import threading
 
 from contextlib import closing
-from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone
 from pathlib import Path
@@ -22,6 +18,7 @@ from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.commands.base import LambdaCommand
 from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.base import safe
+from poetry_lambda_plugin.commands.base import termination_as_interrupt
 from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
@@ -68,7 +65,7 @@ class BundleCommand(LambdaCommand):
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
-        with _termination_as_interrupt(), closing(self._observer()) as observer:
+        with termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
 
     def document(self, error: str | None) -> str:
@@ -139,16 +136,3 @@ class BundleCommand(LambdaCommand):
         if self.io.is_verbose():
             for line in text.details(report):
                 self.line(line)
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, as CI sends it, clean up like Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -94,13 +94,18 @@ def record_content(distribution: Distribution, entries: Collection[Entry], *, ch
 
 def record_rows(path: Path, record: Member) -> Iterator[list[str]]:
     """Yield the rows of a RECORD in an archive; raises InvalidArchiveError."""
-    # not every Python that this runs with lets csv see a NUL
-    text = read_whole(path, record, MAX_RECORD).decode("utf-8", "replace").replace("\0", "\ufffd")
     try:
-        yield from csv.reader(io.StringIO(text, newline=""))
+        yield from rows_of(read_whole(path, record, MAX_RECORD))
     except csv.Error:
         reason = f"a field of it has more than {csv.field_size_limit():,} characters"
         raise InvalidArchiveError(path.name, reason, record.name) from None
+
+
+def rows_of(record: bytes) -> Iterator[list[str]]:
+    """Yield the rows of a RECORD; raises csv.Error."""
+    # not every Python that this runs with lets csv see a NUL
+    text = record.decode("utf-8", "replace").replace("\0", "\ufffd")
+    return csv.reader(io.StringIO(text, newline=""))
 
 
 def _known_rows(record: WheelContent, members: Container[str]) -> Mapping[str, tuple[str, str]]:

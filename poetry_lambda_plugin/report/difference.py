@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import re
-
 from collections import defaultdict
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
-from poetry_lambda_plugin.archive.reader import Member
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import record_rows
-from poetry_lambda_plugin.layout.distribution import release_of
+from poetry_lambda_plugin.layout.listing import listings
+from poetry_lambda_plugin.layout.listing import source_path
 from poetry_lambda_plugin.report.bundle_report import Difference
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from collections.abc import Iterator
     from collections.abc import Mapping
     from pathlib import Path
 
+    from poetry_lambda_plugin.layout.listing import Listing
     from poetry_lambda_plugin.report.bundle_report import PackageReport
 
 
 OTHER_FILES = "(other files)"
 """Stands for files that no RECORD lists."""
-
-SITE = re.compile(r"|python|python/lib/python3\.\d+/site-packages")
-"""Folders of a bundle that Python looks for distributions in."""
-
-BYTECODE = re.compile(r"__pycache__/([^/.]+)\.[^/]+\.pyc$")
-"""End of the path of what was compiled for the import system (PEP 3147)."""
 
 
 class OldBundleError(LambdaBundleError):
@@ -45,14 +37,6 @@ class FileSize(NamedTuple):
 
     zipped: int
     unzipped: int
-
-
-class Listing(NamedTuple):
-    """What a RECORD lists."""
-
-    name: str
-    version: str
-    paths: tuple[str, ...]
 
 
 class OldBundle(NamedTuple):
@@ -75,13 +59,13 @@ def read_bundle(path: Path) -> OldBundle:
     """Return a bundle to compare with; raises OldBundleError."""
     try:
         members = {member.name: member for member in read_members(path)}
-        listings = tuple(_listings(path, members))
+        found = tuple(listings(members, lambda name: record_rows(path, members[name])))
     except InvalidArchiveError as error:
         raise OldBundleError(f"--diff: {path} can't be compared with: {error.detail}.") from error
     except OSError as error:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
     sizes = {name: FileSize(member.packed_size, member.size) for name, member in members.items()}
-    return OldBundle(sizes, listings)
+    return OldBundle(sizes, found)
 
 
 def differences(
@@ -112,24 +96,19 @@ def _packages(
 ) -> dict[str, PackageSize]:
     """Sum up the old files by owner; `versions` are for those that have no RECORD."""
     # where two list one file, it belongs to the same one as in the bundle's plan
-    listings = sorted(old.listings, key=lambda listing: (listing.name != project, listing.name))
-    listed = {path: listing.name for listing in reversed(listings) for path in listing.paths}
+    ordered = sorted(old.listings, key=lambda listing: (listing.name != project, listing.name))
+    listed = {path: listing.name for listing in reversed(ordered) for path in listing.paths}
     sizes: dict[str, list[FileSize]] = defaultdict(list)
     for path, size in old.sizes.items():
-        sizes[listed.get(_source(path)) or owners.get(path) or OTHER_FILES].append(size)
+        sizes[listed.get(source_path(path)) or owners.get(path) or OTHER_FILES].append(size)
     if project in sizes:
         # what a project includes beside a wheel that was built of it
         sizes[project] += sizes.pop(OTHER_FILES, [])
-    known = {OTHER_FILES: "?", **versions, **{listing.name: listing.version for listing in listings}}
+    known = {OTHER_FILES: "?", **versions, **{listing.name: listing.version for listing in ordered}}
     return {
         name: PackageSize(known[name], sum(f.zipped for f in files), sum(f.unzipped for f in files))
         for name, files in sizes.items()
     }
-
-
-def _source(path: str) -> str:
-    """Return the module that bytecode belongs to, since no RECORD lists what was compiled for a bundle."""
-    return BYTECODE.sub(r"\1.py", path)
 
 
 def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> Difference:
@@ -141,19 +120,3 @@ def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> 
         after.zipped - before.zipped,
         after.unzipped - before.unzipped,
     )
-
-
-def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
-    sources = {_source(name) for name in members}
-    for name, member in members.items():
-        folder, _, base = name.rpartition("/")
-        site, _, info = folder.rpartition("/")
-        release = release_of(info)
-        # elsewhere there is what setuptools brings along for itself, and its like
-        if base != "RECORD" or release is None or not SITE.fullmatch(site):
-            continue
-        rows = record_rows(path, member)
-        listed = (f"{site}/{row[0]}" if site else row[0] for row in rows if row)
-        # of a RECORD that lists more than there is, only what there is is kept
-        paths = dict.fromkeys(listed_path for listed_path in listed if listed_path in sources)
-        yield Listing(release.name, release.version, tuple(paths))

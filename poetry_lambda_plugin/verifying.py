@@ -1,0 +1,86 @@
+"""The other verb: from a project and its lock to what a ZIP should hold, and to what it does hold.
+
+The way of a bundle up to its last byte is that of `bundling.py`; then it is compared instead of written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+from poetry_lambda_plugin.audit.verdicts import VERDICTS
+from poetry_lambda_plugin.bundling import Nowhere
+from poetry_lambda_plugin.bundling import all_parts
+from poetry_lambda_plugin.bundling import begun
+from poetry_lambda_plugin.report.assembly import Questions
+from poetry_lambda_plugin.report.phases import Stopwatch
+from poetry_lambda_plugin.report.verify import VerificationReport
+from poetry_lambda_plugin.stages.compiled import compiled
+from poetry_lambda_plugin.stages.outputs import written_before
+from poetry_lambda_plugin.stages.planned import planned_bundles
+from poetry_lambda_plugin.stages.selected import select_bundles
+from poetry_lambda_plugin.stages.verified import looks_written_here
+from poetry_lambda_plugin.stages.verified import unwritten
+from poetry_lambda_plugin.stages.verified import verified
+from poetry_lambda_plugin.stages.written import written
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poetry_lambda_plugin.archive.held import HeldBundle
+    from poetry_lambda_plugin.bundling import Circumstances
+    from poetry_lambda_plugin.bundling import Observer
+    from poetry_lambda_plugin.bundling import Run
+    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
+    from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.planned import Parts
+
+
+class There(NamedTuple):
+    """What there is of a bundle: a ZIP, a folder or the digest of a ZIP."""
+
+    held: HeldBundle | None
+    sha256: bytes | None
+
+
+def verify_bundle(
+    project: OpenProject,
+    wanted: Sequence[BundleConfig],
+    family: Sequence[BundleConfig],
+    there: There,
+    circumstances: Circumstances,
+    observer: Observer,
+) -> tuple[VerificationReport, ...]:
+    """Hold a ZIP, a folder or a digest against what `wanted` would be now, the likeliest one first.
+
+    Nothing is written. Without a file `wanted` may be several, with one it is one. Raises LambdaBundleError.
+    """
+    outputs = written_before(project.facts, family)
+    configs = [unwritten(project, config, family) for config in wanted]
+    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
+    with begun(project, circumstances, Questions(), observer, outputs, Stopwatch()) as run:
+        parts = run.supplier.supply(all_parts(bundles), run.read)
+        compilations = [compiled(plan, run.compiler) for plan in planned_bundles(bundles, parts, run.notes)]
+        reports = [_verified(run, bundle, parts, there) for bundle in compilations]
+        run.supplier.check_unchanged()
+    return tuple(sorted(reports, key=lambda report: VERDICTS.index(report.verdict)))
+
+
+def _verified(run: Run, bundle: Compiled, parts: Parts, there: There) -> VerificationReport:
+    """Compare digests where they may be the same, and files where they are not."""
+    selected, held, digest = bundle.planned.selected, there.held, None
+    if held is None or looks_written_here(held, bundle.plan):
+        digest = written(bundle, Nowhere(), run.circumstances.source_date_epoch).digest.sha256
+    is_known = held is None or (digest is not None and digest == there.sha256)
+    return VerificationReport(
+        project=selected.name,
+        version=selected.version,
+        bundle=selected.config.bundle,
+        target=selected.target,
+        path=held.path if held else None,
+        sha256=there.sha256,
+        expected_sha256=digest,
+        verification=None if is_known or held is None else verified(bundle, parts, held, run.compiler),
+    )
