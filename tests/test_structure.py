@@ -24,6 +24,7 @@ FLOORS = (
     "commands",
     "bundling",
     "report",
+    "trial",
     "stages",
     "audit",
     "bytecode",
