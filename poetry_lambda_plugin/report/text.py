@@ -51,7 +51,7 @@ SLOWEST = 10
 ISOLATIONS: Mapping[Isolation, str] = {
     "namespaces": "isolated by namespaces",
     "landlock": "isolated by seccomp and Landlock",
-    "audit-hook": "isolated by an audit hook, which C code passes",
+    "audit-hook": "isolated by an audit hook, which C code and other programs pass",
 }
 
 

@@ -50,7 +50,9 @@ CHANGING = (
 )
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-UNREACHABLE = 101 if sys.platform == "linux" else 51
+LOOPBACK = ("127.", "::1", "localhost")
+
+UNREACHABLE, REFUSED = (101, 111) if sys.platform == "linux" else (51, 61)
 NO_ANSWER = -3
 READ_ONLY = 30
 """Error numbers as the system would have them."""
@@ -104,12 +106,13 @@ class Times:
 class Surroundings:
     """What was asked of the network and the environment, and what is kept from both."""
 
-    def __init__(self, writable: list[str] | None, report: TextIO) -> None:
+    def __init__(self, writable: list[str], closed: list[str], report: TextIO) -> None:
+        """Keep files from being changed but in `writable`, and there in `closed`; nothing without either."""
         self._report = report
         self._asked = False
         self.variables: dict[str, str] = {}
         """Variables that are not set, by the file that asked for them first."""
-        self._writable = writable and [os.path.realpath(path) for path in writable]
+        self._writable, self._closed = (tuple(map(os.path.realpath, paths)) for paths in (writable, closed))
 
     def watch(self) -> None:
         """Look at the environment, and at all that Python itself sends."""
@@ -128,14 +131,24 @@ class Surroundings:
             sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event in RESOLVING or (event in SENDING and is_remote(arguments[-1])):
-            if not self._asked:
-                self._asked = True
-                tell(self._report, {"network": str(arguments[-1 if event in SENDING else 0])})
-            if self._writable is not None:
-                refuse_network(event)
-        elif self._writable is not None:
+        if event in RESOLVING or event in SENDING:
+            self._hear_of_network(event, arguments[-1] if event in SENDING else arguments[:1])
+        elif self._closed:
             self._hear_of_files(event, arguments)
+
+    def _hear_of_network(self, event: str, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) and address else None
+        if isinstance(host, tuple):
+            host = host[0]
+        name = host.decode("utf-8", "replace") if isinstance(host, bytes) else host
+        # other sockets than those of the internet are no network
+        if not isinstance(name, str) or (event in RESOLVING and is_number(name)):
+            return
+        if not name.startswith(LOOPBACK) and not self._asked:
+            self._asked = True
+            tell(self._report, {"network": name})
+        if self._closed and not (event in RESOLVING and name == "localhost"):
+            refuse_network(event, name)
 
     def _hear_of_files(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING:
@@ -145,12 +158,12 @@ class Surroundings:
                 self._check_writable(path)
 
     def _check_writable(self, path: object) -> None:
-        if isinstance(path, int) or path is None or self._writable is None:
+        if isinstance(path, int) or path is None or path in (os.devnull, os.fsencode(os.devnull)):
             return
         # its folder, since a link is itself what is changed
         name = os.fsdecode(path)  # type: ignore[arg-type]
         place = os.path.join(os.path.realpath(os.path.dirname(name) or "."), os.path.basename(name))
-        if not any(place == folder or place.startswith(folder + os.sep) for folder in self._writable):
+        if is_below(place, self._closed) or not is_below(place, self._writable):
             raise OSError(READ_ONLY, "Read-only file system", name)
 
 
@@ -163,17 +176,24 @@ def size_of(name: str) -> int:
         return 0
 
 
-def is_remote(address: object) -> bool:
-    """Tell whether an address is of another machine, or of this one's network: sockets in files are none."""
-    return isinstance(address, tuple) and bool(address)
+def is_number(host: str) -> bool:
+    """Tell whether a host is named by its address, so that nobody has to be asked for it."""
+    return not host or ":" in host or host.replace(".", "").isdigit()
 
 
-def refuse_network(event: str) -> None:
-    """Answer as a system does that has no network."""
+def is_below(place: str, folders: tuple[str, ...]) -> bool:
+    """Tell whether a path is one of some folders, or in one."""
+    return any(place == folder or place.startswith(folder + os.sep) for folder in folders)
+
+
+def refuse_network(event: str, host: str) -> None:
+    """Answer as a system does that has no network but with itself."""
     if event in RESOLVING:
         from _socket import gaierror
 
         raise gaierror(NO_ANSWER, "Temporary failure in name resolution")
+    if host.startswith(LOOPBACK):
+        raise ConnectionRefusedError(REFUSED, "Connection refused")
     raise OSError(UNREACHABLE, "Network is unreachable")
 
 
@@ -192,7 +212,7 @@ def main() -> None:
     tell(report, {"started": True})
     faulthandler.enable(stacks)
     faulthandler.dump_traceback_later(ARGUMENT["limit"], file=stacks)
-    times, surroundings = Times(), Surroundings(ARGUMENT["writable"], report)
+    times, surroundings = Times(), Surroundings(ARGUMENT["writable"], ARGUMENT["closed"], report)
     set_up()
     surroundings.watch()
     times.watch()

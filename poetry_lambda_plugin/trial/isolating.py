@@ -300,7 +300,8 @@ def start(job: dict[str, object], isolation: str) -> subprocess.Popen[bytes]:
         "stacks": stacks,
         "limit": job["limit"],
         "handler": job["handler"],
-        "writable": job["writable"] if isolation == "audit-hook" else None,
+        "writable": job["writable"] if isolation == "audit-hook" else [],
+        "closed": list(places.values()) if isolation == "audit-hook" else [],
         "task": places["task"],
         "runtime": places["runtime"],
         "layers": [os.path.join(places["layers"], *path.split("/")) for path in job["layer_paths"]],  # type: ignore[attr-defined]

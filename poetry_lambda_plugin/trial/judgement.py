@@ -266,8 +266,8 @@ def _missing_module(name: str, case: Case) -> Verdict:
             "or --extras, or move it to the main dependencies."
         )
     return "failed", (
-        "Nothing in the bundle has it: add the package that does with `poetry add`, or name the layer that has "
-        "it in exclude-layers."
+        "Nothing in the bundle has it: add the package that does with `poetry add`, or name the layer that "
+        "has it in exclude-layers."
     )
 
 
@@ -275,8 +275,8 @@ def _library(library: str) -> Verdict:
     if LAMBDA_LIBRARIES.fullmatch(library):
         return "unclear", f"Lambda has {library}, and this machine lacks it."
     return "failed", (
-        f"Neither bundle nor layers have {library}, and Lambda does not have it either, as far as is known: use "
-        "a wheel that brings it along, or a layer with it in lib/."
+        f"Neither bundle nor layers have {library}, and Lambda does not have it either, as far as is known: "
+        "use a wheel that brings it along, or a layer with it in lib/."
     )
 
 

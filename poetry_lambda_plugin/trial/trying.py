@@ -194,6 +194,6 @@ def _foreign(target: Target, machines: frozenset[str]) -> str | None:
     place = f"Linux with glibc on {target.architecture}"
     return (
         f"The bundle holds code that is compiled for {place}, and this is {host}: its handler can't be tried "
-        f"here. Run the command there, as in `docker run --platform {DOCKER_PLATFORMS[target.architecture]} …` "
+        f"here. Run the command there, as by `docker run --platform {DOCKER_PLATFORMS[target.architecture]}` "
         f"with the image public.ecr.aws/sam/build-{target.runtime.name}, or without --smoke-test."
     )
