@@ -256,6 +256,9 @@ def set_up() -> None:
         setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
     builtins.help = _Helper()
     sys.argv = [os.path.join(ARGUMENT["runtime"], "bootstrap.py")]
+    for stream in (sys.stdout, sys.stderr):
+        # Lambda's buffer nothing, and what a crash is preceded by is to be seen
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     task, layers = ARGUMENT["task"], ARGUMENT["layers"]
     first = [task] if "PYTHONPATH" in os.environ else [task, *layers, ARGUMENT["runtime"]]
     os.environ["PYTHONPATH"] = ARGUMENT["runtime"]

@@ -168,9 +168,9 @@ def _late(ran: Ran, what: str, where: str) -> Verdict:
     words = f"{what} has not come to an end within its time{where}."
     if "network" in ran.told:
         return "unclear", f"{words} {_asks_network(ran)}"
-    return (
-        "failed",
-        f"{words} On Lambda the function would never be called. Give it more with --timeout SECONDS.",
+    return "failed", (
+        f"{words} On Lambda the function would not be called. If it only needs longer, give it more with "
+        "--timeout SECONDS."
     )
 
 
@@ -250,9 +250,7 @@ def _missing_module(name: str, case: Case) -> Verdict:
     top = name.partition(".")[0]
     if top in case.held:
         return "failed", f"The bundle has {top}, but not that part of it: is its version the right one?"
-    if top in RUNTIME_MODULES and (
-        top != "aws_durable_execution_sdk_python" or case.runtime.python >= (3, 13)
-    ):
+    if top in RUNTIME_MODULES and (top != DURABLE or case.runtime.python >= DURABLE_SINCE):
         return "unclear", (
             f"The runtime brings {top} along, and it is not here: with {RUNTIME_MODULES[top]} in any "
             "group of poetry.lock the rest could be tried."
@@ -300,9 +298,7 @@ def _hint(ran: Ran, case: Case) -> str:
         line = f":{told['line']}" if told["line"] else ""
         at = [*_steps([(told["file"], told["line"])], case)]
         return f" It is in {at[0]}." if at else f" It is in {one_line(told['file'])}{line}."
-    return (
-        " If it needs environment variables that the function has on Lambda, give them with --env NAME=VALUE."
-    )
+    return " If it needs environment variables that the function has, give them with --env NAME=VALUE."
 
 
 def _is_own(file: str, case: Case) -> bool:
