@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.outputs import FileId
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
+    from poetry_lambda_plugin.trial.trying import Trier
+    from poetry_lambda_plugin.trial.wishes import TrialWishes
 
     _Finished: TypeAlias = "tuple[Written, OutputFile | Nowhere]"
 
@@ -87,6 +89,12 @@ class CommitError(ReportedError):
 
 class Observer(Progress, CompilationObserver, Protocol):
     """Is told what happens."""
+
+    def trying(self, handler: str, version: str) -> None:
+        """Take note that a handler is being imported, which can take a while."""
+
+    def tried(self) -> None:
+        """Take note that it was."""
 
     def turn_to(self, bundle: Selected) -> None:
         """Take note of the bundle that is told of from now on."""
@@ -115,6 +123,8 @@ class Circumstances:
     """Work out why each package is there and what could be saved."""
     compare_with: Path | None = None
     """An older bundle."""
+    trial: TrialWishes | None = None
+    """How the handlers are to be tried; None for not at all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +139,8 @@ class Run:
     observer: Observer
     stopwatch: Stopwatch
     read: Callable[[Choice, Artifact], Wheel | ProjectSource]
+    trier: Trier | None
+    """None where no handler is to be tried."""
 
 
 def make_bundles(
@@ -152,6 +164,8 @@ def make_bundles(
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     questions = Questions(explain=circumstances.explain, old=old)
     with begun(project, circumstances, questions, observer, outputs, stopwatch) as run:
+        if run.trier is not None:
+            run.trier.check(bundles)
         _find_interpreters(run.compiler, bundles)
         stopwatch.end("selecting")
         observer.turn_to(bundles[0])
@@ -171,6 +185,7 @@ def begun(
     """Begin a run, whose temporary files are gone at its end."""
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
+        read = partial(_read, observer, outputs)
         yield Run(
             circumstances=circumstances,
             questions=questions,
@@ -179,7 +194,8 @@ def begun(
             notes=WheelNotes(project.settings, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
-            read=partial(_read, observer, outputs),
+            read=read,
+            trier=_trier(project, circumstances, observer, temporary, supplier, read),
         )
 
 
@@ -207,6 +223,9 @@ def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
         run.supplier.check_unchanged()
         check_sizes([bundle for bundle, _ in finished])
         reports = [_report_finished(*pair, run.questions) for pair in finished]
+        if run.trier is not None:
+            reports = _tried(run.trier, [bundle for bundle, _ in finished], reports)
+            run.stopwatch.end("trying")
         _commit(finished, reports)
     run.stopwatch.end("writing")
     return reports
@@ -240,6 +259,35 @@ def _report_finished(bundle: Written, file: OutputFile | Nowhere, questions: Que
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
     status: Status = "written" if file.differs else "unchanged"
     return report_of(bundle, status, questions, changed=file.differs)
+
+
+def _tried(trier: Trier, bundles: Sequence[Written], reports: Sequence[BundleReport]) -> list[BundleReport]:
+    """Import the handlers before any bundle takes its place; raises SmokeTestError and StrictError."""
+    from poetry_lambda_plugin.report.smoke_test import enforce_passed
+    from poetry_lambda_plugin.report.smoke_test import with_smoke_test
+
+    pairs = zip(bundles, reports, strict=True)
+    told = [with_smoke_test(report, trier.tried(bundle), bundle.selected.config) for bundle, report in pairs]
+    enforce_passed(told)
+    return told
+
+
+def _trier(
+    project: OpenProject,
+    circumstances: Circumstances,
+    observer: Observer,
+    temporary: Path,
+    supplier: Supplier,
+    read: Callable[[Choice, Artifact], Wheel | ProjectSource],
+) -> Trier | None:
+    """Return what tries handlers, where that is asked for: few runs need all that belongs to it."""
+    if circumstances.trial is None:
+        return None
+    from poetry_lambda_plugin.stages.brought_along import brought_along
+    from poetry_lambda_plugin.trial.trying import Trier
+
+    packages = partial(brought_along, project, supplier, read)
+    return Trier(project, circumstances.trial, observer, temporary, packages)
 
 
 def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:

@@ -36,9 +36,14 @@ Code = Literal[
     "sdk-version",
     "secret",
     "service-unclear",
+    "smoke-test-unclear",
+    "smoke-test-untried",
     "table-ignored",
 ]
 """Stable from release to release; `.github/CHANGELOG.md` tells of new ones."""
+
+ONLY_WHEN_TRIED = ("smoke-test-unclear", "smoke-test-untried")
+"""Codes of a trial, which most runs do without."""
 
 CODES: tuple[Code, ...] = get_args(Code)
 
@@ -79,7 +84,9 @@ def judged(findings: Iterable[Finding], ignore: Sequence[str], *, strict: bool) 
 def unused_ignores(ignore: Iterable[str], silenced: Sequence[Finding]) -> Iterator[Finding]:
     """Yield a warning for each element of `ignore` that silences nothing, for it is likely misspelt."""
     for item in ignore:
-        if item != "ignore-unused" and not any(_silences(item, finding) for finding in silenced):
+        if item == "ignore-unused" or item.partition(":")[0] in ONLY_WHEN_TRIED:
+            continue
+        if not any(_silences(item, finding) for finding in silenced):
             words = f"ignore: {item!r} silences nothing. Drop it, or correct it."
             yield Finding("ignore-unused", words, item)
 

@@ -25,6 +25,7 @@ FLOORS = (
     "verifying",
     "bundling",
     "report",
+    "trial",
     "stages",
     "audit",
     "bytecode",

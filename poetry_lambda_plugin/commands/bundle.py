@@ -29,6 +29,7 @@ from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.json import json_document
+from poetry_lambda_plugin.trial.wishes import trial_wishes
 
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ class BundleCommand(LambdaCommand):
     def _make(self, observer: Observer) -> Iterator[BundleReport]:
         options = checked_options(typed_values(self.option))
         epoch = source_date_epoch(os.environ)
+        wishes = trial_wishes(
+            self.option("env"),
+            self.option("timeout"),
+            wanted=self.option("smoke-test"),
+            dry_run=self.option("dry-run"),
+        )
         project = self.opened()
         configs_of = config_reader(project)
         circumstances = Circumstances(
@@ -91,6 +98,7 @@ class BundleCommand(LambdaCommand):
             dry_run=self.option("dry-run"),
             explain=self.option("explain"),
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
+            trial=wishes,
         )
         configs = configs_of(options, self.argument("bundles"))
         family = configs_of(options, ())
@@ -129,10 +137,10 @@ class BundleCommand(LambdaCommand):
         self.line("")
         for line in text.summary(report):
             self.line(line)
-        for line in (*text.explanation(report), *text.differences(report)):
+        for line in (*text.slowest_modules(report), *text.explanation(report), *text.differences(report)):
             self.line(line)
         for note in report.notes:
             self.line(f"<comment>Note: {safe(note)}</comment>")
         if self.io.is_verbose():
-            for line in text.details(report):
+            for line in (*text.details(report), *text.trial_details(report)):
                 self.line(line)

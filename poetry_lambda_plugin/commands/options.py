@@ -36,7 +36,12 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
         option("diff", None, "Say what has grown since another bundle.", flag=False),
     ),
     "bytecode": (option("format", None, "Report as text or json.", flag=False, default="text"),),
-    "strict": (option("dry-run", None, "Plan everything, write nothing, ask no network."),),
+    "strict": (
+        option("smoke-test", None, "Import the handler as on Lambda before a bundle takes its place."),
+        option("env", None, "A variable for the smoke test, as NAME=VALUE.", flag=False, multiple=True),
+        option("timeout", None, "Seconds that the smoke test's import may take.", flag=False),
+        option("dry-run", None, "Plan everything, write nothing, ask no network."),
+    ),
 }
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
 

@@ -144,6 +144,12 @@ class Lock:
         return frozenset(package.name for package in self._locker.locked_repository().packages)
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of all groups that the project has, the main one excepted."""
+        names = self._poetry.package.dependency_group_names(include_optional=True)
+        return tuple(sorted(name for name in names if name != MAIN_GROUP))
+
+    @property
     def readable_names(self) -> frozenset[str]:
         """The names of all packages in the lock as far as it can be read; it need not be there."""
         try:

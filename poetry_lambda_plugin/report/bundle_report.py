@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
     from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
+    from poetry_lambda_plugin.trial.outcome import SmokeTest
 
 
 Status = Literal["written", "unchanged", "planned", "failed"]
@@ -120,3 +121,5 @@ class BundleReport:
     findings: tuple[Finding, ...]
     """Warnings."""
     notes: tuple[str, ...]
+    smoke_test: SmokeTest | None = None
+    """What became of its handler; None where none was asked for."""

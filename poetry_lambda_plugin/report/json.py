@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.report.bundle_report import Difference
     from poetry_lambda_plugin.report.bundle_report import Explanation
     from poetry_lambda_plugin.report.bundle_report import PackageReport
+    from poetry_lambda_plugin.trial.outcome import SmokeTest
 
 
 SCHEMA_VERSION = 1
@@ -64,6 +65,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "layers_unzipped_bytes": report.layers_unzipped,
         "explanation": _explanation(report.explanation) if report.explanation else None,
         "differences": None if report.differences is None else [_difference(d) for d in report.differences],
+        "smoke_test": _smoke_test(report.smoke_test) if report.smoke_test else None,
         "warnings": [finding.message for finding in report.findings],
         "findings": [finding._asdict() for finding in report.findings],
         "notes": list(report.notes),
@@ -108,6 +110,20 @@ def _bytecode(bytecode: BytecodeReport) -> dict[str, Any]:
         "skipped": bytecode.skipped,
         "zipped_bytes": sizes.zipped if sizes else None,
         "unzipped_bytes": sizes.unzipped if sizes else None,
+    }
+
+
+def _smoke_test(test: SmokeTest) -> dict[str, Any]:
+    return {
+        "status": test.status,
+        "message": test.message,
+        "python": test.python,
+        "isolation": test.isolation,
+        "refused_isolations": [{"isolation": name, "reason": reason} for name, reason in test.refused],
+        "seconds": test.seconds,
+        "modules": [module._asdict() for module in test.modules],
+        "chain": list(test.chain),
+        "output": list(test.output),
     }
 
 

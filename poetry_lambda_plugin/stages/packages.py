@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.configuration.values import Selection
+from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
 from poetry_lambda_plugin.selection.exclusion import UnknownPackageError
@@ -13,6 +15,7 @@ from poetry_lambda_plugin.selection.exclusion import exclude_layers
 from poetry_lambda_plugin.selection.exclusion import exclude_packages
 from poetry_lambda_plugin.selection.exclusion import sdk_clashes
 from poetry_lambda_plugin.selection.exclusion import sdk_pins
+from poetry_lambda_plugin.selection.graph import DependencyGraph
 
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.poetry_api.lock import Lock
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.choice import Choice
-    from poetry_lambda_plugin.selection.graph import DependencyGraph
     from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
@@ -62,6 +64,19 @@ def without_layers(selection: PackageSelection, layers: Sequence[Layer], target:
     sdk = _sdk_findings(packages, left_out, graph(), target, layers) if left_out else ()
     kept, in_layers, findings = exclude_layers(packages, layers)
     return PackageSelection(kept, left_out + in_layers, graph, (*sdk, *findings))
+
+
+def runtime_packages(lock: Lock, target: Target) -> tuple[LockedPackage, ...]:
+    """Return what a runtime brings along, in the versions that any group of the lock has; often nothing."""
+    try:
+        everything = Selection(with_=lock.groups, all_extras=True)
+        packages = lock.packages(target, everything)
+        graph = lock.graph(target, everything, packages)
+    except LambdaBundleError:
+        # groups that exclude each other
+        return ()
+    names = DependencyGraph(RUNTIME_PACKAGES, graph.needs).reachable()
+    return tuple(package for package in packages if package.name in names)
 
 
 def needs_own_sdk(
