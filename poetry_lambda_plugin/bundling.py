@@ -1,7 +1,8 @@
 """The one verb: from a project and its lock to ZIP files, room by room.
 
 All that needs no network is decided first, for all bundles; then the files are fetched; then all bundles are
-planned and compiled; only then is anything written, and nothing takes its place before all is complete.
+planned and compiled; only then is anything written, and nothing takes its place before all is complete. A
+bundle that can't be made drops out on the way, with those that need it as a layer; the others go on.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 from typing import Protocol
-from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.output import is_nowhere
@@ -24,10 +25,11 @@ from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
 from poetry_lambda_plugin.report.assembly import ReportedError
-from poetry_lambda_plugin.report.assembly import check_sizes
+from poetry_lambda_plugin.report.assembly import check_size
 from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
@@ -36,24 +38,29 @@ from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
+from poetry_lambda_plugin.stages.failures import failures_of
+from poetry_lambda_plugin.stages.layers import LayerBundle
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
+from poetry_lambda_plugin.stages.supplied import Supply
 from poetry_lambda_plugin.stages.written import written
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
+    from poetry_lambda_plugin.configuration.layering import Wanted
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.layout.wheel import Wheel
+    from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import Status
@@ -62,15 +69,23 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.failures import Failures
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.outputs import FileId
+    from poetry_lambda_plugin.stages.planned import Planned
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
 
-    _Finished: TypeAlias = "tuple[Written, OutputFile | _Nowhere]"
+
+class _Finished(NamedTuple):
+    """A bundle that waits beside its place."""
+
+    bundle: Written
+    file: OutputFile | _Nowhere
 
 
 class CommitError(ReportedError):
-    """Bundles that did not all take their places; the reports tell which have."""
+    """Bundles that did not all take their places, for trouble with the disk; the reports tell which have."""
 
     def __init__(self, cause: BaseException, reports: Sequence[BundleReport]) -> None:
         there = [str(report.output) for report in reports if report.status != "failed"]
@@ -125,12 +140,14 @@ class _Run:
     compiler: Compiler
     observer: Observer
     stopwatch: Stopwatch
-    read: Callable[[Choice, Artifact], Wheel | ProjectSource]
+    supply: Supply
+    failures: Failures
 
 
 def make_bundles(
     project: OpenProject,
-    configs: Sequence[BundleConfig],
+    wanted: Sequence[Wanted],
+    broken: Mapping[str, LambdaBundleError],
     family: Sequence[BundleConfig],
     earlier: Sequence[BundleConfig],
     circumstances: Circumstances,
@@ -138,13 +155,17 @@ def make_bundles(
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
 
-    `family` are all bundles of the project, and `earlier` what they are without options, as earlier runs may
-    have had none. Raises LambdaBundleError.
+    Every layer comes before those that need it. `broken` are errors by name of bundles whose tables can't be
+    read; `family` are all bundles of the project, and `earlier` what they are without options, as earlier
+    runs may have had none. Raises LambdaBundleError for what is wrong with all bundles, and for the only one;
+    of several, FailedBundlesError at the end.
     """
     stopwatch = Stopwatch()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
+    configs = [one.config for one in wanted]
+    failures = failures_of(wanted, broken)
     outputs = written_before(project.facts, (*configs, *family, *earlier))
-    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
+    bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:
@@ -156,42 +177,48 @@ def make_bundles(
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
-            read=partial(_read, observer, outputs),
+            supply=Supply(supplier, partial(_read, observer, outputs), failures),
+            failures=failures,
         )
-        _find_interpreters(run.compiler, bundles)
+        bundles = failures.each(bundles, partial(_with_interpreter, run.compiler), _itself)
         stopwatch.end("selecting")
-        observer.turn_to(bundles[0])
+        if bundles:
+            observer.turn_to(bundles[0])
         reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
-    return _told(run, bundles, reports)
+    return _told(run, project.facts, reports)
 
 
-def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
-    """Yield each bundle's report below its list."""
-    for bundle, report in zip(bundles, reports, strict=True):
-        if bundle is not bundles[0]:
+def _told(
+    run: _Run, facts: ProjectFacts, reports: Sequence[tuple[Selected, BundleReport]]
+) -> Iterator[BundleReport]:
+    """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others."""
+    for number, (bundle, report) in enumerate(reports):
+        if number or run.failures:
             run.observer.turn_to(bundle)
         run.observer.complete()
         yield report
     run.stopwatch.end("reporting")
     run.observer.took(run.stopwatch.phases)
+    if run.failures:
+        raise FailedBundlesError(run.failures.found, facts, [report for _, report in reports])
 
 
-def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
+def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, BundleReport]]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
-    parts = run.supplier.supply(_all_parts(bundles), run.read)
+    parts = run.supply.parts(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures)
     run.stopwatch.end("planning")
-    compilations = [compiled(plan, run.compiler) for plan in plans]
+    compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
-        finished = [_write(run, bundle, outputs) for bundle in compilations]
+        made: dict[Unit, Written] = {}
+        finished = run.failures.each(compilations, partial(_write, run, made, outputs), _selected)
         run.supplier.check_unchanged()
-        check_sizes([bundle for bundle, _ in finished])
         reports = [_report_finished(*pair, run.questions) for pair in finished]
         _commit(finished, reports)
     run.stopwatch.end("writing")
-    return reports
+    return [(pair.bundle.selected, report) for pair, report in zip(finished, reports, strict=True)]
 
 
 def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
@@ -202,20 +229,26 @@ def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> N
             file.commit()
     except (LambdaBundleError, KeyboardInterrupt) as error:
         # it may have been stopped between taking its place and telling so
-        done += finished[done][1].is_in_place
+        done += finished[done].file.is_in_place
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
-        failed = [replace(report, status="failed", changed=False) for report in reports[done:]]
+        failed = [
+            replace(report, status="failed", changed=False, error=str(error)) for report in reports[done:]
+        ]
         raise CommitError(error, [*reports[:done], *failed]) from error
 
 
-def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
-    """Write a bundle beside its place."""
-    path = bundle.planned.selected.output
-    file = _Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
-    finished = written(bundle, file, run.circumstances.source_date_epoch)
-    file.finish()
-    return finished, file
+def _write(run: _Run, made: dict[Unit, Written], outputs: ExitStack, bundle: Compiled) -> _Finished:
+    """Write a bundle beside its place; `made` are those before it, and `outputs` ends with the run."""
+    path = bundle.selected.output
+    with ExitStack() as own:
+        file = _Nowhere() if is_nowhere(path) else own.enter_context(OutputFile(path))
+        finished = written(bundle, file, run.circumstances.source_date_epoch, made)
+        file.finish()
+        check_size(finished)
+        outputs.push(own.pop_all())
+    made[bundle.selected.unit] = finished
+    return _Finished(finished, file)
 
 
 def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Questions) -> BundleReport:
@@ -224,44 +257,52 @@ def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Qu
     return report_of(bundle, status, questions, changed=file.differs)
 
 
-def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[tuple[Selected, BundleReport]]:
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
-    at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
-    parts = {c: run.read(c, artifact) for c, artifact in at_hand.items() if artifact is not None}
+    parts = run.supply.at_hand(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures)
     run.stopwatch.end("planning")
-    compilations = [compiled_before(plan, run.compiler) for plan in plans]
+    compilations = run.failures.each(plans, lambda plan: compiled_before(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
-    epoch = run.circumstances.source_date_epoch
-    finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
-    check_sizes(finished)
+    made: dict[Unit, Written] = {}
+    run.failures.each(filter(None, compilations), partial(_foresee, run, made), _selected)
     run.stopwatch.end("writing")
-    known = {bundle.selected.output: bundle for bundle in finished}
-    for bundle in bundles:
-        if bundle.output in known:
-            would_be = known[bundle.output]
+    for bundle in run.failures.left(bundles):
+        if would_be := made.get(bundle.unit):
             is_there = has_hash(bundle.output, f"sha256:{would_be.digest.sha256.hex()}")
-            yield report_of(would_be, "planned", run.questions, changed=not is_there)
+            yield bundle, report_of(would_be, "planned", run.questions, changed=not is_there)
         else:
-            yield outlook(bundle, run.questions)
+            yield bundle, outlook(bundle, run.questions, made)
 
 
-def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
-    """Find all that will compile before anything is fetched."""
-    for bundle in bundles:
-        if bundle.config.bytecode is not None:
-            compiler.interpreter(bundle.target.runtime.python)
+def _foresee(run: _Run, made: dict[Unit, Written], bundle: Compiled) -> None:
+    """Find out what a bundle would be, if all its layers are known."""
+    layers = [layer.selected.unit for layer in bundle.selected.layers if isinstance(layer, LayerBundle)]
+    if all(layer in made for layer in layers):
+        finished = written(bundle, _Nowhere(), run.circumstances.source_date_epoch, made)
+        check_size(finished)
+        made[bundle.selected.unit] = finished
+
+
+def _itself(bundle: Selected) -> Selected:
+    return bundle
+
+
+def _selected(bundle: Planned | Compiled) -> Selected:
+    return bundle.selected
+
+
+def _with_interpreter(compiler: Compiler, bundle: Selected) -> Selected:
+    """Find all that will compile a bundle before anything is fetched."""
+    if bundle.config.bytecode is not None:
+        compiler.interpreter(bundle.target.runtime.python)
+    return bundle
 
 
 def _end_compiling(run: _Run, bundles: Iterable[Selected]) -> None:
     if any(bundle.config.bytecode for bundle in bundles):
         run.stopwatch.end("compiling")
-
-
-def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:
-    """Return all that has to be made ready, each part once."""
-    return list(dict.fromkeys(choice for bundle in bundles for choice in bundle.parts))
 
 
 def _read(

@@ -34,12 +34,19 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
             raise OutputCollisionError(
                 f"The bundle would replace {package.source_url}, which is {package}. Choose another --output."
             )
-    for layer in (layer for bundle in bundles for layer in bundle.layers):
-        if place_of(layer.path) in seen:
+    for path in dict.fromkeys(path for bundle in bundles for path in bundle.config.layer_files):
+        writer = seen.get(place_of(path))
+        if writer is not None:
             raise OutputCollisionError(
-                f"exclude-layers: {layer.path} would be written by this very run. "
-                "Make the layer in a run of its own, before the function."
+                f"exclude-layers: {path} would be written by this very run. {_way_out(writer)}"
             )
+
+
+def _way_out(bundle: Selected) -> str:
+    """Say how a bundle is named as a layer, where it has a name."""
+    if bundle.config.bundle is None:
+        return "Make the layer in a run of its own, before the function."
+    return f'Name the bundle instead of the file: exclude-layers = ["{bundle.config.bundle}"].'
 
 
 def _described(bundle: Selected) -> str:

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
+from poetry_lambda_plugin.stages.layers import LayerBundle
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.archive.writer import Sink
+    from poetry_lambda_plugin.layout.layer import Layer
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.selected import Selected
+
+
+class LayerSize(NamedTuple):
+    """A layer beside a function."""
+
+    name: str
+    """Its bundle's, or its file's."""
+    path: Path
+    bundle: str | None
+    """None for one on disk."""
+    unzipped: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,11 +43,18 @@ class Written:
 
     compiled: Compiled
     digest: ArchiveDigest
+    layers: tuple[LayerSize, ...]
+    """Those that the function will have."""
 
     @property
     def selected(self) -> Selected:
         """What was decided before it was planned."""
-        return self.compiled.planned.selected
+        return self.compiled.selected
+
+    @property
+    def layers_size(self) -> int:
+        """Unzipped bytes of its layers."""
+        return sum(layer.unzipped for layer in self.layers)
 
     @property
     def plan(self) -> BundlePlan:
@@ -36,8 +62,21 @@ class Written:
         return self.compiled.plan
 
 
-def written(compiled: Compiled, sink: Sink, source_date_epoch: int | None) -> Written:
-    """Write a bundle, every file with the time that is asked for, in seconds since 1970; None for 1980."""
+def written(
+    compiled: Compiled, sink: Sink, source_date_epoch: int | None, made: Mapping[Unit, Written]
+) -> Written:
+    """Write a bundle, every file with the time that is asked for, in seconds since 1970; None for 1980.
+
+    `made` are the bundles of the run that come before it, its layers among them.
+    """
     epoch = EARLIEST if source_date_epoch is None else source_date_epoch
     digest = write_archive(compiled.plan.entries, sink, Timestamp.from_epoch(epoch))
-    return Written(compiled=compiled, digest=digest)
+    layers = tuple(_layer_size(layer, made) for layer in compiled.selected.layers)
+    return Written(compiled=compiled, digest=digest, layers=layers)
+
+
+def _layer_size(layer: Layer | LayerBundle, made: Mapping[Unit, Written]) -> LayerSize:
+    if isinstance(layer, LayerBundle):
+        unzipped = made[layer.selected.unit].digest.total.unzipped
+        return LayerSize(layer.name, layer.path, layer.name, unzipped)
+    return LayerSize(layer.name, layer.path, None, layer.unzipped)
