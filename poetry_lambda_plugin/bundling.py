@@ -166,7 +166,7 @@ def make_bundles(
     failures = failures_of(wanted, broken)
     outputs = written_before(project.facts, (*configs, *family, *earlier))
     bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
-    check_outputs(bundles)
+    check_outputs(bundles, failures)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
@@ -200,7 +200,7 @@ def _told(
     run.stopwatch.end("reporting")
     run.observer.took(run.stopwatch.phases)
     if run.failures:
-        raise FailedBundlesError(run.failures.found, facts, [report for _, report in reports])
+        raise FailedBundlesError(run.failures, facts, {bundle.unit: report for bundle, report in reports})
 
 
 def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, BundleReport]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.bundle_report import FailedReport
 from poetry_lambda_plugin.wording import joined
@@ -11,25 +13,36 @@ from poetry_lambda_plugin.wording import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.stages.failures import Failure
+    from poetry_lambda_plugin.stages.failures import Failures
+    from poetry_lambda_plugin.stages.failures import Unit
 
 
 class FailedBundlesError(ReportedError):
     """Some bundles of a run that could not be made; `reports` has the others too."""
 
-    def __init__(
-        self, failures: Sequence[Failure], facts: ProjectFacts, reports: Sequence[BundleReport]
-    ) -> None:
-        self.causes = tuple(failure.error for failure in failures)
-        failed = [_report(failure, facts) for failure in failures]
-        super().__init__(*_paragraphs(failures, facts.name), reports=[*reports, *failed])
+    def __init__(self, failures: Failures, facts: ProjectFacts, made: Mapping[Unit, BundleReport]) -> None:
+        self.causes = tuple(failure.error for failure in failures.found)
+        failed = {failure.unit: _report(failure, facts) for failure in failures.found}
+        reports = {**made, **failed}
+        # those whose tables can't be read come last
+        ordered = dict.fromkeys((*failures.order, *reports))
+        super().__init__(
+            *_paragraphs(failures.found, facts.name),
+            reports=[reports[unit] for unit in ordered if unit in reports],
+        )
 
 
-def _report(failure: Failure, facts: ProjectFacts) -> FailedReport:
+def _report(failure: Failure, facts: ProjectFacts) -> BundleReport | FailedReport:
+    error = failure.error
+    if isinstance(error, MaxSizeError):
+        (report,) = error.reports
+        return replace(report, status="failed", changed=False, error=str(error))
     return FailedReport(
         project=facts.name,
         version=facts.version,
@@ -38,7 +51,7 @@ def _report(failure: Failure, facts: ProjectFacts) -> FailedReport:
         target=failure.target,
         handler=failure.handler,
         output=failure.output,
-        error=str(failure.error),
+        error=str(error),
     )
 
 

@@ -56,7 +56,9 @@ class Failure(NamedTuple):
 class Failures:
     """Takes note of each bundle that fails, unless it is the only one: then its error is the run's."""
 
-    def __init__(self, *, alone: bool) -> None:
+    def __init__(self, order: Sequence[Unit], *, alone: bool) -> None:
+        self.order = order
+        """All ZIPs of the run, as they are made."""
         self._alone = alone
         self._found: dict[Unit, Failure] = {}
 
@@ -127,7 +129,8 @@ class Failures:
 
 def failures_of(wanted: Sequence[Wanted], broken: Mapping[str, LambdaBundleError]) -> Failures:
     """Begin with the bundles whose tables can't be read, by name."""
-    failures = Failures(alone=sum(len(one.architectures) for one in wanted) + len(broken) == 1)
+    order = [Unit(one.config.bundle, architecture) for one in wanted for architecture in one.architectures]
+    failures = Failures(order, alone=len(order) + len(broken) == 1)
     for name, error in broken.items():
         failures.add(Failure(Unit(name, None), error))
     return failures
