@@ -182,18 +182,24 @@ def make_bundles(
         )
         bundles = failures.each(bundles, partial(_with_interpreter, run.compiler), _itself)
         stopwatch.end("selecting")
-        if bundles:
-            observer.turn_to(bundles[0])
+        for first in bundles[:1]:
+            observer.turn_to(first)
         reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
-    return _told(run, project.facts, reports)
+    return _told(run, project.facts, bundles[:1], reports)
 
 
 def _told(
-    run: _Run, facts: ProjectFacts, reports: Sequence[tuple[Selected, BundleReport]]
+    run: _Run,
+    facts: ProjectFacts,
+    listed: Sequence[Selected],
+    reports: Sequence[tuple[Selected, BundleReport]],
 ) -> Iterator[BundleReport]:
-    """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others."""
-    for number, (bundle, report) in enumerate(reports):
-        if number or run.failures:
+    """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others.
+
+    `listed` are those whose list has begun.
+    """
+    for bundle, report in reports:
+        if bundle not in listed:
             run.observer.turn_to(bundle)
         run.observer.complete()
         yield report
