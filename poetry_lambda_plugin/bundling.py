@@ -46,6 +46,7 @@ from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.supplied import Supply
 from poetry_lambda_plugin.stages.written import written
+from poetry_lambda_plugin.stages.written import written_like
 
 
 if TYPE_CHECKING:
@@ -218,8 +219,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bu
     compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
-        made: dict[Unit, Written] = {}
-        finished = run.failures.each(compilations, partial(_write, run, made, outputs), _selected)
+        finished = run.failures.each(compilations, partial(_write, run, {}, outputs), _selected)
         run.supplier.check_unchanged()
         reports = [_report_finished(*pair, run.questions) for pair in finished]
         _commit(finished, reports)
@@ -244,17 +244,32 @@ def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> N
         raise CommitError(error, [*reports[:done], *failed]) from error
 
 
-def _write(run: _Run, made: dict[Unit, Written], outputs: ExitStack, bundle: Compiled) -> _Finished:
+def _write(run: _Run, made: dict[Unit, _Finished], outputs: ExitStack, bundle: Compiled) -> _Finished:
     """Write a bundle beside its place; `made` are those before it, and `outputs` ends with the run."""
-    path = bundle.selected.output
+    path, epoch = bundle.selected.output, run.circumstances.source_date_epoch
+    size_of = partial(_unzipped, made)
     with ExitStack() as own:
         file = _Nowhere() if is_nowhere(path) else own.enter_context(OutputFile(path))
-        finished = written(bundle, file, run.circumstances.source_date_epoch, made)
+        twin = _twin(bundle, made.values())
+        if twin is None:
+            finished = written(bundle, file, epoch, size_of)
+        else:
+            finished = written_like(twin.bundle, bundle, twin.file.chunks(), file, size_of)
         file.finish()
         check_size(finished)
         outputs.push(own.pop_all())
-    made[bundle.selected.unit] = finished
-    return _Finished(finished, file)
+    made[bundle.selected.unit] = _Finished(finished, file)
+    return made[bundle.selected.unit]
+
+
+def _unzipped(made: Mapping[Unit, _Finished], unit: Unit) -> int:
+    return made[unit].bundle.digest.total.unzipped
+
+
+def _twin(bundle: Compiled, made: Iterable[_Finished]) -> _Finished | None:
+    """Return a bundle of the same files, as functions are that differ in their handlers alone."""
+    entries = bundle.plan.entries
+    return next((one for one in made if one.bundle.plan.entries == entries and one.file.keeps), None)
 
 
 def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Questions) -> BundleReport:
@@ -286,7 +301,8 @@ def _foresee(run: _Run, made: dict[Unit, Written], bundle: Compiled) -> None:
     """Find out what a bundle would be, if all its layers are known."""
     layers = [layer.selected.unit for layer in bundle.selected.layers if isinstance(layer, LayerBundle)]
     if all(layer in made for layer in layers):
-        finished = written(bundle, _Nowhere(), run.circumstances.source_date_epoch, made)
+        epoch = run.circumstances.source_date_epoch
+        finished = written(bundle, _Nowhere(), epoch, lambda unit: made[unit].digest.total.unzipped)
         check_size(finished)
         made[bundle.selected.unit] = finished
 
@@ -338,10 +354,14 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
 class _Nowhere:
     """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
 
-    differs, is_in_place = True, False
+    differs, is_in_place, keeps = True, False, False
 
     def write(self, data: bytes) -> None:
         """Drop the bytes."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Have nothing."""
+        yield from ()
 
     def finish(self) -> None:
         """Have nothing to end."""

@@ -13,7 +13,8 @@ from poetry_lambda_plugin.stages.layers import LayerBundle
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
@@ -63,20 +64,31 @@ class Written:
 
 
 def written(
-    compiled: Compiled, sink: Sink, source_date_epoch: int | None, made: Mapping[Unit, Written]
+    compiled: Compiled, sink: Sink, source_date_epoch: int | None, size_of: Callable[[Unit], int]
 ) -> Written:
     """Write a bundle, every file with the time that is asked for, in seconds since 1970; None for 1980.
 
-    `made` are the bundles of the run that come before it, its layers among them.
+    `size_of` returns the unzipped bytes of a bundle of the run that comes before it, as its layers do.
     """
     epoch = EARLIEST if source_date_epoch is None else source_date_epoch
     digest = write_archive(compiled.plan.entries, sink, Timestamp.from_epoch(epoch))
-    layers = tuple(_layer_size(layer, made) for layer in compiled.selected.layers)
-    return Written(compiled=compiled, digest=digest, layers=layers)
+    return Written(compiled=compiled, digest=digest, layers=_layer_sizes(compiled, size_of))
 
 
-def _layer_size(layer: Layer | LayerBundle, made: Mapping[Unit, Written]) -> LayerSize:
+def written_like(
+    twin: Written, compiled: Compiled, copied: Iterable[bytes], sink: Sink, size_of: Callable[[Unit], int]
+) -> Written:
+    """Write a bundle of the same files as another one, whose bytes are `copied`."""
+    for chunk in copied:
+        sink.write(chunk)
+    return Written(compiled=compiled, digest=twin.digest, layers=_layer_sizes(compiled, size_of))
+
+
+def _layer_sizes(compiled: Compiled, size_of: Callable[[Unit], int]) -> tuple[LayerSize, ...]:
+    return tuple(_layer_size(layer, size_of) for layer in compiled.selected.layers)
+
+
+def _layer_size(layer: Layer | LayerBundle, size_of: Callable[[Unit], int]) -> LayerSize:
     if isinstance(layer, LayerBundle):
-        unzipped = made[layer.selected.unit].digest.total.unzipped
-        return LayerSize(layer.name, layer.path, layer.name, unzipped)
+        return LayerSize(layer.name, layer.path, layer.name, size_of(layer.selected.unit))
     return LayerSize(layer.name, layer.path, None, layer.unzipped)
