@@ -1,7 +1,8 @@
 """The one verb: from a project and its lock to ZIP files, room by room.
 
 All that needs no network is decided first, for all bundles; then the files are fetched; then all bundles are
-planned and compiled; only then is anything written, and nothing takes its place before all is complete.
+planned and compiled; only then is anything written, and nothing takes its place before all is complete. A
+bundle that can't be made drops out on the way, with those that need it as a layer; the others go on.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 from typing import Protocol
-from typing import TypeAlias
 
 from poetry_lambda_plugin.archive.output import OutputFile
 from poetry_lambda_plugin.archive.output import is_nowhere
@@ -25,10 +26,11 @@ from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
 from poetry_lambda_plugin.report.assembly import ReportedError
-from poetry_lambda_plugin.report.assembly import check_sizes
+from poetry_lambda_plugin.report.assembly import check_size
 from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
@@ -38,24 +40,30 @@ from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
+from poetry_lambda_plugin.stages.failures import failures_of
+from poetry_lambda_plugin.stages.layers import LayerBundle
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
+from poetry_lambda_plugin.stages.supplied import Supply
 from poetry_lambda_plugin.stages.written import written
+from poetry_lambda_plugin.stages.written import written_like
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
+    from poetry_lambda_plugin.configuration.layering import Wanted
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.layout.wheel import Wheel
+    from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import Status
@@ -64,17 +72,25 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.failures import Failures
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.outputs import FileId
+    from poetry_lambda_plugin.stages.planned import Planned
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
     from poetry_lambda_plugin.trial.trying import Trier
     from poetry_lambda_plugin.trial.wishes import TrialWishes
 
-    _Finished: TypeAlias = "tuple[Written, OutputFile | Nowhere]"
+
+class _Finished(NamedTuple):
+    """A bundle that waits beside its place."""
+
+    bundle: Written
+    file: OutputFile | Nowhere
 
 
 class CommitError(ReportedError):
-    """Bundles that did not all take their places; the reports tell which have."""
+    """Bundles that did not all take their places, for trouble with the disk; the reports tell which have."""
 
     def __init__(self, cause: BaseException, reports: Sequence[BundleReport]) -> None:
         there = [str(report.output) for report in reports if report.status != "failed"]
@@ -138,14 +154,16 @@ class Run:
     notes: WheelNotes
     observer: Observer
     stopwatch: Stopwatch
-    read: Callable[[Choice, Artifact], Wheel | ProjectSource]
+    supply: Supply
+    failures: Failures
     trier: Trier | None
     """None where no handler is to be tried."""
 
 
 def make_bundles(
     project: OpenProject,
-    configs: Sequence[BundleConfig],
+    wanted: Sequence[Wanted],
+    broken: Mapping[str, LambdaBundleError],
     family: Sequence[BundleConfig],
     earlier: Sequence[BundleConfig],
     circumstances: Circumstances,
@@ -153,24 +171,29 @@ def make_bundles(
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
 
-    `family` are all bundles of the project, and `earlier` what they are without options, as earlier runs may
-    have had none. Raises LambdaBundleError.
+    Every layer comes before those that need it. `broken` are errors by name of bundles whose tables can't be
+    read; `family` are all bundles of the project, and `earlier` what they are without options, as earlier
+    runs may have had none. Raises LambdaBundleError for what is wrong with all bundles, and for the only one;
+    of several, FailedBundlesError at the end.
     """
     stopwatch = Stopwatch()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
+    configs = [one.config for one in wanted]
+    failures = failures_of(wanted, broken)
     outputs = written_before(project.facts, (*configs, *family, *earlier))
-    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
-    check_outputs(bundles)
+    bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
+    check_outputs(bundles, failures)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     questions = Questions(explain=circumstances.explain, old=old)
-    with begun(project, circumstances, questions, observer, outputs, stopwatch) as run:
+    with begun(project, circumstances, questions, observer, outputs, failures, stopwatch) as run:
         if run.trier is not None:
             run.trier.check(bundles)
-        _find_interpreters(run.compiler, bundles)
-        stopwatch.end("selecting")
-        observer.turn_to(bundles[0])
+        bundles = failures.each(bundles, partial(_with_interpreter, run.compiler), _itself)
+        run.stopwatch.end("selecting")
+        for first in bundles[:1]:
+            observer.turn_to(first)
         reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
-    return _told(run, bundles, reports)
+    return _told(run, project.facts, bundles[:1], reports)
 
 
 @contextmanager
@@ -180,12 +203,13 @@ def begun(
     questions: Questions,
     observer: Observer,
     outputs: Collection[FileId],
+    failures: Failures,
     stopwatch: Stopwatch,
 ) -> Iterator[Run]:
     """Begin a run, whose temporary files are gone at its end."""
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
-        read = partial(_read, observer, outputs)
+        supply = Supply(supplier, partial(_read, observer, outputs), failures)
         yield Run(
             circumstances=circumstances,
             questions=questions,
@@ -194,41 +218,51 @@ def begun(
             notes=WheelNotes(project.settings, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
-            read=read,
-            trier=_trier(project, circumstances, observer, temporary, supplier, read),
+            supply=supply,
+            failures=failures,
+            trier=_trier(project, circumstances, observer, temporary, supply),
         )
 
 
-def _told(run: Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
-    """Yield each bundle's report below its list."""
-    for bundle, report in zip(bundles, reports, strict=True):
-        if bundle is not bundles[0]:
+def _told(
+    run: Run,
+    facts: ProjectFacts,
+    listed: Sequence[Selected],
+    reports: Sequence[tuple[Selected, BundleReport]],
+) -> Iterator[BundleReport]:
+    """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others.
+
+    `listed` are those whose list has begun.
+    """
+    for bundle, report in reports:
+        if bundle not in listed:
             run.observer.turn_to(bundle)
         run.observer.complete()
         yield report
     run.stopwatch.end("reporting")
     run.observer.took(run.stopwatch.phases)
+    if run.failures:
+        raise FailedBundlesError(run.failures, facts, {bundle.unit: report for bundle, report in reports})
 
 
-def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
+def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, BundleReport]]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
-    parts = run.supplier.supply(all_parts(bundles), run.read)
+    parts = run.supply.parts(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts, run.notes)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes)
     run.stopwatch.end("planning")
-    compilations = [compiled(plan, run.compiler) for plan in plans]
+    compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
-        finished = [_write(run, bundle, outputs) for bundle in compilations]
+        finished = run.failures.each(compilations, partial(_write, run, {}, outputs), _selected)
         run.supplier.check_unchanged()
-        check_sizes([bundle for bundle, _ in finished])
-        reports = [_report_finished(*pair, run.questions) for pair in finished]
+        pairs = [(one, _report_finished(*one, run.questions)) for one in finished]
         if run.trier is not None:
-            reports = _tried(run.trier, [bundle for bundle, _ in finished], reports)
+            pairs = _tried(run.trier, run.failures, pairs)
             run.stopwatch.end("trying")
-        _commit(finished, reports)
+        _commit(*zip(*pairs, strict=True))
     run.stopwatch.end("writing")
-    return reports
+    return [(one.bundle.selected, report) for one, report in pairs]
 
 
 def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
@@ -239,20 +273,41 @@ def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> N
             file.commit()
     except (LambdaBundleError, KeyboardInterrupt) as error:
         # it may have been stopped between taking its place and telling so
-        done += finished[done][1].is_in_place
+        done += finished[done].file.is_in_place
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
-        failed = [replace(report, status="failed", changed=False) for report in reports[done:]]
+        failed = [
+            replace(report, status="failed", changed=False, error=str(error)) for report in reports[done:]
+        ]
         raise CommitError(error, [*reports[:done], *failed]) from error
 
 
-def _write(run: Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
-    """Write a bundle beside its place."""
-    path = bundle.planned.selected.output
-    file = Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
-    finished = written(bundle, file, run.circumstances.source_date_epoch)
-    file.finish()
-    return finished, file
+def _write(run: Run, made: dict[Unit, _Finished], outputs: ExitStack, bundle: Compiled) -> _Finished:
+    """Write a bundle beside its place; `made` are those before it, and `outputs` ends with the run."""
+    path, epoch = bundle.selected.output, run.circumstances.source_date_epoch
+    size_of = partial(_unzipped, made)
+    with ExitStack() as own:
+        file = Nowhere() if is_nowhere(path) else own.enter_context(OutputFile(path))
+        twin = _twin(bundle, made.values())
+        if twin is None:
+            finished = written(bundle, file, epoch, size_of)
+        else:
+            finished = written_like(twin.bundle, bundle, twin.file.chunks(), file, size_of)
+        file.finish()
+        check_size(finished)
+        outputs.push(own.pop_all())
+    made[bundle.selected.unit] = _Finished(finished, file)
+    return made[bundle.selected.unit]
+
+
+def _unzipped(made: Mapping[Unit, _Finished], unit: Unit) -> int:
+    return made[unit].bundle.digest.total.unzipped
+
+
+def _twin(bundle: Compiled, made: Iterable[_Finished]) -> _Finished | None:
+    """Return a bundle of the same files, as functions are that differ in their handlers alone."""
+    entries = bundle.plan.entries
+    return next((one for one in made if one.bundle.plan.entries == entries and one.file.keeps), None)
 
 
 def _report_finished(bundle: Written, file: OutputFile | Nowhere, questions: Questions) -> BundleReport:
@@ -261,14 +316,22 @@ def _report_finished(bundle: Written, file: OutputFile | Nowhere, questions: Que
     return report_of(bundle, status, questions, changed=file.differs)
 
 
-def _tried(trier: Trier, bundles: Sequence[Written], reports: Sequence[BundleReport]) -> list[BundleReport]:
-    """Import the handlers before any bundle takes its place; raises SmokeTestError and StrictError."""
-    from poetry_lambda_plugin.report.smoke_test import enforce_passed
+def _tried(
+    trier: Trier, failures: Failures, pairs: Sequence[tuple[_Finished, BundleReport]]
+) -> list[tuple[_Finished, BundleReport]]:
+    """Import the handlers before any bundle takes its place: those that can't be imported fail."""
+    from poetry_lambda_plugin.report.smoke_test import enforce_tried
     from poetry_lambda_plugin.report.smoke_test import with_smoke_test
 
-    pairs = zip(bundles, reports, strict=True)
-    told = [with_smoke_test(report, trier.tried(bundle), bundle.selected.config) for bundle, report in pairs]
-    enforce_passed(told)
+    made = {one.bundle.selected.unit: one.bundle for one, _ in pairs}
+
+    def attempt(pair: tuple[_Finished, BundleReport]) -> tuple[_Finished, BundleReport]:
+        bundle = pair[0].bundle
+        return pair[0], with_smoke_test(pair[1], trier.tried(bundle, made), bundle.selected.config)
+
+    told = failures.each(pairs, attempt, lambda pair: pair[0].bundle.selected)
+    if not failures:
+        enforce_tried([report for _, report in told])
     return told
 
 
@@ -277,8 +340,7 @@ def _trier(
     circumstances: Circumstances,
     observer: Observer,
     temporary: Path,
-    supplier: Supplier,
-    read: Callable[[Choice, Artifact], Wheel | ProjectSource],
+    supply: Supply,
 ) -> Trier | None:
     """Return what tries handlers, where that is asked for: few runs need all that belongs to it."""
     if circumstances.trial is None:
@@ -286,48 +348,57 @@ def _trier(
     from poetry_lambda_plugin.stages.brought_along import brought_along
     from poetry_lambda_plugin.trial.trying import Trier
 
-    packages = partial(brought_along, project, supplier, read)
+    packages = partial(brought_along, project, supply)
     return Trier(project, circumstances.trial, observer, temporary, packages)
 
 
-def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[tuple[Selected, BundleReport]]:
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
-    at_hand = {choice: run.supplier.at_hand(choice) for choice in all_parts(bundles)}
-    parts = {c: run.read(c, artifact) for c, artifact in at_hand.items() if artifact is not None}
+    parts = run.supply.at_hand(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts, run.notes)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes)
     run.stopwatch.end("planning")
-    compilations = [compiled_before(plan, run.compiler) for plan in plans]
+    compilations = run.failures.each(plans, lambda plan: compiled_before(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
-    epoch = run.circumstances.source_date_epoch
-    finished = [written(bundle, Nowhere(), epoch) for bundle in compilations if bundle is not None]
-    check_sizes(finished)
+    made: dict[Unit, Written] = {}
+    run.failures.each(filter(None, compilations), partial(_foresee, run, made), _selected)
     run.stopwatch.end("writing")
-    known = {bundle.selected.output: bundle for bundle in finished}
-    for bundle in bundles:
-        if bundle.output in known:
-            would_be = known[bundle.output]
+    for bundle in run.failures.left(bundles):
+        if would_be := made.get(bundle.unit):
             is_there = has_hash(bundle.output, f"sha256:{would_be.digest.sha256.hex()}")
-            yield report_of(would_be, "planned", run.questions, changed=not is_there)
+            yield bundle, report_of(would_be, "planned", run.questions, changed=not is_there)
         else:
-            yield outlook(bundle, run.questions)
+            yield bundle, outlook(bundle, run.questions, made)
 
 
-def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
-    """Find all that will compile before anything is fetched."""
-    for bundle in bundles:
-        if bundle.config.bytecode is not None:
-            compiler.interpreter(bundle.target.runtime.python)
+def _foresee(run: Run, made: dict[Unit, Written], bundle: Compiled) -> None:
+    """Find out what a bundle would be, if all its layers are known."""
+    layers = [layer.selected.unit for layer in bundle.selected.layers if isinstance(layer, LayerBundle)]
+    if all(layer in made for layer in layers):
+        epoch = run.circumstances.source_date_epoch
+        finished = written(bundle, Nowhere(), epoch, lambda unit: made[unit].digest.total.unzipped)
+        check_size(finished)
+        made[bundle.selected.unit] = finished
+
+
+def _itself(bundle: Selected) -> Selected:
+    return bundle
+
+
+def _selected(bundle: Planned | Compiled) -> Selected:
+    return bundle.selected
+
+
+def _with_interpreter(compiler: Compiler, bundle: Selected) -> Selected:
+    """Find all that will compile a bundle before anything is fetched."""
+    if bundle.config.bytecode is not None:
+        compiler.interpreter(bundle.target.runtime.python)
+    return bundle
 
 
 def _end_compiling(run: Run, bundles: Iterable[Selected]) -> None:
     if any(bundle.config.bytecode for bundle in bundles):
         run.stopwatch.end("compiling")
-
-
-def all_parts(bundles: Iterable[Selected]) -> list[Choice]:
-    """Return all that has to be made ready, each part once."""
-    return list(dict.fromkeys(choice for bundle in bundles for choice in bundle.parts))
 
 
 def _read(
@@ -357,10 +428,14 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
 class Nowhere:
     """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
 
-    differs, is_in_place = True, False
+    differs, is_in_place, keeps = True, False, False
 
     def write(self, data: bytes) -> None:
         """Drop the bytes."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Have nothing."""
+        yield from ()
 
     def finish(self) -> None:
         """Have nothing to end."""

@@ -5,17 +5,18 @@ The way of a bundle up to its last byte is that of `bundling.py`; then it is com
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.audit.verdicts import VERDICTS
 from poetry_lambda_plugin.bundling import Nowhere
-from poetry_lambda_plugin.bundling import all_parts
 from poetry_lambda_plugin.bundling import begun
 from poetry_lambda_plugin.report.assembly import Questions
 from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.report.verify import VerificationReport
 from poetry_lambda_plugin.stages.compiled import compiled
+from poetry_lambda_plugin.stages.failures import Failures
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.bundling import Circumstances
     from poetry_lambda_plugin.bundling import Observer
     from poetry_lambda_plugin.bundling import Run
+    from poetry_lambda_plugin.configuration.layering import Wanted
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.planned import Parts
 
 
@@ -47,7 +50,7 @@ class There(NamedTuple):
 
 def verify_bundle(
     project: OpenProject,
-    wanted: Sequence[BundleConfig],
+    wanted: Sequence[Wanted],
     family: Sequence[BundleConfig],
     there: There,
     circumstances: Circumstances,
@@ -58,11 +61,15 @@ def verify_bundle(
     Nothing is written. Without a file `wanted` may be several, with one it is one. Raises LambdaBundleError.
     """
     outputs = written_before(project.facts, family)
-    configs = [unwritten(project, config, family) for config in wanted]
-    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
-    with begun(project, circumstances, Questions(), observer, outputs, Stopwatch()) as run:
-        parts = run.supplier.supply(all_parts(bundles), run.read)
-        compilations = [compiled(plan, run.compiler) for plan in planned_bundles(bundles, parts, run.notes)]
+    asked = {one.config.bundle for one in wanted if not one.needed_by}
+    wanted = [replace(one, config=unwritten(project, one.config, family)) for one in wanted]
+    # an error of any is one of the run
+    failures = Failures((), alone=True)
+    bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
+    with begun(project, circumstances, Questions(), observer, outputs, failures, Stopwatch()) as run:
+        parts = run.supply.parts(bundles)
+        plans = planned_bundles(bundles, parts, failures, run.notes)
+        compilations = [compiled(p, run.compiler) for p in plans if p.selected.config.bundle in asked]
         reports = [_verified(run, bundle, parts, there) for bundle in compilations]
         run.supplier.check_unchanged()
     return tuple(sorted(reports, key=lambda report: VERDICTS.index(report.verdict)))
@@ -72,7 +79,7 @@ def _verified(run: Run, bundle: Compiled, parts: Parts, there: There) -> Verific
     """Compare digests where they may be the same, and files where they are not."""
     selected, held, digest = bundle.planned.selected, there.held, None
     if held is None or looks_written_here(held, bundle.plan):
-        digest = written(bundle, Nowhere(), run.circumstances.source_date_epoch).digest.sha256
+        digest = written(bundle, Nowhere(), run.circumstances.source_date_epoch, _unknown).digest.sha256
     is_known = held is None or (digest is not None and digest == there.sha256)
     return VerificationReport(
         project=selected.name,
@@ -84,3 +91,9 @@ def _verified(run: Run, bundle: Compiled, parts: Parts, there: There) -> Verific
         expected_sha256=digest,
         verification=None if is_known or held is None else verified(bundle, parts, held, run.compiler),
     )
+
+
+def _unknown(layer: Unit) -> int:
+    """Let a layer have no size: it does not count for what a bundle holds."""
+    del layer
+    return 0

@@ -127,6 +127,9 @@ class OutputFile:
     `commit`, whatever the reason, it removes what it wrote and the folders it made.
     """
 
+    keeps = True
+    """What was written can be read again."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place = _followed(path)
@@ -191,6 +194,14 @@ class OutputFile:
             if self._previous is not None and self._previous.read(1):
                 self._copy_same(self._previous)
             self._close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what was written, once it is finished; raises UnwritableOutputError and ChangedFileError."""
+        with _as_refusal(self.path), (self._temporary if self.differs else self._place).open("rb") as file:
+            if not self.differs and _stamp(self._place) != self._stamp:
+                raise self._changed_meanwhile()
+            while chunk := file.read(CHUNK):
+                yield chunk
 
     @property
     def differs(self) -> bool:

@@ -7,6 +7,7 @@ import os
 from contextlib import closing
 from datetime import datetime
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import ClassVar
@@ -23,25 +24,34 @@ from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
+from poetry_lambda_plugin.configuration.bundles import BrokenBundlesError
 from poetry_lambda_plugin.configuration.bundles import checked_options
+from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
+from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
+from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.json import json_document
 from poetry_lambda_plugin.trial.wishes import trial_wishes
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from cleo.io.inputs.argument import Argument
     from cleo.io.inputs.option import Option
 
     from poetry_lambda_plugin.bundling import Observer
+    from poetry_lambda_plugin.configuration.bundles import Given
+    from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.exceptions import LambdaBundleError
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import FailedReport
 
 
 class BundleCommand(LambdaCommand):
@@ -61,7 +71,7 @@ class BundleCommand(LambdaCommand):
 
     interrupted = "Interrupted: no bundle was left half-written."
 
-    _reports: Sequence[BundleReport] = ()
+    _reports: Sequence[BundleReport | FailedReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
 
     def perform(self) -> None:
@@ -100,10 +110,12 @@ class BundleCommand(LambdaCommand):
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
             trial=wishes,
         )
-        configs = configs_of(options, self.argument("bundles"))
-        family = configs_of(options, ())
-        earlier = configs_of({}, (), made=False)
-        return make_bundles(project, configs, family, earlier, circumstances, observer)
+        asked, broken = _sound(configs_of, options, self.argument("bundles"))
+        family, _ = _sound(configs_of, options)
+        layers, _ = _sound(configs_of, {name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
+        earlier, _ = _sound(partial(configs_of, made=False), {})
+        wanted = wanted_bundles(asked, layers)
+        return make_bundles(project, wanted, broken, family, earlier, circumstances, observer)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []
@@ -120,14 +132,16 @@ class BundleCommand(LambdaCommand):
         """Say what is wrong, of which bundles, and return the exit code."""
         if isinstance(error, ReportedError):
             self._reports = error.reports
-        if isinstance(error, MaxSizeError):
-            self._report_too_large(error.reports)
+        causes = error.causes if isinstance(error, FailedBundlesError) else (error,)
+        for cause in causes:
+            if isinstance(cause, MaxSizeError):
+                self._report_too_large(cause.reports, is_one_of_many=cause is not error)
         return super()._fail(error)
 
-    def _report_too_large(self, reports: Sequence[BundleReport]) -> None:
+    def _report_too_large(self, reports: Sequence[BundleReport], *, is_one_of_many: bool) -> None:
         """Show what takes the room, above the error, which is then the last to be seen."""
         for report in reports:
-            if len(reports) > 1:
+            if is_one_of_many:
                 heading = text.heading(report.project, report.version, report.bundle, report.target)
                 self.line_error(f"\n{heading}")
             for line in text.explanation(report):
@@ -144,3 +158,19 @@ class BundleCommand(LambdaCommand):
         if self.io.is_verbose():
             for line in (*text.details(report), *text.trial_details(report)):
                 self.line(line)
+
+
+def _sound(
+    configs_of: Callable[..., Sequence[BundleConfig]], options: Given, names: Sequence[str] = ()
+) -> tuple[Sequence[BundleConfig], Mapping[str, LambdaBundleError]]:
+    """Return the bundles whose tables can be meant, and the errors of the others, by name.
+
+    Raises BrokenBundlesError where that is not for each bundle to tell: where none is sound, or one is broken
+    that is not to be made.
+    """
+    try:
+        return configs_of(options, names), {}
+    except BrokenBundlesError as error:
+        if not error.configs or not error.are_wanted:
+            raise
+        return error.configs, error.errors

@@ -25,6 +25,8 @@ from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.configuration import readers
 from poetry_lambda_plugin.configuration.bundles import checked_options
+from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
+from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.report.verify import DifferenceError
 from poetry_lambda_plugin.report.verify import code_sha256
@@ -101,11 +103,12 @@ class VerifyCommand(LambdaCommand):
         project = self.opened()
         configs_of = config_reader(project)
         family = configs_of(options, ())
-        wanted = candidates(project.facts, configs_of(options, self._names()), self._path())
+        asked = candidates(project.facts, configs_of(options, self._names()), self._path())
+        layers = configs_of({name: options[name] for name in options.keys() & FOR_LAYERS_TOO}, ())
         circumstances = Circumstances(
             today=datetime.now(tz=timezone.utc).date(), source_date_epoch=epoch, dry_run=False
         )
-        return verify_bundle(project, wanted, family, there, circumstances, observer)
+        return verify_bundle(project, wanted_bundles(asked, layers), family, there, circumstances, observer)
 
     def _report_text(self) -> None:
         best, *_others = self._reports

@@ -60,6 +60,10 @@ class ConfigError(LambdaBundleError):
     """A key, an option or an environment variable that can't be understood."""
 
 
+class ContradictionError(LambdaBundleError):
+    """Keys or options that can't both be meant."""
+
+
 class SetRuntime(NamedTuple):
     """A runtime, and the option or the dotted key that names it."""
 

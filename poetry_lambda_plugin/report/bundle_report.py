@@ -76,6 +76,16 @@ class Explanation:
     """Direct dependencies that nothing in the bundle seems to import."""
 
 
+class LayerReport(NamedTuple):
+    """A layer beside a function."""
+
+    bundle: str | None
+    """Name of the bundle that it is; None for a ZIP that is only named by its path."""
+    path: Path
+    unzipped: int | None
+    """Bytes; None in a dry run that lacks files of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What became of one package; sizes are what it has gained, in bytes."""
@@ -106,8 +116,8 @@ class BundleReport:
     """Packages that are selected, but left to the runtime, to a layer or to nobody."""
     unzipped_limit: int | None
     """Bytes that it and its layers may not reach: Lambda's own or the user's; None for no limit."""
-    layers_unzipped: int
-    """Bytes of the layers that the function will have beside it."""
+    layers: tuple[LayerReport, ...]
+    """Those that the function will have beside it."""
     digest: ArchiveDigest | None
     """None in a dry run without all files at hand."""
     bytecode: BytecodeReport | None
@@ -123,3 +133,28 @@ class BundleReport:
     notes: tuple[str, ...]
     smoke_test: SmokeTest | None = None
     """What became of its handler; None where none was asked for."""
+    error: str | None = None
+    """What kept it from its place."""
+
+    @property
+    def layers_unzipped(self) -> int | None:
+        """Bytes of its layers; None where one is not known."""
+        sizes = [layer.unzipped for layer in self.layers]
+        return None if None in sizes else sum(filter(None, sizes))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedReport:
+    """A bundle that could not be made."""
+
+    project: str
+    version: str
+    bundle: str | None
+    architecture: str | None
+    """None where its table can't be read."""
+    target: Target | None
+    """None where no runtime was found for it."""
+    handler: str | None
+    output: Path | None
+    error: str
+    """In lines."""

@@ -27,11 +27,16 @@ MAX_LINES = 10
 
 
 class SmokeTestError(ReportedError):
-    """Handlers that can't be imported from their bundles, none of which has taken its place."""
+    """A handler that can't be imported from its bundle, which has not taken its place."""
+
+    reports: Sequence[BundleReport]
 
 
 def with_smoke_test(report: BundleReport, test: SmokeTest, config: BundleConfig) -> BundleReport:
-    """Add a result to a bundle's report; raises StrictError for what is not certain."""
+    """Add a result to a bundle's report; raises SmokeTestError, and StrictError for what is not certain."""
+    if test.status == "failed":
+        failed = replace(report, smoke_test=test, status="failed", changed=False)
+        raise SmokeTestError(*_failure(test), "Nothing was written.", reports=[failed])
     has_none = test.status == "untried" and (config.layer or config.no_root)
     findings = () if has_none else tuple(_findings(report, test))
     told = judged(findings, config.ignore, strict=config.strict).told
@@ -39,16 +44,13 @@ def with_smoke_test(report: BundleReport, test: SmokeTest, config: BundleConfig)
     return replace(report, smoke_test=test, findings=(*report.findings, *told), notes=notes)
 
 
-def enforce_passed(reports: Sequence[BundleReport]) -> None:
-    """Raise SmokeTestError for all handlers that can't be imported, or where nothing could be tried."""
+def enforce_tried(reports: Sequence[BundleReport]) -> None:
+    """Raise SmokeTestError where nothing could be tried."""
     tests = [report.smoke_test for report in reports if report.smoke_test]
-    lines = [line for report in reports for line in _failure(report, named=len(reports) > 1)]
     if tests and all(test.status == "untried" for test in tests):
         lines = list(dict.fromkeys(str(test.message) for test in tests))
-    if lines:
         failed = [replace(report, status="failed", changed=False) for report in reports]
-        lines.append("Nothing was written.")
-        raise SmokeTestError(*lines, reports=failed)
+        raise SmokeTestError(*lines, "Nothing was written.", reports=failed)
 
 
 def _notes(test: SmokeTest, *, has_none: bool) -> Iterator[str]:
@@ -68,11 +70,8 @@ def _findings(report: BundleReport, test: SmokeTest) -> Iterator[Finding]:
         yield Finding("smoke-test-untried", f"{report.output.name}: {test.message}", report.output.name)
 
 
-def _failure(report: BundleReport, *, named: bool) -> Iterator[str]:
-    test = report.smoke_test
-    if test is None or test.status != "failed":
-        return
-    yield f"{report.output.name}: {test.message}" if named else str(test.message)
+def _failure(test: SmokeTest) -> Iterator[str]:
+    yield str(test.message)
     if test.output:
         yield "Its last output:"
         yield from (f"  {line}" for line in test.output[-MAX_LINES:])

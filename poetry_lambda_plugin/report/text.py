@@ -92,7 +92,7 @@ def summary(report: BundleReport) -> Iterator[str]:
     """Yield the lines at the end; only what is over a limit has a colour."""
     yield f"{escaped(str(report.output))} {_verb(report)}"
     if report.digest is not None:
-        total, layers = report.digest.total, report.layers_unzipped
+        total, layers = report.digest.total, report.layers_unzipped or 0
         beside = f", and {size(layers)} in layers" if layers else ""
         yield f"  Zipped      {_limited(total.zipped, total.zipped, MAX_ZIPPED_SIZE)}"
         limited = _limited(total.unzipped, total.unzipped + layers, report.unzipped_limit)

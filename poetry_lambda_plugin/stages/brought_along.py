@@ -12,29 +12,22 @@ from poetry_lambda_plugin.stages.planned import lay_out
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from poetry_lambda_plugin.archive.content import Entry
-    from poetry_lambda_plugin.layout.own_files import ProjectSource
-    from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.project import OpenProject
-    from poetry_lambda_plugin.selection.choice import Choice
-    from poetry_lambda_plugin.sources.artifacts import Artifact
-    from poetry_lambda_plugin.sources.artifacts import Supplier
     from poetry_lambda_plugin.stages.selected import Selected
+    from poetry_lambda_plugin.stages.supplied import Supply
 
 
 def brought_along(
     project: OpenProject,
-    supplier: Supplier,
-    read: Callable[[Choice, Artifact], Wheel | ProjectSource],
+    supply: Supply,
     bundle: Selected,
 ) -> tuple[Entry, ...]:
     """Return the files of the locked wheels of what a bundle's runtime brings along; none is built."""
     policy, packages = project.settings.binary_policy, runtime_packages(project.lock, bundle.target)
     chosen = [choice_of(package, bundle.target, policy, missing_for_build) for package in packages]
     wheels = [choice for choice in chosen if isinstance(choice, LockedWheel)]
-    parts = supplier.supply(wheels, read)
+    parts = supply.supplier.supply(wheels, supply.read)
     distributions = [lay_out(parts, wheel, None, is_project=False) for wheel in wheels]
     files = {entry.path: entry for distribution in distributions for entry in distribution.entries}
     return tuple(files[path] for path in sorted(files))

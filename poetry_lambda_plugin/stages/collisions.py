@@ -12,6 +12,7 @@ from poetry_lambda_plugin.stages.outputs import place_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from poetry_lambda_plugin.stages.failures import Failures
     from poetry_lambda_plugin.stages.selected import Selected
 
 
@@ -19,8 +20,11 @@ class OutputCollisionError(LambdaBundleError):
     """Two bundles with one output."""
 
 
-def check_outputs(bundles: Sequence[Selected]) -> None:
-    """Refuse two bundles with one output, and one that leaves out what another's last output holds."""
+def check_outputs(bundles: Sequence[Selected], failures: Failures) -> None:
+    """Refuse two bundles with one output, and one that leaves out what another's last output holds.
+
+    Raises OutputCollisionError for the former; the latter fails alone.
+    """
     seen: dict[Path, Selected] = {}
     for bundle in bundles:
         other = seen.setdefault(place_of(bundle.output), bundle)
@@ -34,12 +38,19 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
             raise OutputCollisionError(
                 f"The bundle would replace {package.source_url}, which is {package}. Choose another --output."
             )
-    for layer in (layer for bundle in bundles for layer in bundle.layers):
-        if place_of(layer.path) in seen:
-            raise OutputCollisionError(
-                f"exclude-layers: {layer.path} would be written by this very run. "
-                "Make the layer in a run of its own, before the function."
-            )
+    for bundle in bundles:
+        for path in bundle.config.layer_files:
+            writer = seen.get(place_of(path))
+            if writer is not None:
+                words = f"exclude-layers: {path} would be written by this very run. {_way_out(writer)}"
+                failures.fail(bundle, OutputCollisionError(words))
+
+
+def _way_out(bundle: Selected) -> str:
+    """Say how a bundle is named as a layer, where it has a name."""
+    if bundle.config.bundle is None:
+        return "Make the layer in a run of its own, before the function."
+    return f'Name the bundle instead of the file: exclude-layers = ["{bundle.config.bundle}"].'
 
 
 def _described(bundle: Selected) -> str:

@@ -20,16 +20,20 @@ from poetry_lambda_plugin.selection.graph import DependencyGraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Hashable
     from collections.abc import Iterator
     from collections.abc import Sequence
+    from typing import TypeAlias
 
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.findings import Finding
-    from poetry_lambda_plugin.layout.layer import Layer
     from poetry_lambda_plugin.poetry_api.lock import Lock
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.selection.exclusion import LayerContents
     from poetry_lambda_plugin.selection.locked import LockedPackage
+
+    Selector: TypeAlias = "Callable[[BundleConfig, Target], PackageSelection]"
 
 
 ON_RUNTIME = "on the runtime"
@@ -47,18 +51,42 @@ class PackageSelection:
     findings: tuple[Finding, ...] = ()
 
 
+def selector(lock: Lock, alike: Callable[[Target], Hashable] = lambda target: target) -> Selector:
+    """Select as `selected_packages` does, but once for all bundles that want the same.
+
+    `alike` returns what is equal for targets that get the same packages.
+    """
+    found: dict[Hashable, PackageSelection] = {}
+
+    def select(config: BundleConfig, target: Target) -> PackageSelection:
+        wanted = (
+            config.selection,
+            config.only_root,
+            config.exclude_packages,
+            config.exclude_runtime_packages,
+        )
+        key = (wanted, alike(target))
+        if key not in found:
+            found[key] = selected_packages(lock, config, target)
+        return found[key]
+
+    return select
+
+
 def selected_packages(lock: Lock, config: BundleConfig, target: Target) -> PackageSelection:
     """Select from the lock, then leave out what the user or the runtime makes unnecessary."""
     packages = () if config.only_root else lock.packages(target, config.selection)
     graph = cache(lambda: lock.graph(target, config.selection, packages))
-    named = _named_exclusions(lock, config)
+    named = named_exclusions(lock, config)
     if not named or not packages:
         return PackageSelection(packages, (), graph)
     kept, left_out = exclude_packages(packages, graph(), named)
     return PackageSelection(kept, left_out, graph)
 
 
-def without_layers(selection: PackageSelection, layers: Sequence[Layer], target: Target) -> PackageSelection:
+def without_layers(
+    selection: PackageSelection, layers: Sequence[LayerContents], target: Target
+) -> PackageSelection:
     """Leave out what layers hold, and warn of what then does not fit together."""
     packages, left_out, graph = selection.packages, selection.left_out, selection.graph
     sdk = _sdk_findings(packages, left_out, graph(), target, layers) if left_out else ()
@@ -80,7 +108,7 @@ def runtime_packages(lock: Lock, target: Target) -> tuple[LockedPackage, ...]:
 
 
 def needs_own_sdk(
-    choices: Sequence[Choice], graph: DependencyGraph, target: Target, layers: Sequence[Layer]
+    choices: Sequence[Choice], graph: DependencyGraph, target: Target, layers: Sequence[LayerContents]
 ) -> bool:
     """Tell whether a bundle holds a package that may not work with the runtime's SDK."""
     named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME)
@@ -93,14 +121,14 @@ def _sdk_findings(
     left_out: Sequence[LeftOutPackage],
     graph: DependencyGraph,
     target: Target,
-    layers: Sequence[Layer],
+    layers: Sequence[LayerContents],
 ) -> Iterator[Finding]:
     yield from sdk_clashes(kept, left_out, graph, target.runtime)
     on_runtime = [package for package in left_out if package.reason == ON_RUNTIME]
     yield from sdk_pins(kept, on_runtime, graph, layers)
 
 
-def _named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:
+def named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:
     """Return the reason by name for every package to leave out."""
     named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME) if config.exclude_runtime_packages else {}
     if config.only_root or not config.exclude_packages:

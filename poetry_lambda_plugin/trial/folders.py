@@ -10,16 +10,15 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-from poetry_lambda_plugin.archive.content import Entry
-from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.output import NoRoomError
-from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.strays import remove_folder
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
+
+    from poetry_lambda_plugin.archive.content import Entry
 
 
 ELF = {62: "x86_64", 183: "arm64"}
@@ -62,7 +61,7 @@ class Folders(NamedTuple):
 
 @contextmanager
 def laid_out(
-    temporary: Path, bundle: Iterable[Entry], layers: Iterable[Path], runtime: Iterable[Entry]
+    temporary: Path, bundle: Iterable[Entry], layers: Iterable[Iterable[Entry]], runtime: Iterable[Entry]
 ) -> Iterator[tuple[Folders, frozenset[str]]]:
     """Lend folders with a function's files, and the architectures that compiled files among them are for.
 
@@ -80,7 +79,7 @@ def laid_out(
 
 
 def _filled(
-    folders: Folders, bundle: Iterable[Entry], layers: Iterable[Path], runtime: Iterable[Entry]
+    folders: Folders, bundle: Iterable[Entry], layers: Iterable[Iterable[Entry]], runtime: Iterable[Entry]
 ) -> frozenset[str]:
     for folder in (folders.task, folders.layers, folders.runtime, folders.root):
         folder.mkdir()
@@ -96,9 +95,8 @@ def _filled(
     return machines
 
 
-def _of_layers(layers: Iterable[Path]) -> Iterable[Entry]:
-    files = {m.name: Entry(m.name, WheelContent(path, m)) for path in layers for m in read_members(path)}
-    return files.values()
+def _of_layers(layers: Iterable[Iterable[Entry]]) -> Iterable[Entry]:
+    return {entry.path: entry for layer in layers for entry in layer}.values()
 
 
 def unpack(entries: Iterable[Entry], folder: Path) -> frozenset[str]:

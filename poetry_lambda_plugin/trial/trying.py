@@ -10,6 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
 
+from poetry_lambda_plugin.archive.content import Entry
+from poetry_lambda_plugin.archive.content import WheelContent
+from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.bytecode.interpreters import Interpreters
 from poetry_lambda_plugin.bytecode.interpreters import NoInterpreterError
 from poetry_lambda_plugin.bytecode.interpreters import nowhere_found
@@ -17,6 +20,7 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.layer import layer_prefix
 from poetry_lambda_plugin.runtime.build_image import DOCKER_PLATFORMS
 from poetry_lambda_plugin.runtime.platform import WHEEL_ARCHITECTURES
+from poetry_lambda_plugin.stages.layers import LayerBundle
 from poetry_lambda_plugin.trial.environment import lambda_environment
 from poetry_lambda_plugin.trial.folders import laid_out
 from poetry_lambda_plugin.trial.judgement import RUNTIME_MODULES
@@ -29,13 +33,17 @@ from poetry_lambda_plugin.trial.process import run
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from pathlib import Path
 
-    from poetry_lambda_plugin.archive.content import Entry
     from poetry_lambda_plugin.bytecode.interpreters import Interpreter
+    from poetry_lambda_plugin.layout.layer import Layer
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.runtime.runtimes import Runtime
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
     from poetry_lambda_plugin.trial.folders import Folders
@@ -107,29 +115,37 @@ class Trier:
         for bundle in functions:
             self._interpreter(bundle)
 
-    def tried(self, bundle: Written) -> SmokeTest:
-        """Import the handler of a bundle that is written, as Lambda would."""
+    def tried(self, bundle: Written, made: Mapping[Unit, Written]) -> SmokeTest:
+        """Import the handler of a bundle that is written, as Lambda would.
+
+        Its layers are among those `made`.
+        """
         selected = bundle.selected
         if (reason := _without_handler(selected)) is not None:
             return SmokeTest(status="untried", message=reason)
         interpreter = self._interpreter(selected)
         self._observer.trying(str(selected.config.handler), interpreter.version)
         known = any(left.name in RUNTIME_MODULES.values() for left in selected.left_out)
+        layers = [_layer_files(layer, made) for layer in selected.layers]
+        try_with = partial(self._try, bundle, layers, interpreter)
         try:
-            result, sought = self._try(bundle, interpreter, self._runtime_packages(selected) if known else ())
+            result, sought = try_with(self._runtime_packages(selected) if known else ())
             if not known and sought and (packages := self._runtime_packages(selected)):
                 # what Lambda has, too, decides what a module does that can do without it
-                result, _ = self._try(bundle, interpreter, packages)
+                result, _ = try_with(packages)
         finally:
             self._observer.tried()
         return result
 
     def _try(
-        self, bundle: Written, interpreter: Interpreter, packages: Sequence[Entry]
+        self,
+        bundle: Written,
+        layers: Sequence[Sequence[Entry]],
+        interpreter: Interpreter,
+        packages: Sequence[Entry],
     ) -> tuple[SmokeTest, frozenset[str]]:
         """Return what came of it, and modules of the runtime that were sought in vain."""
         selected, python = bundle.selected, bundle.selected.target.runtime
-        layers = [layer.path for layer in selected.layers]
         with laid_out(self._temporary, bundle.plan.entries, layers, packages) as (folders, machines):
             if (reason := _foreign(selected.target, machines)) is not None:
                 return SmokeTest(status="untried", message=reason), frozenset()
@@ -141,14 +157,21 @@ class Trier:
                 {**lambda_environment(selected), **self._wishes.environment},
                 self._wishes.limit,
             )
-        case = self._case(bundle, ran, folders, packages)
+        case = self._case(bundle, ran, folders, packages, layers)
         sought = {name.partition(".")[0] for name in ran.told.get("sought", ())}
         return judged(ran, interpreter.version, case), frozenset(sought & RUNTIME_MODULES.keys() - case.held)
 
-    def _case(self, bundle: Written, ran: Ran, folders: Folders, packages: Iterable[Entry]) -> Case:
+    def _case(
+        self,
+        bundle: Written,
+        ran: Ran,
+        folders: Folders,
+        packages: Iterable[Entry],
+        layers: Iterable[Iterable[Entry]],
+    ) -> Case:
         selected = bundle.selected
         held = [entry.path for entry in (*bundle.plan.entries, *packages)]
-        held += [path for layer in selected.layers for path in layer.files]
+        held += _importable((entry.path for layer in layers for entry in layer), selected.target.runtime)
         return Case(
             handler=str(selected.config.handler),
             runtime=selected.target.runtime,
@@ -164,6 +187,20 @@ class Trier:
             return self._interpreters.answering(bundle.target.runtime.python)
         except NoInterpreterError as error:
             raise NoInterpreterToTryError(error) from error
+
+
+def _layer_files(layer: Layer | LayerBundle, made: Mapping[Unit, Written]) -> list[Entry]:
+    if isinstance(layer, LayerBundle):
+        return [*made[layer.selected.unit].plan.entries]
+    return [Entry(m.name, WheelContent(layer.path, m)) for m in read_members(layer.path)]
+
+
+def _importable(paths: Iterable[str], runtime: Runtime) -> Iterator[str]:
+    """Yield where the runtime sees what layers have on its path."""
+    prefixes = [layer_prefix(runtime, version_specific=specific) for specific in (True, False)]
+    for path in paths:
+        if (prefix := next(filter(path.startswith, prefixes), None)) is not None:
+            yield path.removeprefix(prefix)
 
 
 def _places(ran: Ran, folders: Folders) -> dict[str, str]:

@@ -123,7 +123,7 @@ def bundle_report(*packages: PackageReport, **fields: Any) -> BundleReport:
         "packages": packages,
         "left_out": (),
         "unzipped_limit": None,
-        "layers_unzipped": 0,
+        "layers": (),
         "digest": None,
         "bytecode": None,
         "explanation": None,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from poetry_lambda_plugin.archive.content import BytesContent
 from poetry_lambda_plugin.archive.content import Entry
 from poetry_lambda_plugin.trial.folders import laid_out
-from tests.support.wheels import make_wheel
 
 
 if TYPE_CHECKING:
@@ -22,9 +21,10 @@ ARM = b"\x7fELF\2\1\1" + bytes(9) + b"\3\0" + (183).to_bytes(2, "little")
 
 def test_lays_out_and_leaves_nothing(tmp_path: Path) -> None:
     """Files can't be written to, later layers lie over earlier ones, and all of it is gone afterwards."""
-    layers = [tmp_path / "a.zip", tmp_path / "b.zip"]
-    layers[0].write_bytes(make_wheel("a", files={"python/a.py": "1", "python/b.py": "1"}).data)
-    layers[1].write_bytes(make_wheel("b", files={"python/b.py": "2"}).data)
+    layers = [
+        [Entry("python/a.py", BytesContent(b"1")), Entry("python/b.py", BytesContent(b"1"))],
+        [Entry("python/b.py", BytesContent(b"2"))],
+    ]
     files = [
         Entry("deep/in/a.so", BytesContent(ARM)),
         Entry("bin/run", BytesContent(b"#!"), executable=True),
