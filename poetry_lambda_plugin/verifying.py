@@ -17,6 +17,7 @@ from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.report.verify import VerificationReport
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.failures import Failures
+from poetry_lambda_plugin.stages.outputs import file_id
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.stages.compiled import Compiled
     from poetry_lambda_plugin.stages.failures import Unit
+    from poetry_lambda_plugin.stages.outputs import FileId
     from poetry_lambda_plugin.stages.planned import Parts
 
 
@@ -52,15 +54,17 @@ def verify_bundle(
     project: OpenProject,
     wanted: Sequence[Wanted],
     family: Sequence[BundleConfig],
+    earlier: Sequence[BundleConfig],
     there: There,
     circumstances: Circumstances,
     observer: Observer,
 ) -> tuple[VerificationReport, ...]:
     """Hold a ZIP, a folder or a digest against what `wanted` would be now, the likeliest one first.
 
-    Nothing is written. Without a file `wanted` may be several, with one it is one. Raises LambdaBundleError.
+    Nothing is written. Without a file `wanted` may be several; `family` and `earlier` are as
+    for `make_bundles`. Raises LambdaBundleError.
     """
-    outputs = written_before(project.facts, family)
+    outputs = written_before(project.facts, (*family, *earlier)) | _outputs_of(there)
     asked = {one.config.bundle for one in wanted if not one.needed_by}
     wanted = [replace(one, config=unwritten(project, one.config, family)) for one in wanted]
     # an error of any is one of the run
@@ -73,6 +77,12 @@ def verify_bundle(
         reports = [_verified(run, bundle, parts, there) for bundle in compilations]
         run.supplier.check_unchanged()
     return tuple(sorted(reports, key=lambda report: VERDICTS.index(report.verdict)))
+
+
+def _outputs_of(there: There) -> frozenset[FileId]:
+    """Return what is verified as an output: it is in no bundle, though it may lie in the project."""
+    found = file_id(there.held.path) if there.held else None
+    return frozenset({found} if found else ())
 
 
 def _verified(run: Run, bundle: Compiled, parts: Parts, there: There) -> VerificationReport:

@@ -108,7 +108,9 @@ class VerifyCommand(LambdaCommand):
         circumstances = Circumstances(
             today=datetime.now(tz=timezone.utc).date(), source_date_epoch=epoch, dry_run=False
         )
-        return verify_bundle(project, wanted_bundles(asked, layers), family, there, circumstances, observer)
+        earlier = configs_of({}, (), made=False)
+        wanted = wanted_bundles(asked, layers)
+        return verify_bundle(project, wanted, family, earlier, there, circumstances, observer)
 
     def _report_text(self) -> None:
         best, *_others = self._reports

@@ -68,7 +68,7 @@ def written_before(facts: ProjectFacts, configs: Iterable[BundleConfig]) -> froz
         with suppress(ConfigError):
             known = replace(config, architectures=ARCHITECTURES[:number])
             patterns.add(str(_filled_in(facts, known, ANY_VERSION, ANY_RUNTIME, name)))
-    return frozenset(found for pattern in patterns for path in _matches(pattern) if (found := _id(path)))
+    return frozenset(found for pattern in patterns for path in _matches(pattern) if (found := file_id(path)))
 
 
 def check_output(path: Path, own_files: Collection[ProjectFile]) -> None:
@@ -80,7 +80,7 @@ def check_output(path: Path, own_files: Collection[ProjectFile]) -> None:
         raise UnwritableOutputError(path, "it is there and no ZIP, and would be lost")
     # an empty file may be one that was made to be filled
     is_a_bundles = path.resolve().suffix == ".zip" or path.stat().st_size > 0
-    if not is_a_bundles and _id(path) in {_id(file) for _, file in own_files}:
+    if not is_a_bundles and file_id(path) in {file_id(file) for _, file in own_files}:
         raise UnwritableOutputError(path, "it is a file of the project, and would be lost")
 
 
@@ -91,7 +91,7 @@ def without_outputs(source: ProjectSource, outputs: Collection[FileId]) -> Proje
 
 
 def _is_output(file: Path, outputs: Collection[FileId]) -> bool:
-    return is_ours(file.name) or (bool(outputs) and _id(file) in outputs and _is_zip(file))
+    return is_ours(file.name) or (bool(outputs) and file_id(file) in outputs and _is_zip(file))
 
 
 def _filled_in(
@@ -112,7 +112,7 @@ def _matches(pattern: str) -> list[str]:
     return glob(escape(pattern).translate(WILDCARDS))  # noqa: PTH207
 
 
-def _id(path: Path | str) -> FileId | None:
+def file_id(path: Path | str) -> FileId | None:
     """Return what tells one file from all others; None where there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116 - asked for each file of a project

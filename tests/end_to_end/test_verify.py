@@ -773,6 +773,17 @@ def test_lock_that_is_not_there(written: Path, project: Project) -> None:
     assert "poetry.lock" in outcome.message
 
 
+def test_zip_among_the_files_of_the_project(project: Project) -> None:
+    """It is no part of itself, though the project would include it."""
+    project.pyproject(config='include = ["data/*"]')
+    project.write({"my_fn.py": "", "data/a.txt": ""})
+    project.lock([])
+    written = project.folder / "data" / "function.zip"
+    assert bundle("-o", str(written)).exit_code == 0
+
+    assert document(written)["identical"] is True
+
+
 def test_changed_project_is_told(written: Path, project: Project) -> None:
     """What was deployed is older than what there is now."""
     project.write({"my_fn.py": "import json\n"})
