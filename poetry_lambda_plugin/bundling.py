@@ -260,7 +260,7 @@ def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bun
         if run.trier is not None:
             pairs = _tried(run.trier, run.failures, pairs)
             run.stopwatch.end("trying")
-        _commit(*zip(*pairs, strict=True))
+        _commit([one for one, _ in pairs], [report for _, report in pairs])
     run.stopwatch.end("writing")
     return [(one.bundle.selected, report) for one, report in pairs]
 

@@ -87,7 +87,10 @@ def _failed(report: FailedReport) -> dict[str, Any]:
     """Return the same fields, null or empty where nothing is known."""
     target = report.target
     empty = ("packages", "left_out", "left_out_packages", "layers", "warnings", "findings", "notes")
-    unknown = ("runtime_chosen_by", *SIZES, "bytecode", "layers_unzipped_bytes", "explanation", "differences")
+    unknown = (
+        *("runtime_chosen_by", *SIZES, "bytecode", "layers_unzipped_bytes"),
+        *("explanation", "differences", "smoke_test"),
+    )
     return {
         "bundle": report.bundle,
         "project": {"name": report.project, "version": report.version},

@@ -63,7 +63,7 @@ class OtherBundleError(LambdaBundleError):
 
 
 def candidates(facts: ProjectFacts, configs: Sequence[BundleConfig], path: Path | None) -> list[BundleConfig]:
-    """Return what a file could be, each for one architecture; without a file that is all.
+    """Return what a file could be, for one architecture; without a file that is all.
 
     Raises UnclearBundleError where it is the output of none of several, or of more than one.
     """
@@ -73,7 +73,7 @@ def candidates(facts: ProjectFacts, configs: Sequence[BundleConfig], path: Path 
         for architecture in config.architectures
     ]
     if path is None or len(possible) == 1:
-        return [config for config, _ in possible]
+        return list(configs)
     written = [config for config, outputs in possible if place_of(path) in outputs]
     if len(written) == 1:
         return written

@@ -573,11 +573,11 @@ def test_several_failures_are_told_together(project: Project) -> None:
     assert outcome.exit_code == 1
     a, c = (line for line in outcome.error.splitlines() if "fails with" in line)
     assert a.startswith(
-        "a for python3.13 on x86_64 could not be made: The import of the handler 'a.handler' fails with "
+        f"a for {PYTHON} on x86_64 could not be made: The import of the handler 'a.handler' fails with "
         "ModuleNotFoundError: No module"
     )
     assert c.startswith(
-        "c for python3.13 on x86_64 could not be made: The import of the handler 'c.handler' fails with "
+        f"c for {PYTHON} on x86_64 could not be made: The import of the handler 'c.handler' fails with "
         "ModuleNotFoundError: No module"
     )
     tests = [report["smoke_test"]["status"] for report in json.loads(outcome.output)["bundles"]]
