@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol
 from typing import TypeAlias
@@ -29,6 +30,7 @@ from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.phases import Stopwatch
+from poetry_lambda_plugin.report.sbom_library import check_library
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
@@ -50,8 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
     from datetime import date
-    from pathlib import Path
 
+    from poetry_lambda_plugin.archive.output import Kind
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -66,21 +68,39 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
 
-    _Finished: TypeAlias = "tuple[Written, OutputFile | _Nowhere]"
+    _File: TypeAlias = "OutputFile | _Nowhere"
 
 
 class CommitError(ReportedError):
-    """Bundles that did not all take their places; the reports tell which have."""
+    """Files that did not all take their places; the reports tell which bundles have."""
 
-    def __init__(self, cause: BaseException, reports: Sequence[BundleReport]) -> None:
-        there = [str(report.output) for report in reports if report.status != "failed"]
-        missing = [str(report.output) for report in reports if report.status == "failed"]
+    def __init__(
+        self,
+        cause: BaseException,
+        there: Sequence[Path],
+        missing: Sequence[Path],
+        reports: Sequence[BundleReport],
+    ) -> None:
         words = str(cause) or "Interrupted."
         if there:
-            words += f" In place already: {', '.join(there)}."
-        if missing and len(reports) > 1:
-            words += f" Not written, and as before: {', '.join(missing)}."
+            words += f" In place already: {', '.join(map(str, there))}."
+        if missing and len(there) + len(missing) > 1:
+            words += f" Not written, and as before: {', '.join(map(str, missing))}."
         super().__init__(words, reports=reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A bundle whose files wait for their places."""
+
+    bundle: Written
+    file: _File
+    sbom: _File | None
+
+    @property
+    def files(self) -> list[_File]:
+        """What takes its place, in order: a bundle that is there has its SBOM."""
+        return [self.file] if self.sbom is None else [self.sbom, self.file]
 
 
 class Observer(Progress, CompilationObserver, Protocol):
@@ -146,6 +166,8 @@ def make_bundles(
     outputs = written_before(project.facts, (*configs, *family, *earlier))
     bundles = select_bundles(project, configs, family, circumstances.today, outputs)
     check_outputs(bundles)
+    if any(bundle.sbom for bundle in bundles):
+        check_library()
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
@@ -187,41 +209,60 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     with ExitStack() as outputs:
         finished = [_write(run, bundle, outputs) for bundle in compilations]
         run.supplier.check_unchanged()
-        check_sizes([bundle for bundle, _ in finished])
-        reports = [_report_finished(*pair, run.questions) for pair in finished]
+        check_sizes([done.bundle for done in finished])
+        reports = [_report_finished(done, run.questions) for done in finished]
         _commit(finished, reports)
     run.stopwatch.end("writing")
     return reports
 
 
 def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
-    """Let all bundles take their places, one after the other; raises CommitError for the first that can't."""
+    """Let all files take their places, one after the other; raises CommitError for the first that can't."""
+    files = [file for bundle in finished for file in bundle.files]
     done = 0
     try:
-        for done, (_, file) in enumerate(finished):  # noqa: B007 - it is told below
+        for done, file in enumerate(files):  # noqa: B007 - it is told below
             file.commit()
     except (LambdaBundleError, KeyboardInterrupt) as error:
         # it may have been stopped between taking its place and telling so
-        done += finished[done][1].is_in_place
+        done += files[done].is_in_place
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
-        failed = [replace(report, status="failed", changed=False) for report in reports[done:]]
-        raise CommitError(error, [*reports[:done], *failed]) from error
+        paths = [file.path for file in files]
+        there = {id(file) for file in files[:done]}
+        told = [
+            report if id(bundle.file) in there else replace(report, status="failed", changed=False)
+            for bundle, report in zip(finished, reports, strict=True)
+        ]
+        raise CommitError(error, paths[:done], paths[done:], told) from error
 
 
 def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
-    """Write a bundle beside its place."""
-    path = bundle.planned.selected.output
-    file = _Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
+    """Write a bundle and its SBOM beside their places."""
+    selected = bundle.planned.selected
+    file = _opened(selected.output, "output", outputs)
     finished = written(bundle, file, run.circumstances.source_date_epoch)
     file.finish()
-    return finished, file
+    if selected.sbom is None:
+        return _Finished(finished, file, None)
+    # its library is large, and needed here alone
+    from poetry_lambda_plugin.report.sbom import sbom_document
+
+    sbom = _opened(selected.sbom, "sbom", outputs)
+    sbom.write(sbom_document(finished))
+    sbom.finish()
+    return _Finished(finished, file, sbom)
 
 
-def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Questions) -> BundleReport:
+def _opened(path: Path, kind: Kind, outputs: ExitStack) -> _File:
+    return _Nowhere(path) if is_nowhere(path) else outputs.enter_context(OutputFile(path, kind))
+
+
+def _report_finished(finished: _Finished, questions: Questions) -> BundleReport:
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
-    status: Status = "written" if file.differs else "unchanged"
-    return report_of(bundle, status, questions, changed=file.differs)
+    differs = finished.file.differs
+    status: Status = "written" if differs else "unchanged"
+    return report_of(finished.bundle, status, questions, changed=differs)
 
 
 def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
@@ -234,7 +275,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     compilations = [compiled_before(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
     epoch = run.circumstances.source_date_epoch
-    finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
+    finished = [written(bundle, _Nowhere(Path()), epoch) for bundle in compilations if bundle is not None]
     check_sizes(finished)
     run.stopwatch.end("writing")
     known = {bundle.selected.output: bundle for bundle in finished}
@@ -292,6 +333,9 @@ class _Nowhere:
     """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
 
     differs, is_in_place = True, False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def write(self, data: bytes) -> None:
         """Drop the bytes."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Literal
 
 import deflate
 
@@ -23,6 +24,7 @@ from poetry_lambda_plugin.strays import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from types import TracebackType
     from typing import BinaryIO
@@ -32,12 +34,18 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.content import Entry
 
 
+Kind = Literal["output", "sbom"]
+"""What is written, by the option that says where."""
+
+NAMES: Mapping[Kind, str] = {"output": "bundle", "sbom": "SBOM"}
+
+
 class UnwritableOutputError(LambdaBundleError):
     """An output path that can't become a file."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, kind: Kind = "output") -> None:
         self.path = path
-        super().__init__(f"The bundle can't be written to {path}: {reason}. Choose another --output.")
+        super().__init__(f"The {NAMES[kind]} can't be written to {path}: {reason}. Choose another --{kind}.")
 
 
 class NoRoomError(LambdaBundleError):
@@ -49,7 +57,7 @@ class NoRoomError(LambdaBundleError):
         )
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, kind: Kind = "output") -> None:
     """Raise UnwritableOutputError where it is already clear that `path` can't be written.
 
     Nothing is created: the nearest folder that exists decides.
@@ -59,7 +67,7 @@ def check_writable(path: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
     if reason is not None:
-        raise UnwritableOutputError(path, reason)
+        raise UnwritableOutputError(path, reason, kind)
 
 
 def is_nowhere(path: Path) -> bool:
@@ -91,12 +99,12 @@ def _followed(path: Path) -> Path:
 
 
 @contextmanager
-def _as_refusal(path: Path) -> Iterator[None]:
+def _as_refusal(path: Path, kind: Kind) -> Iterator[None]:
     """Raise UnwritableOutputError for what the system refuses."""
     try:
         yield
     except OSError as error:
-        raise UnwritableOutputError(path, error.strerror or str(error)) from error
+        raise UnwritableOutputError(path, error.strerror or str(error), kind) from error
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -127,8 +135,9 @@ class OutputFile:
     `commit`, whatever the reason, it removes what it wrote and the folders it made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: Kind = "output") -> None:
         self.path = path
+        self._kind = kind
         self._place = _followed(path)
         self._temporary = beside(self._place)
         self._made: list[Path] = []
@@ -144,7 +153,7 @@ class OutputFile:
 
     def __enter__(self) -> Self:
         try:
-            with _as_refusal(self.path):
+            with _as_refusal(self.path, self._kind):
                 self._open()
         except BaseException:
             # __exit__ is not yet to be called
@@ -176,7 +185,7 @@ class OutputFile:
 
     def write(self, data: bytes) -> None:
         """Append; raises UnwritableOutputError, as on a full disk, and ChangedFileError."""
-        with _as_refusal(self.path):
+        with _as_refusal(self.path, self._kind):
             if self._previous is not None:
                 if self._previous.read(len(data)) == data:
                     self._same += len(data)
@@ -187,7 +196,7 @@ class OutputFile:
 
     def finish(self) -> None:
         """End the writing: from here to `commit` no handle is open, however many outputs wait for it."""
-        with _as_refusal(self.path):
+        with _as_refusal(self.path, self._kind):
             if self._previous is not None and self._previous.read(1):
                 self._copy_same(self._previous)
             self._close()
@@ -205,7 +214,7 @@ class OutputFile:
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
         self.finish()
-        with _as_refusal(self.path):
+        with _as_refusal(self.path, self._kind):
             if self._stamp is None:
                 self._temporary.replace(self._place)
             elif not self._still_holds_it():

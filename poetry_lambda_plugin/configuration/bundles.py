@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import string
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from poetry_lambda_plugin.configuration.keys import KEYS
+from poetry_lambda_plugin.configuration.placeholders import filled_in
+from poetry_lambda_plugin.configuration.placeholders import literal
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.configuration.readers import mapping
 from poetry_lambda_plugin.configuration.readers import unknown
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = "Mapping[str, Any]"
 """What one origin (the table, a bundle's, the command line) says: values by key, read and checked."""
-
-PLACEHOLDERS = ("name", "version", "runtime", "architecture", "bundle")
-"""What an output is filled in with."""
 
 
 class ContradictionError(LambdaBundleError):
@@ -87,22 +85,13 @@ def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str,
     if output is None:
         name = "{bundle}" if config.bundle else "{name}-layer" if config.layer else "{name}"
         suffix = "-{architecture}" if len(config.architectures) > 1 else ""
-        output = _literal(default_folder) / f"{name}{suffix}.zip"
-    template = str(output)
-    try:
-        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
-    except ValueError as error:
-        raise ConfigError(f"The output {template!r} can't be understood: {error}.") from None
-    for _, field, format_spec, conversion in parts:
-        written = (
-            f"{field}{'!' if conversion else ''}{conversion or ''}{':' if format_spec else ''}{format_spec}"
-        )
-        if written not in values:
-            names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-            raise ConfigError(
-                f"The output {template!r} has an unknown placeholder {{{written}}}. Known: {names}."
-            )
-    return type(output)(os.path.normpath(template.format_map(values)))
+        output = literal(default_folder) / f"{name}{suffix}.zip"
+    return filled_in(output, values, "output")
+
+
+def sbom_path(config: BundleConfig, values: Mapping[str, str]) -> Path | None:
+    """Fill in the path of an SBOM, None without one; raises ConfigError as for an output."""
+    return filled_in(config.sbom, values, "sbom") if config.sbom is not None else None
 
 
 def _table_values(table: Mapping[str, object], where: str, root: Path) -> Given:
@@ -203,11 +192,11 @@ def _with_includes_from(given: Given, cwd: Path, root: Path) -> Given:
 def _with_absolute_paths(given: Given, base: Path) -> Given:
     """Let relative outputs and layers be relative to `base`."""
     absolute: dict[str, Any] = {}
-    if "output" in given:
-        output = given["output"]
-        # a folder, to be made where it does not exist
-        output += "{bundle}.zip" if output.endswith(("/", os.sep)) else ""
-        absolute["output"] = _expanded(output, _literal(base))
+    for key, name in (("output", "{bundle}.zip"), ("sbom", "{bundle}.cdx.json")):
+        if key in given:
+            # a folder, to be made where it does not exist
+            path = given[key] + (name if given[key].endswith(("/", os.sep)) else "")
+            absolute[key] = _expanded(path, literal(base))
     if "exclude-layers" in given:
         absolute["exclude-layers"] = tuple(_expanded(path, base) for path in given["exclude-layers"])
     return {**given, **absolute}
@@ -218,8 +207,3 @@ def _expanded(path: str, base: Path) -> Path:
         return base / type(base)(path).expanduser()
     except RuntimeError as error:
         raise ConfigError(f"The path {path!r} can't be understood: {error}") from None
-
-
-def _literal(folder: Path) -> Path:
-    """Keep the braces of a folder's own name from being taken for placeholders."""
-    return type(folder)(str(folder).replace("{", "{{").replace("}", "}}"))

@@ -58,6 +58,8 @@ _KEYS = (
         option="architecture"),
     Key("output", "string", readers.string, "Path of the ZIP; may hold {name}, {version}, {runtime} …",
         option="output", shortcut="o"),
+    Key("sbom", "string", readers.string, "Write an SBOM too, in CycloneDX 1.6; path as of the output.",
+        option="sbom"),
     Key("without", "list", readers.strings, "Leave these dependency groups out.",
         option="without", commas=True),
     Key("with", "list", readers.strings, "Take these dependency groups too.", option="with", commas=True),

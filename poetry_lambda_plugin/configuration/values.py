@@ -73,6 +73,8 @@ class BundleConfig:
     architectures: tuple[Architecture, ...] = (DEFAULT_ARCHITECTURE,)
     output: Path | None = None
     """Absolute, with placeholders; None for the default."""
+    sbom: Path | None = None
+    """Absolute, with placeholders; None for no SBOM."""
     selection: Selection = Selection()
     no_root: bool = False
     only_root: bool = False

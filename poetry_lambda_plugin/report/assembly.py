@@ -135,6 +135,7 @@ def _begun(selected: Selected) -> partial[BundleReport]:
         runtime_chosen_by=selected.runtime_chosen_by,
         handler=selected.config.handler,
         output=selected.output,
+        sbom=selected.sbom,
         left_out=selected.left_out,
         unzipped_limit=unzipped_limit(selected.config),
         layers_unzipped=selected.layers_size,

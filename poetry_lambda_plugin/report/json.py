@@ -45,6 +45,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "architecture": report.target.architecture,
         "handler": report.handler,
         "output": str(report.output),
+        "sbom": str(report.sbom) if report.sbom else None,
         "status": report.status,
         "changed": report.changed,
         "code_sha256": digest.code_sha256 if digest else None,

@@ -87,6 +87,8 @@ def summary(report: BundleReport) -> Iterator[str]:
         yield f"  CodeSha256  {report.digest.code_sha256}"
     if report.handler:
         yield f"  Handler     {escaped(report.handler)}"
+    if report.sbom:
+        yield f"  SBOM        {escaped(str(report.sbom))}"
     yield from _left_out(report)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.stages.outputs import place_of
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.stages.selected import Selected
@@ -29,6 +31,7 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
                 f"Two bundles would be written to {bundle.output}: {_described(other)} and "
                 f"{_described(bundle)}. Tell them apart in --output with {_difference(other, bundle)}."
             )
+    _check_sboms(bundles, seen)
     for package in (choice.package for bundle in bundles for choice in bundle.choices):
         if package.source_type == "file" and place_of(Path(str(package.source_url))) in seen:
             raise OutputCollisionError(
@@ -39,6 +42,26 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
             raise OutputCollisionError(
                 f"exclude-layers: {layer.path} would be written by this very run. "
                 "Make the layer in a run of its own, before the function."
+            )
+
+
+def _check_sboms(bundles: Sequence[Selected], outputs: Mapping[Path, Selected]) -> None:
+    """Refuse two bundles with one SBOM, and an SBOM that is some bundle's output too."""
+    seen: dict[Path, Selected] = {}
+    for bundle in bundles:
+        if bundle.sbom is None or is_nowhere(bundle.sbom):
+            continue
+        place = place_of(bundle.sbom)
+        if place in outputs:
+            raise OutputCollisionError(
+                f"{bundle.sbom} would be an SBOM and the bundle {_described(outputs[place])}. "
+                "Choose another --sbom."
+            )
+        other = seen.setdefault(place, bundle)
+        if other is not bundle:
+            raise OutputCollisionError(
+                f"Two SBOMs would be written to {bundle.sbom}, of {_described(other)} and "
+                f"{_described(bundle)}. Tell them apart in --sbom with {_difference(other, bundle)}."
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.archive.output import check_writable
 from poetry_lambda_plugin.configuration.bundles import output_path
+from poetry_lambda_plugin.configuration.bundles import sbom_path
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import ARCHITECTURES
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
 SIGNATURES = (b"PK\3\4", b"PK\5\6")
 """How a ZIP begins, and an empty one (APPNOTE 4.3.7, 4.3.16)."""
 
+SBOM = re.compile(rb'\s*\{[^}]*"bomFormat"\s*:\s*"CycloneDX"')
+"""How a document of CycloneDX begins, whoever wrote it."""
+SBOM_HEAD = 4096
+"""Bytes that it is looked for in."""
+
 ANY_VERSION, ANY_RUNTIME = "\0", "\1"
 WILDCARDS = str.maketrans({ANY_VERSION: "[0-9]*", ANY_RUNTIME: "python[0-9]*"})
 """Put in their places when all else of a path is kept from being taken for a pattern."""
@@ -46,7 +53,14 @@ WILDCARDS = str.maketrans({ANY_VERSION: "[0-9]*", ANY_RUNTIME: "python[0-9]*"})
 
 def output_of(facts: ProjectFacts, config: BundleConfig, target: Target) -> Path:
     """Return where a bundle is to be written."""
-    return _filled_in(facts, config, facts.version, target.runtime.name, target.architecture)
+    values = _placeholders(facts, config, facts.version, target.runtime.name, target.architecture)
+    return output_path(config, facts.root / "dist", values)
+
+
+def sbom_of(facts: ProjectFacts, config: BundleConfig, target: Target) -> Path | None:
+    """Return where a bundle's SBOM is to be written; None without one."""
+    values = _placeholders(facts, config, facts.version, target.runtime.name, target.architecture)
+    return sbom_path(config, values)
 
 
 def place_of(path: Path) -> Path:
@@ -67,7 +81,9 @@ def written_before(facts: ProjectFacts, configs: Iterable[BundleConfig]) -> froz
     for config, number, name in product(configs, (1, 2), ARCHITECTURES):
         with suppress(ConfigError):
             known = replace(config, architectures=ARCHITECTURES[:number])
-            patterns.add(str(_filled_in(facts, known, ANY_VERSION, ANY_RUNTIME, name)))
+            values = _placeholders(facts, known, ANY_VERSION, ANY_RUNTIME, name)
+            patterns.add(str(output_path(known, facts.root / "dist", values)))
+            patterns.add(str(sbom_path(known, values) or ""))
     return frozenset(found for pattern in patterns for path in _matches(pattern) if (found := _id(path)))
 
 
@@ -80,8 +96,19 @@ def check_output(path: Path, own_files: Collection[ProjectFile]) -> None:
         raise UnwritableOutputError(path, "it is there and no ZIP, and would be lost")
     # an empty file may be one that was made to be filled
     is_a_bundles = path.resolve().suffix == ".zip" or path.stat().st_size > 0
-    if not is_a_bundles and _id(path) in {_id(file) for _, file in own_files}:
+    if not is_a_bundles and _is_among(own_files, path):
         raise UnwritableOutputError(path, "it is a file of the project, and would be lost")
+
+
+def check_sbom(path: Path, own_files: Collection[ProjectFile]) -> None:
+    """Raise UnwritableOutputError where an SBOM can't be written, or would replace what is none."""
+    check_writable(path, "sbom")
+    if not path.is_file() or _is_sbom(path):
+        return
+    if path.stat().st_size:
+        raise UnwritableOutputError(path, "it is there and no SBOM, and would be lost", "sbom")
+    if _is_among(own_files, path):
+        raise UnwritableOutputError(path, "it is a file of the project, and would be lost", "sbom")
 
 
 def without_outputs(source: ProjectSource, outputs: Collection[FileId]) -> ProjectSource:
@@ -91,20 +118,23 @@ def without_outputs(source: ProjectSource, outputs: Collection[FileId]) -> Proje
 
 
 def _is_output(file: Path, outputs: Collection[FileId]) -> bool:
-    return is_ours(file.name) or (bool(outputs) and _id(file) in outputs and _is_zip(file))
+    return is_ours(file.name) or (bool(outputs) and _id(file) in outputs and _is_written(file))
 
 
-def _filled_in(
+def _is_among(own_files: Collection[ProjectFile], path: Path) -> bool:
+    return _id(path) in {_id(file) for _, file in own_files}
+
+
+def _placeholders(
     facts: ProjectFacts, config: BundleConfig, version: str, runtime: str, architecture: str
-) -> Path:
-    placeholders = {
+) -> dict[str, str]:
+    return {
         "name": facts.name,
         "version": version,
         "runtime": runtime,
         "architecture": architecture,
         "bundle": config.bundle or facts.name,
     }
-    return output_path(config, facts.root / "dist", placeholders)
 
 
 def _matches(pattern: str) -> list[str]:
@@ -119,6 +149,16 @@ def _id(path: Path | str) -> FileId | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _is_written(path: Path) -> bool:
+    """Tell whether a file is of a kind that is written here, or empty."""
+    return _is_zip(path) or _is_sbom(path)
+
+
+def _is_sbom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return SBOM.match(file.read(SBOM_HEAD)) is not None
 
 
 def _is_zip(path: Path) -> bool:

@@ -31,7 +31,9 @@ from poetry_lambda_plugin.sources.own_code import Wishes
 from poetry_lambda_plugin.sources.project import read_beside_build
 from poetry_lambda_plugin.sources.project import read_project
 from poetry_lambda_plugin.stages.outputs import check_output
+from poetry_lambda_plugin.stages.outputs import check_sbom
 from poetry_lambda_plugin.stages.outputs import output_of
+from poetry_lambda_plugin.stages.outputs import sbom_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.packages import selected_packages
 from poetry_lambda_plugin.stages.packages import without_layers
@@ -83,6 +85,8 @@ class Selected:
     root: Path
     """Folder of pyproject.toml."""
     output: Path
+    sbom: Path | None
+    """None where none is wanted."""
     project: ProjectSource | None
     """None for the dependencies alone."""
     build: Choice | None
@@ -144,7 +148,7 @@ def _selected(
 ) -> Selected:
     facts = project.facts
     target = _target(facts, config, runtime.runtime, architecture)
-    output = output_of(facts, config, target)
+    output, sbom = output_of(facts, config, target), sbom_of(facts, config, target)
     layers = tuple(read_layer(path, target.runtime) for path in config.exclude_layers)
     selection = without_layers(select(config, target), layers, target)
     choices = choose(
@@ -156,6 +160,8 @@ def _selected(
     )
     own = None if config.no_root else _own_files(project, config, read)
     check_output(output, own.files if own else ())
+    if sbom is not None:
+        check_sbom(sbom, own.files if own else ())
     own = own and without_outputs(own, outputs)
     build = WheelBuild(_root_package(facts), target, None) if own is not None and facts.needs_build else None
     if not choices and build is None and (own is None or not own.files):
@@ -181,6 +187,7 @@ def _selected(
         version=facts.version,
         root=facts.root,
         output=output,
+        sbom=sbom,
         project=own,
         build=build,
         choices=choices,
