@@ -14,7 +14,6 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -192,7 +191,7 @@ def test_document(project: Project, index: Index, validator: Any) -> None:
                 {"name": f"{OWN}left-out-files", "value": "1: excluded"},
                 {"name": f"{OWN}origin", "value": "index"},
             ],
-            "purl": f"pkg:pypi/alpha@1.0?repository_url={quote(index.url, safe='')}",
+            "purl": f"pkg:pypi/alpha@1.0?repository_url={index.url}",
             "type": "library",
             "version": "1.0",
         }
