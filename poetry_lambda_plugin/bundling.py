@@ -20,6 +20,9 @@ from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
+from poetry_lambda_plugin.configuration.placeholders import is_settled
+from poetry_lambda_plugin.configuration.placeholders import readable
+from poetry_lambda_plugin.configuration.placeholders import settled_folder
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
@@ -36,8 +39,11 @@ from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.stages.collisions import check_outputs
+from poetry_lambda_plugin.stages.collisions import check_settled
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
+from poetry_lambda_plugin.stages.outputs import check_output
+from poetry_lambda_plugin.stages.outputs import check_sbom
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.planned import planned_bundles
@@ -209,6 +215,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     with ExitStack() as outputs:
         finished = [_write(run, bundle, outputs) for bundle in compilations]
         run.supplier.check_unchanged()
+        check_settled([done.bundle for done in finished])
         check_sizes([done.bundle for done in finished])
         reports = [_report_finished(done, run.questions) for done in finished]
         _commit(finished, reports)
@@ -243,6 +250,9 @@ def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
     file = _opened(selected.output, "output", outputs)
     finished = written(bundle, file, run.circumstances.source_date_epoch)
     file.finish()
+    if not is_settled(selected.output):
+        check_output(finished.output, selected.own_files)
+        file.settle(finished.output)
     if selected.sbom is None:
         return _Finished(finished, file, None)
     # its library is large, and needed here alone
@@ -251,11 +261,17 @@ def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
     sbom = _opened(selected.sbom, "sbom", outputs)
     sbom.write(sbom_document(finished))
     sbom.finish()
+    if finished.sbom is not None and not is_settled(selected.sbom):
+        check_sbom(finished.sbom, selected.own_files)
+        sbom.settle(finished.sbom)
     return _Finished(finished, file, sbom)
 
 
 def _opened(path: Path, kind: Kind, outputs: ExitStack) -> _File:
-    return _Nowhere(path) if is_nowhere(path) else outputs.enter_context(OutputFile(path, kind))
+    if is_nowhere(path):
+        return _Nowhere(path)
+    folder = None if is_settled(path) else settled_folder(path)
+    return outputs.enter_context(OutputFile(readable(path), kind, folder=folder))
 
 
 def _report_finished(finished: _Finished, questions: Questions) -> BundleReport:
@@ -276,16 +292,17 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     _end_compiling(run, bundles)
     epoch = run.circumstances.source_date_epoch
     finished = [written(bundle, _Nowhere(Path()), epoch) for bundle in compilations if bundle is not None]
+    check_settled(finished)
     check_sizes(finished)
     run.stopwatch.end("writing")
-    known = {bundle.selected.output: bundle for bundle in finished}
+    known = {id(bundle.selected): bundle for bundle in finished}
     for bundle in bundles:
-        if bundle.output in known:
-            would_be = known[bundle.output]
-            is_there = has_hash(bundle.output, f"sha256:{would_be.digest.sha256.hex()}")
-            yield report_of(would_be, "planned", run.questions, changed=not is_there)
-        else:
+        would_be = known.get(id(bundle))
+        if would_be is None:
             yield outlook(bundle, run.questions)
+            continue
+        is_there = has_hash(would_be.output, f"sha256:{would_be.digest.sha256.hex()}")
+        yield report_of(would_be, "planned", run.questions, changed=not is_there)
 
 
 def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
@@ -342,6 +359,9 @@ class _Nowhere:
 
     def finish(self) -> None:
         """Have nothing to end."""
+
+    def settle(self, path: Path) -> None:
+        """Have no name."""
 
     def commit(self) -> None:
         """Have no place to take."""

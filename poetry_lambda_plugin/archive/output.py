@@ -113,6 +113,16 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
+def _held(path: Path) -> tuple[int, int]:
+    """Return the size of a file and its bytes' CRC-32."""
+    size = checksum = 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            size += len(chunk)
+            checksum = deflate.crc32(chunk, checksum)
+    return size, checksum
+
+
 def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[Path, str]:
     """Write an archive to the first place that takes it; return which, and the archive's hash.
 
@@ -135,10 +145,12 @@ class OutputFile:
     `commit`, whatever the reason, it removes what it wrote and the folders it made.
     """
 
-    def __init__(self, path: Path, kind: Kind = "output") -> None:
+    def __init__(self, path: Path, kind: Kind = "output", *, folder: Path | None = None) -> None:
+        """Take a path, or one that is not settled yet, and the folder to write in until it is."""
         self.path = path
+        self._is_settled = folder is None
         self._kind = kind
-        self._place = _followed(path)
+        self._place = _followed(path) if folder is None else folder / path.name
         self._temporary = beside(self._place)
         self._made: list[Path] = []
         self._file: BinaryIO | None = None
@@ -162,15 +174,24 @@ class OutputFile:
         return self
 
     def _open(self) -> None:
-        for folder in reversed([p for p in self._place.parents if not p.exists()]):
-            self._made.append(folder)
-            folder.mkdir(exist_ok=True)
+        self._make_folders()
         self._file = self._temporary.open("xb")
+        if not self._is_settled:
+            # there is nothing to compare with
+            return
         try:
             self._previous = self._place.open("rb")
             self._stamp = _stamp(self._place)
         except OSError:
             self._forget_previous()
+        self._take_mode()
+
+    def _make_folders(self) -> None:
+        for folder in reversed([p for p in self._place.parents if not p.exists()]):
+            self._made.append(folder)
+            folder.mkdir(exist_ok=True)
+
+    def _take_mode(self) -> None:
         # what was for one user's eyes is so from the first byte
         with suppress(OSError):
             self._temporary.chmod(self._place.stat().st_mode & 0o777)
@@ -201,6 +222,18 @@ class OutputFile:
                 self._copy_same(self._previous)
             self._close()
 
+    def settle(self, path: Path) -> None:
+        """Take the name that depends on what was written; the folders on its way are made."""
+        self.finish()
+        self.path, self._place = path, _followed(path)
+        with _as_refusal(path, self._kind):
+            self._make_folders()
+            self._take_mode()
+            with suppress(FileNotFoundError):
+                stamp = _stamp(self._place)
+                if (held := _held(self._place)) == _held(self._temporary):
+                    self._stamp, (self._same, self._checksum) = stamp, held
+
     @property
     def differs(self) -> bool:
         """Tell, once it is finished, whether the path holds other bytes."""
@@ -223,14 +256,7 @@ class OutputFile:
 
     def _still_holds_it(self) -> bool:
         """Tell whether the path has the same bytes, maybe put there again by one that bundles the same."""
-        if _stamp(self._place) == self._stamp:
-            return True
-        size = checksum = 0
-        with self._place.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                size += len(chunk)
-                checksum = deflate.crc32(chunk, checksum)
-        return (size, checksum) == (self._same, self._checksum)
+        return _stamp(self._place) == self._stamp or _held(self._place) == (self._same, self._checksum)
 
     def _copy_same(self, previous: BinaryIO) -> None:
         """Write what was the same so far, now that something differs."""

@@ -20,6 +20,7 @@ from poetry_lambda_plugin.audit.limits import zipped_notes
 from poetry_lambda_plugin.audit.savings import RUNTIME_PACKAGES_OPTION
 from poetry_lambda_plugin.audit.savings import SERVICES_OPTION
 from poetry_lambda_plugin.audit.savings import savings
+from poetry_lambda_plugin.configuration.placeholders import readable
 from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.botocore import service_use
@@ -74,10 +75,10 @@ def check_sizes(bundles: Sequence[Written]) -> None:
     """Raise MaxSizeError for all bundles that are too large at once, each with what takes its room."""
     messages, reports = [], []
     for bundle in bundles:
-        config, output = bundle.selected.config, bundle.selected.output
+        config = bundle.selected.config
         unzipped, layers = bundle.digest.total.unzipped, bundle.selected.layers_size
         if excess(unzipped + layers, config) > 0:
-            messages.append(too_large(output.name, unzipped, layers, config, _savings(bundle)))
+            messages.append(too_large(bundle.output.name, unzipped, layers, config, _savings(bundle)))
             reports.append(report_of(bundle, "planned", Questions(explain=True), changed=None))
     if messages:
         raise MaxSizeError(*messages, reports=reports)
@@ -88,6 +89,8 @@ def report_of(bundle: Written, status: Status, questions: Questions, *, changed:
     planned, packages, old = bundle.compiled.planned, tuple(_packages(bundle)), questions.old
     owners = {entry.path: entry.owner for entry in bundle.plan.entries}
     return _begun(bundle.selected)(
+        output=bundle.output,
+        sbom=bundle.sbom,
         status=status,
         changed=changed,
         packages=packages,
@@ -112,6 +115,8 @@ def outlook(selected: Selected, questions: Questions) -> BundleReport:
     )
     no_sizes = "Without sizes --diff has nothing to compare: run the command without --dry-run."
     return _begun(selected)(
+        output=readable(selected.output),
+        sbom=readable(selected.sbom) if selected.sbom is not None else None,
         status="planned",
         changed=None,
         packages=tuple(_expected_packages(selected)),
@@ -134,8 +139,6 @@ def _begun(selected: Selected) -> partial[BundleReport]:
         target=selected.target,
         runtime_chosen_by=selected.runtime_chosen_by,
         handler=selected.config.handler,
-        output=selected.output,
-        sbom=selected.sbom,
         left_out=selected.left_out,
         unzipped_limit=unzipped_limit(selected.config),
         layers_unzipped=selected.layers_size,
@@ -145,7 +148,7 @@ def _begun(selected: Selected) -> partial[BundleReport]:
 
 def _notes(bundle: Written) -> Iterator[str]:
     selected = bundle.selected
-    yield from zipped_notes(bundle.digest.total, selected.output, layer=selected.config.layer)
+    yield from zipped_notes(bundle.digest.total, bundle.output, layer=selected.config.layer)
     if selected.config.botocore_services == (AUTO,):
         bundled = {d.name for d in bundle.plan.distributions if not d.is_project}
         yield from service_notes(bundled, selected.graph())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.output import is_nowhere
+from poetry_lambda_plugin.configuration.placeholders import is_settled
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.stages.outputs import place_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.stages.selected import Selected
+    from poetry_lambda_plugin.stages.written import Written
 
 
 class OutputCollisionError(LambdaBundleError):
@@ -25,6 +27,8 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
     """Refuse two bundles with one output, and one that leaves out what another's last output holds."""
     seen: dict[Path, Selected] = {}
     for bundle in bundles:
+        if not is_settled(bundle.output):
+            continue
         other = seen.setdefault(place_of(bundle.output), bundle)
         if other is not bundle:
             raise OutputCollisionError(
@@ -45,11 +49,30 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
             )
 
 
+def check_settled(bundles: Sequence[Written]) -> None:
+    """Refuse other things in one place where the names that digests gave turn out to be the same.
+
+    One bundle twice is no harm.
+    """
+    seen: dict[Path, object] = {}
+    for bundle in bundles:
+        # no bundle's SBOM is another's, be their bytes the same
+        contents = ((bundle.output, bundle.digest.sha256), (bundle.sbom, object()))
+        for path, content in contents:
+            if path is None or is_nowhere(path):
+                continue
+            if seen.setdefault(place_of(path), content) != content:
+                raise OutputCollisionError(
+                    f"Two different files would be written to {path}. "
+                    "Leave room for more digits, as in {sha256:12}, or for {bundle}."
+                )
+
+
 def _check_sboms(bundles: Sequence[Selected], outputs: Mapping[Path, Selected]) -> None:
     """Refuse two bundles with one SBOM, and an SBOM that is some bundle's output too."""
     seen: dict[Path, Selected] = {}
     for bundle in bundles:
-        if bundle.sbom is None or is_nowhere(bundle.sbom):
+        if bundle.sbom is None or is_nowhere(bundle.sbom) or not is_settled(bundle.sbom):
             continue
         place = place_of(bundle.sbom)
         if place in outputs:

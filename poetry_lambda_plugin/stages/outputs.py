@@ -17,6 +17,10 @@ from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.archive.output import check_writable
 from poetry_lambda_plugin.configuration.bundles import output_path
 from poetry_lambda_plugin.configuration.bundles import sbom_path
+from poetry_lambda_plugin.configuration.placeholders import LATER
+from poetry_lambda_plugin.configuration.placeholders import OPEN_DIGEST
+from poetry_lambda_plugin.configuration.placeholders import PLACEHOLDERS
+from poetry_lambda_plugin.configuration.placeholders import readable
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import ARCHITECTURES
@@ -52,13 +56,13 @@ WILDCARDS = str.maketrans({ANY_VERSION: "[0-9]*", ANY_RUNTIME: "python[0-9]*"})
 
 
 def output_of(facts: ProjectFacts, config: BundleConfig, target: Target) -> Path:
-    """Return where a bundle is to be written."""
+    """Return where a bundle is to be written, maybe with its digest left open."""
     values = _placeholders(facts, config, facts.version, target.runtime.name, target.architecture)
     return output_path(config, facts.root / "dist", values)
 
 
 def sbom_of(facts: ProjectFacts, config: BundleConfig, target: Target) -> Path | None:
-    """Return where a bundle's SBOM is to be written; None without one."""
+    """Return where a bundle's SBOM is to be written, as `output_of` does; None without one."""
     values = _placeholders(facts, config, facts.version, target.runtime.name, target.architecture)
     return sbom_path(config, values)
 
@@ -89,7 +93,7 @@ def written_before(facts: ProjectFacts, configs: Iterable[BundleConfig]) -> froz
 
 def check_output(path: Path, own_files: Collection[ProjectFile]) -> None:
     """Raise UnwritableOutputError where a bundle can't be written, or would replace what is no bundle."""
-    check_writable(path)
+    check_writable(readable(path))
     if not path.is_file():
         return
     if not _is_zip(path):
@@ -102,7 +106,7 @@ def check_output(path: Path, own_files: Collection[ProjectFile]) -> None:
 
 def check_sbom(path: Path, own_files: Collection[ProjectFile]) -> None:
     """Raise UnwritableOutputError where an SBOM can't be written, or would replace what is none."""
-    check_writable(path, "sbom")
+    check_writable(readable(path), "sbom")
     if not path.is_file() or _is_sbom(path):
         return
     if path.stat().st_size:
@@ -128,18 +132,14 @@ def _is_among(own_files: Collection[ProjectFile], path: Path) -> bool:
 def _placeholders(
     facts: ProjectFacts, config: BundleConfig, version: str, runtime: str, architecture: str
 ) -> dict[str, str]:
-    return {
-        "name": facts.name,
-        "version": version,
-        "runtime": runtime,
-        "architecture": architecture,
-        "bundle": config.bundle or facts.name,
-    }
+    values = (facts.name, version, runtime, architecture, config.bundle or facts.name, LATER)
+    return dict(zip(PLACEHOLDERS, values, strict=True))
 
 
 def _matches(pattern: str) -> list[str]:
+    names = OPEN_DIGEST.sub(lambda match: "[0-9a-f]" * int(match[1]), escape(pattern).translate(WILDCARDS))
     # pathlib's takes no pattern of an absolute path
-    return glob(escape(pattern).translate(WILDCARDS))  # noqa: PTH207
+    return glob(names)  # noqa: PTH207
 
 
 def _id(path: Path | str) -> FileId | None:

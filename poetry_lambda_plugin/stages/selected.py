@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.configuration.values import Include
     from poetry_lambda_plugin.layout.layer import Layer
+    from poetry_lambda_plugin.layout.own_files import ProjectFile
     from poetry_lambda_plugin.layout.own_files import ProjectSource
     from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -101,6 +102,11 @@ class Selected:
     silenced: tuple[Finding, ...]
     """Those that `ignore` names."""
     notes: tuple[str, ...]
+
+    @property
+    def own_files(self) -> tuple[ProjectFile, ...]:
+        """The project's own files, or what it adds to its build."""
+        return self.project.files if self.project else ()
 
     @property
     def parts(self) -> tuple[Choice, ...]:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
+from poetry_lambda_plugin.configuration.placeholders import settled
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
     from poetry_lambda_plugin.archive.writer import Sink
     from poetry_lambda_plugin.layout.plan import BundlePlan
@@ -29,6 +32,17 @@ class Written:
     def selected(self) -> Selected:
         """What was decided before it was planned."""
         return self.compiled.planned.selected
+
+    @property
+    def output(self) -> Path:
+        """Where it goes."""
+        return settled(self.selected.output, self.digest.sha256.hex())
+
+    @property
+    def sbom(self) -> Path | None:
+        """Where its SBOM goes; None without one."""
+        path = self.selected.sbom
+        return settled(path, self.digest.sha256.hex()) if path is not None else None
 
     @property
     def plan(self) -> BundlePlan:

@@ -322,6 +322,37 @@ def test_same_bundle_same_bytes(locked_project: Project, tmp_path: Path) -> None
     assert sbom(path)["serialNumber"] != json.loads(data)["serialNumber"]
 
 
+def test_name_with_the_digest(package: Project) -> None:
+    """The digest in its name is the ZIP's, so the two stay together; earlier ones are not bundled."""
+    arguments = ("-o", "my_fn/{sha256:12}.zip", "--sbom", "my_fn/{sha256:12}.cdx.json", "--format", "json")
+    reports = [bundle(*arguments).report for _ in range(2)]
+    package.write({"my_fn/__init__.py": "changed = True\n"})
+    reports.append(bundle(*arguments).report)
+
+    for report in reports:
+        path = Path(report["sbom"])
+        assert path == Path(report["output"]).with_suffix(".cdx.json")
+        (digest,) = sbom(path)["metadata"]["component"]["hashes"]
+        assert path.name == f"{digest['content'][:12]}.cdx.json"
+    assert reports[0]["sbom"] == reports[1]["sbom"] != reports[2]["sbom"]
+    assert {p for p in contents(Path(reports[2]["output"])) if p.endswith("json")} == {"my_fn/data.json"}
+
+
+def test_sboms_of_one_content_are_two(package: Project) -> None:
+    """Two bundles that are the same may share a ZIP, but each has its own SBOM."""
+    config = (
+        f'runtime = "python3.13"\noutput = "out/{{sha256}}.zip"\nsbom = "out/{{sha256}}.json"{TWO_BUNDLES}'
+    )
+    package.pyproject(config=config)
+
+    outcome = bundle()
+
+    assert outcome.exit_code == 1
+    assert outcome.message.startswith(f"Two different files would be written to {package.folder}/out/")
+    assert outcome.message.endswith(".json. Leave room for more digits, as in {sha256:12}, or for {bundle}.")
+    assert not (package.folder / "out").exists()
+
+
 def test_dry_run_writes_none(locked_project: Project) -> None:
     """It says where it would be."""
     report = bundle("--sbom", "a.json", "--dry-run", "--format", "json").report
@@ -394,7 +425,7 @@ def test_replaces_sboms(package: Project, content: bytes) -> None:
         pytest.param(
             ["one", "--sbom", "{{nme}}.json"],
             "The sbom '{folder}/{{nme}}.json' has an unknown placeholder {{nme}}. Known: {{name}}, "
-            "{{version}}, {{runtime}}, {{architecture}}, {{bundle}}.",
+            "{{version}}, {{runtime}}, {{architecture}}, {{bundle}}, {{sha256}}.",
             id="placeholder",
         ),
     ],
