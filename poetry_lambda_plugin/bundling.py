@@ -13,16 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol
-from typing import TypeAlias
 
-from poetry_lambda_plugin.archive.output import OutputFile
-from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
-from poetry_lambda_plugin.configuration.placeholders import is_settled
-from poetry_lambda_plugin.configuration.placeholders import readable
-from poetry_lambda_plugin.configuration.placeholders import settled_folder
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
@@ -42,10 +36,12 @@ from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.collisions import check_settled
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
-from poetry_lambda_plugin.stages.outputs import check_output
-from poetry_lambda_plugin.stages.outputs import check_sbom
+from poetry_lambda_plugin.stages.outputs import RECORDS
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
+from poetry_lambda_plugin.stages.placed import Nowhere
+from poetry_lambda_plugin.stages.placed import compared_with
+from poetry_lambda_plugin.stages.placed import placed
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.written import written
@@ -59,7 +55,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from poetry_lambda_plugin.archive.output import Kind
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -69,12 +64,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
-    from poetry_lambda_plugin.stages.compiled import Compiled
     from poetry_lambda_plugin.stages.outputs import FileId
+    from poetry_lambda_plugin.stages.placed import Placed
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
-
-    _File: TypeAlias = "OutputFile | _Nowhere"
 
 
 class CommitError(ReportedError):
@@ -93,20 +86,6 @@ class CommitError(ReportedError):
         if missing and len(there) + len(missing) > 1:
             words += f" Not written, and as before: {', '.join(map(str, missing))}."
         super().__init__(words, reports=reports)
-
-
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """A bundle whose files wait for their places."""
-
-    bundle: Written
-    file: _File
-    sbom: _File | None
-
-    @property
-    def files(self) -> list[_File]:
-        """What takes its place, in order: a bundle that is there has its SBOM."""
-        return [self.file] if self.sbom is None else [self.sbom, self.file]
 
 
 class Observer(Progress, CompilationObserver, Protocol):
@@ -151,6 +130,8 @@ class _Run:
     compiler: Compiler
     observer: Observer
     stopwatch: Stopwatch
+    records: Path
+    """Where it is kept what earlier runs have written to folders."""
     read: Callable[[Choice, Artifact], Wheel | ProjectSource]
 
 
@@ -169,7 +150,8 @@ def make_bundles(
     """
     stopwatch = Stopwatch()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
-    outputs = written_before(project.facts, (*configs, *family, *earlier))
+    records = project.settings.own_cache / RECORDS
+    outputs = written_before(project.facts, (*configs, *family, *earlier), records)
     bundles = select_bundles(project, configs, family, circumstances.today, outputs)
     check_outputs(bundles)
     if any(bundle.sbom for bundle in bundles):
@@ -184,6 +166,7 @@ def make_bundles(
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
+            records=records,
             read=partial(_read, observer, outputs),
         )
         _find_interpreters(run.compiler, bundles)
@@ -213,7 +196,8 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     compilations = [compiled(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
-        finished = [_write(run, bundle, outputs) for bundle in compilations]
+        epoch, records = run.circumstances.source_date_epoch, run.records
+        finished = [placed(bundle, outputs, epoch, records, _described) for bundle in compilations]
         run.supplier.check_unchanged()
         check_settled([done.bundle for done in finished])
         check_sizes([done.bundle for done in finished])
@@ -223,7 +207,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     return reports
 
 
-def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
+def _commit(finished: Sequence[Placed], reports: Sequence[BundleReport]) -> None:
     """Let all files take their places, one after the other; raises CommitError for the first that can't."""
     files = [file for bundle in finished for file in bundle.files]
     done = 0
@@ -238,45 +222,22 @@ def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> N
         paths = [file.path for file in files]
         there = {id(file) for file in files[:done]}
         told = [
-            report if id(bundle.file) in there else replace(report, status="failed", changed=False)
+            report if id(bundle.output) in there else replace(report, status="failed", changed=False)
             for bundle, report in zip(finished, reports, strict=True)
         ]
         raise CommitError(error, paths[:done], paths[done:], told) from error
 
 
-def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
-    """Write a bundle and its SBOM beside their places."""
-    selected = bundle.planned.selected
-    file = _opened(selected.output, "output", outputs)
-    finished = written(bundle, file, run.circumstances.source_date_epoch)
-    file.finish()
-    if not is_settled(selected.output):
-        check_output(finished.output, selected.own_files)
-        file.settle(finished.output)
-    if selected.sbom is None:
-        return _Finished(finished, file, None)
+def _described(bundle: Written) -> bytes:
     # its library is large, and needed here alone
     from poetry_lambda_plugin.report.sbom import sbom_document
 
-    sbom = _opened(selected.sbom, "sbom", outputs)
-    sbom.write(sbom_document(finished))
-    sbom.finish()
-    if finished.sbom is not None and not is_settled(selected.sbom):
-        check_sbom(finished.sbom, selected.own_files)
-        sbom.settle(finished.sbom)
-    return _Finished(finished, file, sbom)
+    return sbom_document(bundle)
 
 
-def _opened(path: Path, kind: Kind, outputs: ExitStack) -> _File:
-    if is_nowhere(path):
-        return _Nowhere(path)
-    folder = None if is_settled(path) else settled_folder(path)
-    return outputs.enter_context(OutputFile(readable(path), kind, folder=folder))
-
-
-def _report_finished(finished: _Finished, questions: Questions) -> BundleReport:
+def _report_finished(finished: Placed, questions: Questions) -> BundleReport:
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
-    differs = finished.file.differs
+    differs = finished.output.differs
     status: Status = "written" if differs else "unchanged"
     return report_of(finished.bundle, status, questions, changed=differs)
 
@@ -291,7 +252,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     compilations = [compiled_before(plan, run.compiler) for plan in plans]
     _end_compiling(run, bundles)
     epoch = run.circumstances.source_date_epoch
-    finished = [written(bundle, _Nowhere(Path()), epoch) for bundle in compilations if bundle is not None]
+    finished = [written(bundle, Nowhere(Path()), epoch) for bundle in compilations if bundle is not None]
     check_settled(finished)
     check_sizes(finished)
     run.stopwatch.end("writing")
@@ -301,8 +262,13 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
         if would_be is None:
             yield outlook(bundle, run.questions)
             continue
-        is_there = has_hash(would_be.output, f"sha256:{would_be.digest.sha256.hex()}")
-        yield report_of(would_be, "planned", run.questions, changed=not is_there)
+        yield report_of(would_be, "planned", run.questions, changed=_would_differ(run, would_be))
+
+
+def _would_differ(run: _Run, bundle: Written) -> bool:
+    if bundle.selected.config.unpacked is not None:
+        return compared_with(bundle, run.circumstances.source_date_epoch, run.records).differs
+    return not has_hash(bundle.output, f"sha256:{bundle.digest.sha256.hex()}")
 
 
 def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
@@ -344,24 +310,3 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
     from poetry_lambda_plugin.audit.binaries import wheel_problems
 
     return wheel_problems(wheel, target)
-
-
-class _Nowhere:
-    """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
-
-    differs, is_in_place = True, False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def write(self, data: bytes) -> None:
-        """Drop the bytes."""
-
-    def finish(self) -> None:
-        """Have nothing to end."""
-
-    def settle(self, path: Path) -> None:
-        """Have no name."""
-
-    def commit(self) -> None:
-        """Have no place to take."""

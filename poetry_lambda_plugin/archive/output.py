@@ -15,6 +15,7 @@ import deflate
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
 from poetry_lambda_plugin.archive.replacing import replacing
+from poetry_lambda_plugin.archive.unpacked import held
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.content import Entry
 
 
-Kind = Literal["output", "sbom"]
+Kind = Literal["output", "sbom", "unpacked"]
 """What is written, by the option that says where."""
 
-NAMES: Mapping[Kind, str] = {"output": "bundle", "sbom": "SBOM"}
+NAMES: Mapping[Kind, str] = {"output": "bundle", "sbom": "SBOM", "unpacked": "bundle"}
 
 
 class UnwritableOutputError(LambdaBundleError):
@@ -63,7 +64,7 @@ def check_writable(path: Path, kind: Kind = "output") -> None:
     Nothing is created: the nearest folder that exists decides.
     """
     try:
-        reason = _obstacle(_followed(path))
+        reason = _obstacle(_followed(path), kind)
     except OSError as error:
         reason = error.strerror or str(error)
     if reason is not None:
@@ -75,13 +76,13 @@ def is_nowhere(path: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(os.devnull)
 
 
-def _obstacle(path: Path) -> str | None:
+def _obstacle(path: Path, kind: Kind) -> str | None:
     """Return why a path can't become a file."""
-    if path.is_dir():
-        return "it is a folder"
+    if path.is_dir() != (kind == "unpacked") and path.exists():
+        return "it is a folder" if kind != "unpacked" else "it is not a folder"
     if is_nowhere(path):
         return None
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file() and kind != "unpacked":
         return "it is not a regular file"
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
@@ -99,7 +100,7 @@ def _followed(path: Path) -> Path:
 
 
 @contextmanager
-def _as_refusal(path: Path, kind: Kind) -> Iterator[None]:
+def refused_as(path: Path, kind: Kind) -> Iterator[None]:
     """Raise UnwritableOutputError for what the system refuses."""
     try:
         yield
@@ -111,16 +112,6 @@ def _stamp(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is written to, or replaced."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _held(path: Path) -> tuple[int, int]:
-    """Return the size of a file and its bytes' CRC-32."""
-    size = checksum = 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            size += len(chunk)
-            checksum = deflate.crc32(chunk, checksum)
-    return size, checksum
 
 
 def keep_archive(entries: Sequence[Entry], place: Path, *others: Path) -> tuple[Path, str]:
@@ -165,7 +156,7 @@ class OutputFile:
 
     def __enter__(self) -> Self:
         try:
-            with _as_refusal(self.path, self._kind):
+            with refused_as(self.path, self._kind):
                 self._open()
         except BaseException:
             # __exit__ is not yet to be called
@@ -206,7 +197,7 @@ class OutputFile:
 
     def write(self, data: bytes) -> None:
         """Append; raises UnwritableOutputError, as on a full disk, and ChangedFileError."""
-        with _as_refusal(self.path, self._kind):
+        with refused_as(self.path, self._kind):
             if self._previous is not None:
                 if self._previous.read(len(data)) == data:
                     self._same += len(data)
@@ -217,7 +208,7 @@ class OutputFile:
 
     def finish(self) -> None:
         """End the writing: from here to `commit` no handle is open, however many outputs wait for it."""
-        with _as_refusal(self.path, self._kind):
+        with refused_as(self.path, self._kind):
             if self._previous is not None and self._previous.read(1):
                 self._copy_same(self._previous)
             self._close()
@@ -226,13 +217,13 @@ class OutputFile:
         """Take the name that depends on what was written; the folders on its way are made."""
         self.finish()
         self.path, self._place = path, _followed(path)
-        with _as_refusal(path, self._kind):
+        with refused_as(path, self._kind):
             self._make_folders()
             self._take_mode()
             with suppress(FileNotFoundError):
                 stamp = _stamp(self._place)
-                if (held := _held(self._place)) == _held(self._temporary):
-                    self._stamp, (self._same, self._checksum) = stamp, held
+                if (found := held(self._place)) == held(self._temporary):
+                    self._stamp, (self._same, self._checksum) = stamp, found
 
     @property
     def differs(self) -> bool:
@@ -247,7 +238,7 @@ class OutputFile:
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
         self.finish()
-        with _as_refusal(self.path, self._kind):
+        with refused_as(self.path, self._kind):
             if self._stamp is None:
                 self._temporary.replace(self._place)
             elif not self._still_holds_it():
@@ -256,7 +247,7 @@ class OutputFile:
 
     def _still_holds_it(self) -> bool:
         """Tell whether the path has the same bytes, maybe put there again by one that bundles the same."""
-        return _stamp(self._place) == self._stamp or _held(self._place) == (self._same, self._checksum)
+        return _stamp(self._place) == self._stamp or held(self._place) == (self._same, self._checksum)
 
     def _copy_same(self, previous: BinaryIO) -> None:
         """Write what was the same so far, now that something differs."""

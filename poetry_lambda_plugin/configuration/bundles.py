@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from poetry_lambda_plugin.configuration.keys import KEYS
+from poetry_lambda_plugin.configuration.placeholders import DIGEST
 from poetry_lambda_plugin.configuration.placeholders import filled_in
 from poetry_lambda_plugin.configuration.placeholders import literal
 from poetry_lambda_plugin.configuration.readers import ConfigError
@@ -80,7 +81,12 @@ def checked_options(options: Mapping[str, object]) -> Given:
 
 
 def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str, str]) -> Path:
-    """Fill in an output's placeholders; raises ConfigError for one that does not exist."""
+    """Fill in the placeholders of an output, or of a folder instead of it.
+
+    Raises ConfigError for one that does not exist.
+    """
+    if config.unpacked is not None:
+        return filled_in(config.unpacked, {k: v for k, v in values.items() if k != DIGEST}, "unpacked")
     output = config.output
     if output is None:
         name = "{bundle}" if config.bundle else "{name}-layer" if config.layer else "{name}"
@@ -192,7 +198,7 @@ def _with_includes_from(given: Given, cwd: Path, root: Path) -> Given:
 def _with_absolute_paths(given: Given, base: Path) -> Given:
     """Let relative outputs and layers be relative to `base`."""
     absolute: dict[str, Any] = {}
-    for key, name in (("output", "{bundle}.zip"), ("sbom", "{bundle}.cdx.json")):
+    for key, name in (("output", "{bundle}.zip"), ("sbom", "{bundle}.cdx.json"), ("unpacked", "")):
         if key in given:
             # a folder, to be made where it does not exist
             path = given[key] + (name if given[key].endswith(("/", os.sep)) else "")

@@ -60,6 +60,8 @@ _KEYS = (
         option="output", shortcut="o"),
     Key("sbom", "string", readers.string, "Write an SBOM too, in CycloneDX 1.6; path as of the output.",
         option="sbom"),
+    Key("unpacked", "string", readers.string, "Write a folder instead of a ZIP; path as of the output.",
+        option="unpacked", rivals=("output",)),
     Key("without", "list", readers.strings, "Leave these dependency groups out.",
         option="without", commas=True),
     Key("with", "list", readers.strings, "Take these dependency groups too.", option="with", commas=True),

@@ -139,6 +139,7 @@ def _begun(selected: Selected) -> partial[BundleReport]:
         target=selected.target,
         runtime_chosen_by=selected.runtime_chosen_by,
         handler=selected.config.handler,
+        is_folder=selected.config.unpacked is not None,
         left_out=selected.left_out,
         unzipped_limit=unzipped_limit(selected.config),
         layers_unzipped=selected.layers_size,
@@ -148,7 +149,8 @@ def _begun(selected: Selected) -> partial[BundleReport]:
 
 def _notes(bundle: Written) -> Iterator[str]:
     selected = bundle.selected
-    yield from zipped_notes(bundle.digest.total, bundle.output, layer=selected.config.layer)
+    if selected.config.unpacked is None:
+        yield from zipped_notes(bundle.digest.total, bundle.output, layer=selected.config.layer)
     if selected.config.botocore_services == (AUTO,):
         bundled = {d.name for d in bundle.plan.distributions if not d.is_project}
         yield from service_notes(bundled, selected.graph())

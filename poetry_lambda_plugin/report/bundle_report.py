@@ -97,6 +97,8 @@ class BundleReport:
     runtime_chosen_by: ChosenBy
     handler: str | None
     output: Path
+    is_folder: bool
+    """Whether the output is a folder instead of a ZIP."""
     sbom: Path | None
     """None where none was asked for."""
     status: Status

@@ -124,10 +124,16 @@ def _project(bundle: Written) -> Component:
         bom_ref=_root_reference(selected),
         description=_summary(metadata),
         licenses=_licences(licences(metadata)),
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=bundle.digest.sha256.hex())],
+        hashes=_digests(bundle),
         external_references=_attached(bundle.plan).get(selected.name, ()),
         properties=[*_bundle_properties(bundle), *_left_out_files(own)],
     )
+
+
+def _digests(bundle: Written) -> Iterator[HashType]:
+    """Yield the ZIP's digest, where there is a ZIP."""
+    if bundle.selected.config.unpacked is None:
+        yield HashType(alg=HashAlgorithm.SHA_256, content=bundle.digest.sha256.hex())
 
 
 def _root_reference(selected: Selected) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.configuration.placeholders import is_settled
+from poetry_lambda_plugin.configuration.placeholders import readable
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.stages.outputs import place_of
 
@@ -33,9 +34,11 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
         if other is not bundle:
             raise OutputCollisionError(
                 f"Two bundles would be written to {bundle.output}: {_described(other)} and "
-                f"{_described(bundle)}. Tell them apart in --output with {_difference(other, bundle)}."
+                f"{_described(bundle)}. Tell them apart in --{_option(bundle)} with "
+                f"{_difference(other, bundle)}."
             )
     _check_sboms(bundles, seen)
+    _check_folders(bundles)
     for package in (choice.package for bundle in bundles for choice in bundle.choices):
         if package.source_type == "file" and place_of(Path(str(package.source_url))) in seen:
             raise OutputCollisionError(
@@ -47,6 +50,20 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
                 f"exclude-layers: {layer.path} would be written by this very run. "
                 "Make the layer in a run of its own, before the function."
             )
+
+
+def _check_folders(bundles: Sequence[Selected]) -> None:
+    """Refuse what would lie in a folder that holds a bundle's files and no others."""
+    folders = {place_of(bundle.output): bundle for bundle in bundles if bundle.config.unpacked is not None}
+    for bundle in bundles if folders else ():
+        for path, option in ((bundle.output, _option(bundle)), (bundle.sbom, "sbom")):
+            place = place_of(path) if path is not None else Path()
+            folder = next((folder for folder in place.parents if folder in folders), None)
+            if folder is not None:
+                raise OutputCollisionError(
+                    f"{readable(place)} would lie in {folder}, which is to hold the files of "
+                    f"{_described(folders[folder])} and no others. Choose another --{option}."
+                )
 
 
 def check_settled(bundles: Sequence[Written]) -> None:
@@ -90,6 +107,10 @@ def _check_sboms(bundles: Sequence[Selected], outputs: Mapping[Path, Selected]) 
 
 def _described(bundle: Selected) -> str:
     return f"{bundle.config.bundle or bundle.name} for {bundle.target}"
+
+
+def _option(bundle: Selected) -> str:
+    return "output" if bundle.config.unpacked is None else "unpacked"
 
 
 def _difference(one: Selected, other: Selected) -> str:

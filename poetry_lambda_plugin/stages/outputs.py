@@ -7,8 +7,10 @@ import re
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from glob import escape
 from glob import glob
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     FileId: TypeAlias = tuple[int, int]
     """Device and inode: one for all links to a file."""
 
+
+RECORDS = "_unpacked_"
+"""Below the cache for what comes from no index: it is told there what was written to folders."""
 
 SIGNATURES = (b"PK\3\4", b"PK\5\6")
 """How a ZIP begins, and an empty one (APPNOTE 4.3.7, 4.3.16)."""
@@ -78,8 +83,11 @@ def possible_outputs(facts: ProjectFacts, config: BundleConfig) -> frozenset[Pat
     return frozenset(place_of(output_of(facts, config, target)) for target in targets)
 
 
-def written_before(facts: ProjectFacts, configs: Iterable[BundleConfig]) -> frozenset[FileId]:
-    """Return the outputs that are there, of any version, runtime and architecture, whatever run made them."""
+def written_before(facts: ProjectFacts, configs: Iterable[BundleConfig], records: Path) -> frozenset[FileId]:
+    """Return the outputs that are there, of any version, runtime and architecture, whatever run made them.
+
+    Of folders, those that have a record.
+    """
     patterns = set()
     # one architecture or two make a difference to the default
     for config, number, name in product(configs, (1, 2), ARCHITECTURES):
@@ -88,7 +96,22 @@ def written_before(facts: ProjectFacts, configs: Iterable[BundleConfig]) -> froz
             values = _placeholders(facts, known, ANY_VERSION, ANY_RUNTIME, name)
             patterns.add(str(output_path(known, facts.root / "dist", values)))
             patterns.add(str(sbom_path(known, values) or ""))
-    return frozenset(found for pattern in patterns for path in _matches(pattern) if (found := _id(path)))
+    there = (Path(path) for pattern in patterns for path in _matches(pattern))
+    ours = (path for path in there if not path.is_dir() or record_place(records, path).exists())
+    return frozenset(found for path in ours if (found := _id(path)))
+
+
+def record_place(records: Path, folder: Path) -> Path:
+    """Return where the record of what was written to a folder is kept."""
+    return records / f"{sha256(os.fsencode(place_of(folder))).hexdigest()}.json"
+
+
+def check_folder(path: Path, root: Path) -> None:
+    """Raise UnwritableOutputError where a bundle can't be unpacked, or would be mixed with the project."""
+    check_writable(path, "unpacked")
+    place = place_of(path)
+    if place in (place_of(root), *place_of(root).parents):
+        raise UnwritableOutputError(path, "the project lies in it", "unpacked")
 
 
 def check_output(path: Path, own_files: Collection[ProjectFile]) -> None:
@@ -117,7 +140,16 @@ def check_sbom(path: Path, own_files: Collection[ProjectFile]) -> None:
 
 def without_outputs(source: ProjectSource, outputs: Collection[FileId]) -> ProjectSource:
     """Return a project without bundles that runs have left in it, and without what is being written there."""
-    kept = tuple(file for file in source.files if not _is_output(file.file, outputs))
+
+    @cache
+    def is_below(folder: Path) -> bool:
+        return _id(folder) in outputs or (folder != folder.parent and is_below(folder.parent))
+
+    kept = tuple(
+        file
+        for file in source.files
+        if not (_is_output(file.file, outputs) or (outputs and is_below(file.file.parent)))
+    )
     return source if len(kept) == len(source.files) else replace(source, files=kept)
 
 

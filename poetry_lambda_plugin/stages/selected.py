@@ -30,6 +30,7 @@ from poetry_lambda_plugin.sources.files import read_source
 from poetry_lambda_plugin.sources.own_code import Wishes
 from poetry_lambda_plugin.sources.project import read_beside_build
 from poetry_lambda_plugin.sources.project import read_project
+from poetry_lambda_plugin.stages.outputs import check_folder
 from poetry_lambda_plugin.stages.outputs import check_output
 from poetry_lambda_plugin.stages.outputs import check_sbom
 from poetry_lambda_plugin.stages.outputs import output_of
@@ -165,7 +166,10 @@ def _selected(
         suits=lambda other: facts.allows(other.runtime.python_full_version),
     )
     own = None if config.no_root else _own_files(project, config, read)
-    check_output(output, own.files if own else ())
+    if config.unpacked is not None:
+        check_folder(output, facts.root)
+    else:
+        check_output(output, own.files if own else ())
     if sbom is not None:
         check_sbom(sbom, own.files if own else ())
     own = own and without_outputs(own, outputs)
