@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from poetry_lambda_plugin.archive.content import Entry
+    from poetry_lambda_plugin.archive.unpacked import Record
 
 
 BATCH = 64
@@ -119,8 +120,8 @@ class OutputFolder:
             if record != self._record:
                 self._write_record(record)
 
-    def _write_record(self, record: object) -> None:
-        write_record(self._note, self._place, record)  # type: ignore[arg-type]
+    def _write_record(self, record: Record) -> None:
+        write_record(self._note, self._place, record)
 
     def _unpack(self) -> None:
         if not self.differs:

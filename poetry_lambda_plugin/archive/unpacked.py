@@ -133,16 +133,30 @@ def stamp(status: os.stat_result) -> tuple[int, ...]:
 def read_record(note: Path) -> Record:
     """Return what earlier runs have written to a folder, as far as it is known."""
     with suppress(OSError, ValueError, TypeError, AttributeError):
-        files = json.loads(note.read_bytes())["files"]
+        _, text = note.read_text("ascii").split("\n", 1)
+        files = json.loads(text)
         return {str(path): Held(int(size), int(checksum)) for path, (size, checksum) in files.items()}
     return {}
 
 
 def write_record(note: Path, folder: Path, record: Record) -> None:
-    """Take note of what is written to a folder; one that can't be kept costs a question, nothing else."""
-    with suppress(OSError), replacing(note) as file:
-        document = {"folder": str(folder), "files": record}
-        file.write(json.dumps(document).encode("ascii"))
+    """Take note of what is written to a folder; one that can't be kept costs a question, nothing else.
+
+    Its first line is the folder; notes of folders that are gone, as temporary ones are, go too.
+    """
+    with suppress(OSError):
+        with replacing(note) as file:
+            file.write(f"{json.dumps(str(folder))}\n{json.dumps(record)}\n".encode("ascii"))
+        for other in note.parent.iterdir():
+            _forget_if_gone(other)
+
+
+def _forget_if_gone(note: Path) -> None:
+    with suppress(OSError, ValueError, TypeError):
+        with note.open(encoding="ascii") as file:
+            folder = json.loads(file.readline())
+        if not os.path.isdir(folder):  # noqa: PTH112 - a Path would be made of whatever is written there
+            note.unlink()
 
 
 def record_of(entries: Sequence[Entry]) -> Record:

@@ -588,3 +588,27 @@ def test_without_a_place_for_the_record(function: Project, tmp_path: Path) -> No
 
     assert [first.exit_code, same.exit_code] == [0, 0]
     assert changed.message.startswith(f"The bundle can't be unpacked to {function.folder / 'out'}: my_fn")
+
+
+def test_records_of_folders_that_are_gone_go_too(function: Project, tmp_path: Path) -> None:
+    """Temporary folders, such as those of CDK, leave nothing in the cache for long."""
+    for name in ("one", "two"):
+        assert bundle("--unpacked", name, "--no-cache").exit_code == 0
+    records = next((tmp_path / "cache").rglob("_unpacked_"))
+    assert len(list(records.iterdir())) == 2
+    shutil.rmtree(function.folder / "one")
+    (records / "other").write_text("no record")
+
+    assert bundle("--unpacked", "three").exit_code == 0
+
+    kept = {json.loads(path.read_text().splitlines()[0]) for path in records.glob("*.json")}
+    assert kept == {str(function.folder / name) for name in ("two", "three")}
+
+
+def test_damaged_record(function: Project, tmp_path: Path) -> None:
+    """It is as if there were none."""
+    bundle("--unpacked", "out")
+    (record,) = next((tmp_path / "cache").rglob("_unpacked_")).iterdir()
+    for damage in ("", "x", '"a"\n{"b": 1}\n', '"a"\n[]\n'):
+        record.write_text(damage)
+        assert bundle("--unpacked", "out", "--format", "json").report["status"] == "unchanged"
