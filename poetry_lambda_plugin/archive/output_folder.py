@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.output import refused_as
-from poetry_lambda_plugin.archive.swapping import swap
+from poetry_lambda_plugin.archive.swapping import swapper
 from poetry_lambda_plugin.archive.unpacked import FOLDER_MODE
 from poetry_lambda_plugin.archive.unpacked import compared
 from poetry_lambda_plugin.archive.unpacked import mode_of
 from poetry_lambda_plugin.archive.unpacked import read_record
 from poetry_lambda_plugin.archive.unpacked import record_of
+from poetry_lambda_plugin.archive.unpacked import stamp
 from poetry_lambda_plugin.archive.unpacked import stamps_of
 from poetry_lambda_plugin.archive.unpacked import write_record
 from poetry_lambda_plugin.exceptions import LambdaBundleError
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Files that a thread takes at once."""
+
+SECOND = 1_000_000_000
+"""Nanoseconds."""
 
 WRITERS = 4
 """Threads: decompressing and writing let go of Python's lock."""
@@ -67,7 +71,7 @@ class OutputFolder:
         self._place = Path(os.path.realpath(path))
         self._note = note
         self._entries = entries
-        self._modified = modified * 1_000_000_000
+        self._modified = modified * SECOND
         self._record = read_record(note)
         self._comparison = compared(self._place, entries, modified, self._record)
         self._made: list[Path] = []
@@ -108,10 +112,14 @@ class OutputFolder:
         self._clean_up()
 
     def commit(self) -> None:
-        """Take the path's place unless it holds the bundle already; raises ChangedFileError."""
+        """Take the path's place unless it holds the bundle already.
+
+        Raises ChangedFileError and ForeignFilesError for what others have put there meanwhile.
+        """
         with refused_as(self.path, "unpacked"):
             if stamps_of(self._place) != self._comparison.stamps:
-                raise ChangedFileError(f"{self.path} changed while it was written. Run the command again.")
+                self._check_again()
+                return
             record = record_of(self._entries)
             if self._new is not None:
                 # one who is killed now finds what is there in the record, be it the old or the new
@@ -119,6 +127,15 @@ class OutputFolder:
                 self._move(self._new)
             if record != self._record:
                 self._write_record(record)
+
+    def _check_again(self) -> None:
+        """Let it pass that another run has put the same bundle there."""
+        known = {**read_record(self._note), **self._record}
+        if compared(self._place, self._entries, self._modified // SECOND, known).differs:
+            raise self._changed_meanwhile()
+
+    def _changed_meanwhile(self) -> ChangedFileError:
+        return ChangedFileError(f"{self.path} changed while it was written. Run the command again.")
 
     def _write_record(self, record: Record) -> None:
         write_record(self._note, self._place, record)
@@ -157,9 +174,12 @@ class OutputFolder:
         """Complete the new folder with links to what stays, and let the two change places."""
         if new.parent == self._place:
             raise OSError("a folder can't change places with its own")
+        swap = swapper()
         _make_folders(new, self._comparison.unchanged)
         for entry in self._comparison.unchanged:
-            os.link(self._place / entry.path, new / entry.path, follow_symlinks=False)
+            os.link(self._place / entry.path, new / entry.path)
+            if stamp(os.lstat(new / entry.path)) != self._comparison.stamps[entry.path]:
+                raise self._changed_meanwhile()
         self._finish_folders(new)
         new.chmod(self._place.stat().st_mode & 0o7777)
         swap(new, self._place)

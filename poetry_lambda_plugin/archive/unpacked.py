@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import sys
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,7 +40,8 @@ FILE_MODE, EXECUTABLE_MODE, FOLDER_MODE = 0o644, 0o755, 0o755
 BYTECODE = re.compile(r"(?P<folder>(?:.*/)?)__pycache__/(?P<module>[^/.]+)\.[^/]+\.pyc")
 """What Python leaves beside a module that it has imported (PEP 3147)."""
 
-HAS_MODES = sys.platform != "win32"
+HAS_MODES = hasattr(os, "getuid")
+"""Windows knows neither users by number nor the modes of files."""
 
 
 class Held(NamedTuple):

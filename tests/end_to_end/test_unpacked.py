@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,8 +29,8 @@ from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from poetry_lambda_plugin.archive.content import Entry
     from tests.support.index import Index
 
 
@@ -160,7 +161,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         raise OSError(22, "Invalid argument")
 
     if request.param == "singly":
-        monkeypatch.setattr(output_folder, "swap", refuse)
+        monkeypatch.setattr(output_folder, "swapper", lambda: refuse)
     if request.param == "mounted":
         monkeypatch.setattr(os.path, "ismount", lambda path: str(path).endswith("out"))
     return str(request.param)
@@ -570,9 +571,87 @@ def test_file_that_comes_meanwhile(function: Project, monkeypatch: pytest.Monkey
     outcome = bundle("--unpacked", "out")
 
     assert outcome.exit_code == 1
-    assert outcome.message == f"{out} changed while it was written. Run the command again."
+    assert outcome.message == FOREIGN.format(out=out, names="mine.txt is", them="it")
     assert ((out / "mine.txt").read_text(), (out / "my_fn/data.txt").read_text()) == ("mine", "data")
     assert litter(function.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        pytest.param([], 0, "", id="same"),
+        pytest.param(
+            ["--exclude", "beta/lib/"],
+            1,
+            "{out} changed while it was written. Run the command again.",
+            id="other",
+        ),
+    ],
+)
+def test_another_run_meanwhile(
+    function: Project, monkeypatch: pytest.MonkeyPatch, more: list[str], code: int, message: str
+) -> None:
+    """The same bundle from another run is as good as one's own; another one is not mixed with it."""
+    bundle("--unpacked", "out")
+    function.write({"my_fn/data.txt": "changed"})
+    unpack_all = output_folder._unpack_all
+
+    def unpack_while_another_run_does(*arguments: object) -> None:
+        monkeypatch.setattr(output_folder, "_unpack_all", unpack_all)
+        assert bundle("--unpacked", "out", *more).exit_code == 0
+        unpack_all(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(output_folder, "_unpack_all", unpack_while_another_run_does)
+    outcome = bundle("--unpacked", "out")
+
+    out = function.folder / "out"
+    assert (outcome.exit_code, outcome.message) == (code, message.format(out=out))
+    assert (out / "beta/lib/tool").exists() == (not more)
+    assert (out / "my_fn/data.txt").read_text() == "changed"
+    assert litter(function.folder) == []
+
+
+def test_interrupt_waits_for_the_last_file(function: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where files are moved one by one, a folder is not left between old and new."""
+    bundle("--unpacked", "out")
+    function.write({"my_fn/data.txt": "changed", "my_fn/new.py": ""})
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path).endswith("out"))
+    replace, moved = Path.replace, list[Path]()
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "data.txt" and not moved:
+            moved.append(path)
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    outcome = bundle("--unpacked", "out", "--format", "json")
+
+    out = function.folder / "out"
+    assert (outcome.exit_code, outcome.message) == (130, f"Interrupted. In place already: {out}.")
+    assert outcome.report["status"] == "written"
+    assert bundle().exit_code == 0
+    assert files(out) == contents(function.folder / "dist/my-fn.zip")
+    assert litter(function.folder) == []
+
+
+def test_names_that_a_disk_takes_for_one(function: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost in silence where a disk does not tell capitals from small letters."""
+    function.write({"my_fn/README": "one", "my_fn/readme": "other"})
+    unpack_batch = output_folder._unpack_batch
+
+    def unpack_to_such_a_disk(entries: list[Entry], folder: Path, modified: int) -> None:
+        unpack_batch([e._replace(path=e.path.replace("README", "readme")) for e in entries], folder, modified)
+
+    monkeypatch.setattr(output_folder, "_unpack_batch", unpack_to_such_a_disk)
+    outcome = bundle("--unpacked", "out")
+
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        "The bundle has my_fn/readme and a file that this disk does not tell from it. Unpack it on one that "
+        "does, as Lambda's, or leave one of them out with --exclude."
+    )
+    assert not (function.folder / "out").exists()
 
 
 def test_without_a_place_for_the_record(function: Project, tmp_path: Path) -> None:
