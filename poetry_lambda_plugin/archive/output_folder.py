@@ -155,10 +155,16 @@ class OutputFolder:
         for folder in reversed([p for p in self._place.parents if not p.exists()]):
             self._made.append(folder)
             folder.mkdir(exist_ok=True)
-        is_fixed = self._place.is_dir() and (
-            os.path.ismount(self._place) or not os.access(self._place.parent, os.W_OK)
+        return beside(self._place / "any" if self._is_fixed() else self._place)
+
+    def _is_fixed(self) -> bool:
+        """Tell whether the folder can't be moved, or somebody is in it."""
+        here = Path.cwd()
+        return self._place.is_dir() and (
+            os.path.ismount(self._place)
+            or not os.access(self._place.parent, os.W_OK)
+            or self._place in (here, *here.parents)
         )
-        return beside(self._place / "any" if is_fixed else self._place)
 
     def _move(self, new: Path) -> None:
         if not self._place.exists():

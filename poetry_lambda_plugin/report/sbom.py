@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from email.message import Message
     from pathlib import Path
+    from typing import TypeAlias
 
     from cyclonedx.model.license import License
 
@@ -61,6 +62,9 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.locked import LockedFile
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
+
+    Attached: TypeAlias = Mapping[str, Sequence[ExternalReference]]
+    """What is referred to, by owner."""
 
 
 PLUGIN = "poetry-lambda-plugin"
@@ -83,13 +87,14 @@ ATTACHED = re.compile(r"[^/]+\.dist-info/(?P<kind>sboms|licenses)/.+")
 
 def sbom_document(bundle: Written) -> bytes:
     """Return the document of a bundle, in ASCII."""
+    attached = _attached(bundle.plan)
     bom = Bom(
         metadata=BomMetaData(
-            component=_project(bundle),
+            component=_project(bundle, attached),
             tools=ToolRepository(components=[_tool()]),
         ),
-        components=_components(bundle),
-        properties=_left_out_packages(bundle.selected),
+        components=_components(bundle, attached),
+        properties=_left_out_packages(bundle),
     )
     _add_dependencies(bom, bundle.selected)
     document = json.loads(JsonV1Dot6(bom).output_as_string())
@@ -112,7 +117,7 @@ def _in_order(value: Any) -> Any:
     return value
 
 
-def _project(bundle: Written) -> Component:
+def _project(bundle: Written, attached: Attached) -> Component:
     """Describe what the document is about: the bundle, which has the project's name and version."""
     selected = bundle.selected
     own = [d for d in bundle.plan.distributions if d.is_project]
@@ -125,7 +130,7 @@ def _project(bundle: Written) -> Component:
         description=_summary(metadata),
         licenses=_licences(licences(metadata)),
         hashes=_digests(bundle),
-        external_references=_attached(bundle.plan).get(selected.name, ()),
+        external_references=attached.get(selected.name, ()),
         properties=[*_bundle_properties(bundle), *_left_out_files(own)],
     )
 
@@ -162,12 +167,12 @@ def _tool() -> Component:
     return Component(type=ComponentType.APPLICATION, name=PLUGIN, version=own_version, bom_ref=PLUGIN)
 
 
-def _components(bundle: Written) -> Iterator[Component]:
-    """Yield a component for each distribution but the project."""
+def _components(bundle: Written, attached: Attached) -> Iterator[Component]:
+    """Yield a component for each distribution that has files in the bundle, but for the project."""
     choices = {choice.package.name: choice for choice in bundle.selected.choices}
-    attached = _attached(bundle.plan)
     ordered = sorted(bundle.plan.distributions, key=attrgetter("name"))
-    for name, group in groupby((d for d in ordered if not d.is_project), key=attrgetter("name")):
+    there = (d for d in ordered if not d.is_project and d.name in bundle.digest.by_owner)
+    for name, group in groupby(there, key=attrgetter("name")):
         yield _component(list(group), choices[name], bundle.selected.root, attached.get(name, ()))
 
 
@@ -242,7 +247,7 @@ def _licences(declared: Iterable[Licence]) -> Iterator[License]:
             yield DisjunctiveLicense(id=known, name=name, acknowledgement=by_metadata)
 
 
-def _attached(plan: BundlePlan) -> Mapping[str, Sequence[ExternalReference]]:
+def _attached(plan: BundlePlan) -> Attached:
     """Return, by owner, the SBOMs and licences in the bundle, with their paths in it."""
     found: dict[str, list[ExternalReference]] = {}
     for entry in plan.entries:
@@ -256,9 +261,13 @@ def _attached(plan: BundlePlan) -> Mapping[str, Sequence[ExternalReference]]:
     return found
 
 
-def _left_out_packages(selected: Selected) -> Iterator[Property]:
-    for package in selected.left_out:
+def _left_out_packages(bundle: Written) -> Iterator[Property]:
+    for package in bundle.selected.left_out:
         yield _property("left-out", f"{package.name}@{package.version}: {package.reason}")
+    for distribution in bundle.plan.distributions:
+        if not distribution.is_project and distribution.name not in bundle.digest.by_owner:
+            release = f"{distribution.name}@{distribution.version}"
+            yield _property("left-out", f"{release}: every file of it is excluded")
 
 
 def _left_out_files(distributions: Iterable[PlannedDistribution]) -> Iterator[Property]:

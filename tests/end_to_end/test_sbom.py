@@ -303,6 +303,38 @@ exclude-layers = ["dist/deps.zip"]
         assert validator.validate_str(text) is None
 
 
+@pytest.mark.parametrize(
+    ("arguments", "components", "left_out"),
+    [
+        pytest.param(["--only-root"], [], [], id="project-alone"),
+        pytest.param(["--no-root"], ["greeting"], [], id="no-project"),
+        pytest.param(
+            ["--exclude", "greeting*"],
+            [],
+            [("left-out", "greeting@1.0: every file of it is excluded")],
+            id="nothing-left",
+        ),
+        pytest.param(["--exclude", "greeting-*"], ["greeting"], [], id="no-metadata"),
+    ],
+)
+def test_holds_what_the_bundle_holds(
+    locked_project: Project,
+    validator: Any,
+    arguments: list[str],
+    components: list[str],
+    left_out: list[tuple[str, str]],
+) -> None:
+    """A distribution is a component where the bundle has a file of it."""
+    assert bundle("--sbom", "bom.json", *arguments).exit_code == 0
+
+    path = locked_project.folder / "bom.json"
+    document = sbom(path)
+    assert validator.validate_str(path.read_text()) is None
+    assert [component["name"] for component in document.get("components", ())] == components
+    assert properties(document) == left_out
+    assert document["metadata"]["component"]["name"] == "my-fn"
+
+
 def test_same_bundle_same_bytes(locked_project: Project, tmp_path: Path) -> None:
     """Neither time, seed nor folder changes it; equal bytes are left untouched."""
     folder = locked_project.folder

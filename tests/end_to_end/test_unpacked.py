@@ -21,6 +21,7 @@ from tests.support.projects import Locked
 from tests.support.projects import Project
 from tests.support.runner import bundle
 from tests.support.runner import contents
+from tests.support.runner import run
 from tests.support.runner import run_apart
 from tests.support.sources import poetry_project
 from tests.support.sources import write_tree
@@ -386,6 +387,17 @@ def test_link_to_the_folder(function: Project, tmp_path: Path) -> None:
 
     assert (function.folder / "out").is_symlink()
     assert "my_fn/data.txt" in files(tmp_path / "real")
+
+
+def test_current_folder(function: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is in the folder stays there."""
+    (function.folder / "out").mkdir()
+    monkeypatch.chdir("out")
+    for data in ("data", "changed"):
+        function.write({"my_fn/data.txt": data})
+        assert run("-P", "..", "lambda-bundle", "--unpacked", ".").exit_code == 0
+        assert Path("my_fn/data.txt").read_text() == data
+    assert litter(function.folder) == []
 
 
 def test_is_not_bundled(function: Project) -> None:
