@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from typing import NamedTuple
 from typing import Protocol
+from typing import TypeAlias
 
-from poetry_lambda_plugin.archive.output import OutputFile
-from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
@@ -32,23 +30,29 @@ from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.phases import Stopwatch
+from poetry_lambda_plugin.report.sbom_library import check_library
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 from poetry_lambda_plugin.stages.collisions import check_outputs
+from poetry_lambda_plugin.stages.collisions import check_settled
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
 from poetry_lambda_plugin.stages.failures import failures_of
 from poetry_lambda_plugin.stages.layers import LayerBundle
+from poetry_lambda_plugin.stages.outputs import records_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
+from poetry_lambda_plugin.stages.placed import Nowhere
+from poetry_lambda_plugin.stages.placed import Placing
+from poetry_lambda_plugin.stages.placed import compared_with
+from poetry_lambda_plugin.stages.placed import placed
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.supplied import Supply
 from poetry_lambda_plugin.stages.written import written
-from poetry_lambda_plugin.stages.written import written_like
 
 
 if TYPE_CHECKING:
@@ -75,31 +79,31 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.failures import Failures
     from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.outputs import FileId
+    from poetry_lambda_plugin.stages.placed import Placed
     from poetry_lambda_plugin.stages.planned import Planned
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
     from poetry_lambda_plugin.trial.trying import Trier
     from poetry_lambda_plugin.trial.wishes import TrialWishes
 
-
-class _Finished(NamedTuple):
-    """A bundle that waits beside its place."""
-
-    bundle: Written
-    file: OutputFile | Nowhere
+    _Finished: TypeAlias = "tuple[Placed, BundleReport]"
 
 
 class CommitError(ReportedError):
-    """Bundles that did not all take their places, for trouble with the disk; the reports tell which have."""
+    """Files that did not all take their places, for trouble with the disk; reports tell which have."""
 
-    def __init__(self, cause: BaseException, reports: Sequence[BundleReport]) -> None:
-        there = [str(report.output) for report in reports if report.status != "failed"]
-        missing = [str(report.output) for report in reports if report.status == "failed"]
+    def __init__(
+        self,
+        cause: BaseException,
+        there: Sequence[Path],
+        missing: Sequence[Path],
+        reports: Sequence[BundleReport],
+    ) -> None:
         words = str(cause) or "Interrupted."
         if there:
-            words += f" In place already: {', '.join(there)}."
-        if missing and len(reports) > 1:
-            words += f" Not written, and as before: {', '.join(missing)}."
+            words += f" In place already: {', '.join(map(str, there))}."
+        if missing and len(there) + len(missing) > 1:
+            words += f" Not written, and as before: {', '.join(map(str, missing))}."
         super().__init__(words, reports=reports)
 
 
@@ -156,6 +160,8 @@ class Run:
     stopwatch: Stopwatch
     supply: Supply
     failures: Failures
+    records: Path
+    """Where it is kept what earlier runs have written to folders."""
     trier: Trier | None
     """None where no handler is to be tried."""
 
@@ -180,9 +186,11 @@ def make_bundles(
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
     configs = [one.config for one in wanted]
     failures = failures_of(wanted, broken)
-    outputs = written_before(project.facts, (*configs, *family, *earlier))
+    outputs = written_before(project.facts, (*configs, *family, *earlier), records_of(project))
     bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
     check_outputs(bundles, failures)
+    if any(bundle.sbom for bundle in bundles):
+        check_library()
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     questions = Questions(explain=circumstances.explain, old=old)
     with begun(project, circumstances, questions, observer, outputs, failures, stopwatch) as run:
@@ -220,6 +228,7 @@ def begun(
             stopwatch=stopwatch,
             supply=supply,
             failures=failures,
+            records=records_of(project),
             trier=_trier(project, circumstances, observer, temporary, supply),
         )
 
@@ -254,78 +263,75 @@ def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bun
     compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
-        finished = run.failures.each(compilations, partial(_write, run, {}, outputs), _selected)
+        placing = Placing(run.circumstances.source_date_epoch, run.records, _described, {})
+        finished = run.failures.each(compilations, partial(_place, placing, outputs), _selected)
         run.supplier.check_unchanged()
-        pairs = [(one, _report_finished(*one, run.questions)) for one in finished]
+        check_settled([done.bundle for done in finished])
+        pairs = [(done, _report_finished(done, run.questions)) for done in finished]
         if run.trier is not None:
             pairs = _tried(run.trier, run.failures, pairs)
             run.stopwatch.end("trying")
-        _commit([one for one, _ in pairs], [report for _, report in pairs])
+        _commit(pairs)
     run.stopwatch.end("writing")
     return [(one.bundle.selected, report) for one, report in pairs]
 
 
-def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
-    """Let all bundles take their places, one after the other; raises CommitError for the first that can't."""
+def _commit(finished: Sequence[_Finished]) -> None:
+    """Let all files take their places, one after the other; raises CommitError for the first that can't."""
+    files = [file for placed, _ in finished for file in placed.files]
     done = 0
     try:
-        for done, (_, file) in enumerate(finished):  # noqa: B007 - it is told below
+        for done, file in enumerate(files):  # noqa: B007 - it is told below
             file.commit()
     except (LambdaBundleError, KeyboardInterrupt) as error:
         # it may have been stopped between taking its place and telling so
-        done += finished[done].file.is_in_place
+        done += files[done].is_in_place
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
-        failed = [
-            replace(report, status="failed", changed=False, error=str(error)) for report in reports[done:]
+        paths = [file.path for file in files]
+        there = {id(file) for file in files[:done]}
+        told = [
+            report if id(placed.output) in there else _not_there(report, error) for placed, report in finished
         ]
-        raise CommitError(error, [*reports[:done], *failed]) from error
+        raise CommitError(error, paths[:done], paths[done:], told) from error
 
 
-def _write(run: Run, made: dict[Unit, _Finished], outputs: ExitStack, bundle: Compiled) -> _Finished:
-    """Write a bundle beside its place; `made` are those before it, and `outputs` ends with the run."""
-    path, epoch = bundle.selected.output, run.circumstances.source_date_epoch
-    size_of = partial(_unzipped, made)
+def _not_there(report: BundleReport, error: BaseException) -> BundleReport:
+    return replace(report, status="failed", changed=False, error=str(error))
+
+
+def _place(placing: Placing, outputs: ExitStack, bundle: Compiled) -> Placed:
+    """Write a bundle beside its place, from where `outputs` removes it if it is not to stay."""
     with ExitStack() as own:
-        file = Nowhere() if is_nowhere(path) else own.enter_context(OutputFile(path))
-        twin = _twin(bundle, made.values())
-        if twin is None:
-            finished = written(bundle, file, epoch, size_of)
-        else:
-            finished = written_like(twin.bundle, bundle, twin.file.chunks(), file, size_of)
-        file.finish()
-        check_size(finished)
+        finished = placed(placing, bundle, own)
+        check_size(finished.bundle)
         outputs.push(own.pop_all())
-    made[bundle.selected.unit] = _Finished(finished, file)
-    return made[bundle.selected.unit]
+    placing.done[bundle.selected.unit] = finished
+    return finished
 
 
-def _unzipped(made: Mapping[Unit, _Finished], unit: Unit) -> int:
-    return made[unit].bundle.digest.total.unzipped
+def _described(bundle: Written) -> bytes:
+    # its library is large, and needed here alone
+    from poetry_lambda_plugin.report.sbom import sbom_document
+
+    return sbom_document(bundle)
 
 
-def _twin(bundle: Compiled, made: Iterable[_Finished]) -> _Finished | None:
-    """Return a bundle of the same files, as functions are that differ in their handlers alone."""
-    entries = bundle.plan.entries
-    return next((one for one in made if one.bundle.plan.entries == entries and one.file.keeps), None)
-
-
-def _report_finished(bundle: Written, file: OutputFile | Nowhere, questions: Questions) -> BundleReport:
+def _report_finished(finished: Placed, questions: Questions) -> BundleReport:
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
-    status: Status = "written" if file.differs else "unchanged"
-    return report_of(bundle, status, questions, changed=file.differs)
+    differs = finished.output.differs
+    status: Status = "written" if differs else "unchanged"
+    return report_of(finished.bundle, status, questions, changed=differs)
 
 
-def _tried(
-    trier: Trier, failures: Failures, pairs: Sequence[tuple[_Finished, BundleReport]]
-) -> list[tuple[_Finished, BundleReport]]:
+def _tried(trier: Trier, failures: Failures, pairs: Sequence[_Finished]) -> list[_Finished]:
     """Import the handlers before any bundle takes its place: those that can't be imported fail."""
     from poetry_lambda_plugin.report.smoke_test import enforce_tried
     from poetry_lambda_plugin.report.smoke_test import with_smoke_test
 
     made = {one.bundle.selected.unit: one.bundle for one, _ in pairs}
 
-    def attempt(pair: tuple[_Finished, BundleReport]) -> tuple[_Finished, BundleReport]:
+    def attempt(pair: _Finished) -> _Finished:
         bundle = pair[0].bundle
         return pair[0], with_smoke_test(pair[1], trier.tried(bundle, made), bundle.selected.config)
 
@@ -362,11 +368,12 @@ def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[tuple[Selected,
     _end_compiling(run, bundles)
     made: dict[Unit, Written] = {}
     run.failures.each(filter(None, compilations), partial(_foresee, run, made), _selected)
+    check_settled([*made.values()])
     run.stopwatch.end("writing")
     for bundle in run.failures.left(bundles):
         if would_be := made.get(bundle.unit):
-            is_there = has_hash(bundle.output, f"sha256:{would_be.digest.sha256.hex()}")
-            yield bundle, report_of(would_be, "planned", run.questions, changed=not is_there)
+            changed = _would_differ(run, would_be)
+            yield bundle, report_of(would_be, "planned", run.questions, changed=changed)
         else:
             yield bundle, outlook(bundle, run.questions, made)
 
@@ -376,9 +383,15 @@ def _foresee(run: Run, made: dict[Unit, Written], bundle: Compiled) -> None:
     layers = [layer.selected.unit for layer in bundle.selected.layers if isinstance(layer, LayerBundle)]
     if all(layer in made for layer in layers):
         epoch = run.circumstances.source_date_epoch
-        finished = written(bundle, Nowhere(), epoch, lambda unit: made[unit].digest.total.unzipped)
+        finished = written(bundle, Nowhere(bundle.selected.output), epoch, made)
         check_size(finished)
         made[bundle.selected.unit] = finished
+
+
+def _would_differ(run: Run, bundle: Written) -> bool:
+    if bundle.selected.config.unpacked is not None:
+        return compared_with(bundle, run.circumstances.source_date_epoch, run.records).differs
+    return not has_hash(bundle.output, f"sha256:{bundle.digest.sha256.hex()}")
 
 
 def _itself(bundle: Selected) -> Selected:
@@ -423,22 +436,3 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
     from poetry_lambda_plugin.audit.binaries import wheel_problems
 
     return wheel_problems(wheel, target)
-
-
-class Nowhere:
-    """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
-
-    differs, is_in_place, keeps = True, False, False
-
-    def write(self, data: bytes) -> None:
-        """Drop the bytes."""
-
-    def chunks(self) -> Iterator[bytes]:
-        """Have nothing."""
-        yield from ()
-
-    def finish(self) -> None:
-        """Have nothing to end."""
-
-    def commit(self) -> None:
-        """Have no place to take."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.audit.verdicts import VERDICTS
-from poetry_lambda_plugin.bundling import Nowhere
 from poetry_lambda_plugin.bundling import begun
 from poetry_lambda_plugin.report.assembly import Questions
 from poetry_lambda_plugin.report.phases import Stopwatch
@@ -18,13 +17,15 @@ from poetry_lambda_plugin.report.verify import VerificationReport
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.failures import Failures
 from poetry_lambda_plugin.stages.outputs import file_id
+from poetry_lambda_plugin.stages.outputs import records_of
 from poetry_lambda_plugin.stages.outputs import written_before
+from poetry_lambda_plugin.stages.placed import Nowhere
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.verified import looks_written_here
 from poetry_lambda_plugin.stages.verified import unwritten
 from poetry_lambda_plugin.stages.verified import verified
-from poetry_lambda_plugin.stages.written import written
+from poetry_lambda_plugin.stages.written import digest_of
 
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.stages.compiled import Compiled
-    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.outputs import FileId
     from poetry_lambda_plugin.stages.planned import Parts
 
@@ -64,7 +64,7 @@ def verify_bundle(
     Nothing is written. Without a file `wanted` may be several; `family` and `earlier` are as
     for `make_bundles`. Raises LambdaBundleError.
     """
-    outputs = written_before(project.facts, (*family, *earlier)) | _outputs_of(there)
+    outputs = written_before(project.facts, (*family, *earlier), records_of(project)) | _outputs_of(there)
     asked = {one.config.bundle for one in wanted if not one.needed_by}
     wanted = [replace(one, config=unwritten(project, one.config, family)) for one in wanted]
     # an error of any is one of the run
@@ -89,7 +89,7 @@ def _verified(run: Run, bundle: Compiled, parts: Parts, there: There) -> Verific
     """Compare digests where they may be the same, and files where they are not."""
     selected, held, digest = bundle.planned.selected, there.held, None
     if held is None or looks_written_here(held, bundle.plan):
-        digest = written(bundle, Nowhere(), run.circumstances.source_date_epoch, _unknown).digest.sha256
+        digest = digest_of(bundle, Nowhere(selected.output), run.circumstances.source_date_epoch).sha256
     is_known = held is None or (digest is not None and digest == there.sha256)
     return VerificationReport(
         project=selected.name,
@@ -101,9 +101,3 @@ def _verified(run: Run, bundle: Compiled, parts: Parts, there: There) -> Verific
         expected_sha256=digest,
         verification=None if is_known or held is None else verified(bundle, parts, held, run.compiler),
     )
-
-
-def _unknown(layer: Unit) -> int:
-    """Let a layer have no size: it does not count for what a bundle holds."""
-    del layer
-    return 0

@@ -16,9 +16,9 @@ import poetry_lambda_plugin
 from poetry_lambda_plugin.commands.bundle import BundleCommand
 from poetry_lambda_plugin.commands.check import CheckCommand
 from poetry_lambda_plugin.commands.verify import VerifyCommand
-from poetry_lambda_plugin.configuration.bundles import PLACEHOLDERS
 from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.configuration.keys import OPTIONS
+from poetry_lambda_plugin.configuration.placeholders import PLACEHOLDERS
 from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.findings import CODES
 from poetry_lambda_plugin.findings import Finding

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import string
 
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -15,6 +14,9 @@ from typing import Any
 
 from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.configuration.layering import with_layers
+from poetry_lambda_plugin.configuration.placeholders import DIGEST
+from poetry_lambda_plugin.configuration.placeholders import filled_in
+from poetry_lambda_plugin.configuration.placeholders import literal
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.configuration.readers import ContradictionError
 from poetry_lambda_plugin.configuration.readers import mapping
@@ -43,9 +45,6 @@ NOT_SHARED = ("only-root", "only", "with", "without", "extras", "all-extras")
 """Keys that say which dependencies are wanted: those of a shared layer its functions want."""
 
 BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-PLACEHOLDERS = ("name", "version", "runtime", "architecture", "bundle")
-"""What an output is filled in with."""
 
 
 class BrokenBundlesError(ConfigError):
@@ -122,27 +121,23 @@ def checked_options(options: Mapping[str, object]) -> Given:
 
 
 def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str, str]) -> Path:
-    """Fill in an output's placeholders; raises ConfigError for one that does not exist."""
+    """Fill in the placeholders of an output, or of a folder instead of it.
+
+    Raises ConfigError for one that does not exist.
+    """
+    if config.unpacked is not None:
+        return filled_in(config.unpacked, {k: v for k, v in values.items() if k != DIGEST}, "unpacked")
     output = config.output
     if output is None:
         name = "{bundle}" if config.bundle else "{name}-layer" if config.layer else "{name}"
         suffix = "-{architecture}" if len(config.architectures) > 1 else ""
-        output = _literal(default_folder) / f"{name}{suffix}.zip"
-    template = str(output)
-    try:
-        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
-    except ValueError as error:
-        raise ConfigError(f"The output {template!r} can't be understood: {error}.") from None
-    for _, field, format_spec, conversion in parts:
-        written = (
-            f"{field}{'!' if conversion else ''}{conversion or ''}{':' if format_spec else ''}{format_spec}"
-        )
-        if written not in values:
-            names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-            raise ConfigError(
-                f"The output {template!r} has an unknown placeholder {{{written}}}. Known: {names}."
-            )
-    return type(output)(os.path.normpath(template.format_map(values)))
+        output = literal(default_folder) / f"{name}{suffix}.zip"
+    return filled_in(output, values, "output")
+
+
+def sbom_path(config: BundleConfig, values: Mapping[str, str]) -> Path | None:
+    """Fill in the path of an SBOM, None without one; raises ConfigError as for an output."""
+    return filled_in(config.sbom, values, "sbom") if config.sbom is not None else None
 
 
 @contextmanager
@@ -282,13 +277,13 @@ def _with_includes_from(given: Given, cwd: Path, root: Path) -> Given:
 
 
 def _with_absolute_paths(given: Given, base: Path) -> Given:
-    """Let a relative output be relative to `base`."""
+    """Let relative outputs be relative to `base`."""
     absolute: dict[str, Any] = {}
-    if "output" in given:
-        output = given["output"]
-        # a folder, to be made where it does not exist
-        output += "{bundle}.zip" if output.endswith(("/", os.sep)) else ""
-        absolute["output"] = _expanded(output, _literal(base))
+    for key, name in (("output", "{bundle}.zip"), ("sbom", "{bundle}.cdx.json"), ("unpacked", "")):
+        if key in given:
+            # a folder, to be made where it does not exist
+            path = given[key] + (name if given[key].endswith(("/", os.sep)) else "")
+            absolute[key] = _expanded(path, literal(base))
     return {**given, **absolute}
 
 
@@ -297,8 +292,3 @@ def _expanded(path: str, base: Path) -> Path:
         return base / type(base)(path).expanduser()
     except RuntimeError as error:
         raise ConfigError(f"The path {path!r} can't be understood: {error}") from None
-
-
-def _literal(folder: Path) -> Path:
-    """Keep the braces of a folder's own name from being taken for placeholders."""
-    return type(folder)(str(folder).replace("{", "{{").replace("}", "}}"))

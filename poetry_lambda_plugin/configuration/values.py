@@ -73,6 +73,10 @@ class BundleConfig:
     architectures: tuple[Architecture, ...] = (DEFAULT_ARCHITECTURE,)
     output: Path | None = None
     """Absolute, with placeholders; None for the default."""
+    unpacked: Path | None = None
+    """Absolute, with placeholders: a folder instead of the ZIP; None for the ZIP."""
+    sbom: Path | None = None
+    """Absolute, with placeholders; None for no SBOM."""
     selection: Selection = Selection()
     no_root: bool = False
     only_root: bool = False

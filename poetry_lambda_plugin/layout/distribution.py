@@ -70,6 +70,12 @@ class Distribution:
     """Whether the wheel's RECORD is no longer true."""
     is_project: bool = False
 
+    @property
+    def metadata(self) -> Content | None:
+        """Its METADATA, which the bundle may do without; None for files that are no distribution."""
+        path = str(self.record_path).removesuffix("RECORD") + "METADATA"
+        return next((entry.content for entry in self.entries if entry.path == path), None)
+
 
 def release_of(folder: str) -> Release | None:
     """Return whose `.dist-info` a folder's name says it is; None for other folders."""

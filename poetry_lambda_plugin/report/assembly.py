@@ -20,6 +20,7 @@ from poetry_lambda_plugin.audit.limits import zipped_notes
 from poetry_lambda_plugin.audit.savings import RUNTIME_PACKAGES_OPTION
 from poetry_lambda_plugin.audit.savings import SERVICES_OPTION
 from poetry_lambda_plugin.audit.savings import savings
+from poetry_lambda_plugin.configuration.placeholders import readable
 from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.botocore import service_use
@@ -82,7 +83,7 @@ def check_size(bundle: Written) -> None:
     config, unzipped = bundle.selected.config, bundle.digest.total.unzipped
     if excess(unzipped + bundle.layers_size, config) > 0:
         layers = {layer.name: layer.unzipped for layer in bundle.layers}
-        words = too_large(bundle.selected.output.name, unzipped, layers, config, _savings(bundle))
+        words = too_large(bundle.output.name, unzipped, layers, config, _savings(bundle))
         report = report_of(bundle, "planned", Questions(explain=True), changed=None)
         raise MaxSizeError(words, reports=[report])
 
@@ -92,6 +93,8 @@ def report_of(bundle: Written, status: Status, questions: Questions, *, changed:
     planned, packages, old = bundle.compiled.planned, tuple(_packages(bundle)), questions.old
     owners = {entry.path: entry.owner for entry in bundle.plan.entries}
     return _begun(bundle.selected)(
+        output=bundle.output,
+        sbom=bundle.sbom,
         status=status,
         layers=tuple(LayerReport(layer.bundle, layer.path, layer.unzipped) for layer in bundle.layers),
         changed=changed,
@@ -120,6 +123,8 @@ def outlook(selected: Selected, questions: Questions, made: Mapping[Unit, Writte
     )
     no_sizes = "Without sizes --diff has nothing to compare: run the command without --dry-run."
     return _begun(selected)(
+        output=readable(selected.output),
+        sbom=readable(selected.sbom) if selected.sbom is not None else None,
         status="planned",
         layers=tuple(_expected_layers(selected, made)),
         changed=None,
@@ -143,7 +148,7 @@ def _begun(selected: Selected) -> partial[BundleReport]:
         target=selected.target,
         runtime_chosen_by=selected.runtime_chosen_by,
         handler=selected.config.handler,
-        output=selected.output,
+        is_folder=selected.config.unpacked is not None,
         left_out=selected.left_out,
         unzipped_limit=unzipped_limit(selected.config),
         loose_files=selected.project.loose if selected.project else (),
@@ -161,7 +166,8 @@ def _expected_layers(selected: Selected, made: Mapping[Unit, Written]) -> Iterat
 
 def _notes(bundle: Written) -> Iterator[str]:
     selected = bundle.selected
-    yield from zipped_notes(bundle.digest.total, selected.output, layer=selected.config.layer)
+    if selected.config.unpacked is None:
+        yield from zipped_notes(bundle.digest.total, bundle.output, layer=selected.config.layer)
     if selected.config.botocore_services == (AUTO,):
         bundled = {d.name for d in bundle.plan.distributions if not d.is_project}
         yield from service_notes(bundled, selected.graph())

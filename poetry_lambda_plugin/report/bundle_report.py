@@ -108,6 +108,10 @@ class BundleReport:
     runtime_chosen_by: ChosenBy
     handler: str | None
     output: Path
+    is_folder: bool
+    """Whether the output is a folder instead of a ZIP."""
+    sbom: Path | None
+    """None where none was asked for."""
     status: Status
     changed: bool | None
     """Whether the output has other bytes than before, in a dry run whether it would; None where unknown."""

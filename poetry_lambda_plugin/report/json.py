@@ -52,11 +52,13 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "architecture": report.target.architecture,
         "handler": report.handler,
         "output": str(report.output),
+        "unpacked": report.is_folder,
+        "sbom": str(report.sbom) if report.sbom else None,
         "status": report.status,
         "error": report.error,
         "changed": report.changed,
-        "code_sha256": digest.code_sha256 if digest else None,
-        "sha256": digest.sha256.hex() if digest else None,
+        "code_sha256": digest.code_sha256 if digest and not report.is_folder else None,
+        "sha256": digest.sha256.hex() if digest and not report.is_folder else None,
         "zipped_bytes": digest.total.zipped if digest else None,
         "unzipped_bytes": digest.total.unzipped if digest else None,
         "files": digest.total.files if digest else None,
@@ -89,7 +91,7 @@ def _failed(report: FailedReport) -> dict[str, Any]:
     empty = ("packages", "left_out", "left_out_packages", "layers", "warnings", "findings", "notes")
     unknown = (
         *("runtime_chosen_by", *SIZES, "bytecode", "layers_unzipped_bytes"),
-        *("explanation", "differences", "smoke_test"),
+        *("explanation", "differences", "smoke_test", "sbom", "unpacked"),
     )
     return {
         "bundle": report.bundle,

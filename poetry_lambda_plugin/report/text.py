@@ -94,7 +94,8 @@ def summary(report: BundleReport) -> Iterator[str]:
     if report.digest is not None:
         total, layers = report.digest.total, report.layers_unzipped or 0
         beside = f", and {size(layers)} in layers" if layers else ""
-        yield f"  Zipped      {_limited(total.zipped, total.zipped, MAX_ZIPPED_SIZE)}"
+        if not report.is_folder:
+            yield f"  Zipped      {_limited(total.zipped, total.zipped, MAX_ZIPPED_SIZE)}"
         limited = _limited(total.unzipped, total.unzipped + layers, report.unzipped_limit)
         yield f"  Unzipped    {limited}{beside}"
         yield f"  Files       {total.files:,}"
@@ -103,11 +104,14 @@ def summary(report: BundleReport) -> Iterator[str]:
             zipped, unzipped, files = report.bytecode.sizes
             result = f"{counted(files, 'file')}, {report.bytecode.skipped:,} skipped"
             yield f"  Bytecode    {size(zipped)} zipped, {size(unzipped)} unzipped ({result})"
-        yield f"  CodeSha256  {report.digest.code_sha256}"
+        if not report.is_folder:
+            yield f"  CodeSha256  {report.digest.code_sha256}"
     if report.handler:
         yield f"  Handler     {escaped(report.handler)}"
     if report.smoke_test is not None:
         yield f"  Smoke test  {_tried(report.smoke_test)}"
+    if report.sbom:
+        yield f"  SBOM        {escaped(str(report.sbom))}"
     yield from _left_out(report)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.archive.output import is_nowhere
+from poetry_lambda_plugin.configuration.placeholders import is_settled
+from poetry_lambda_plugin.configuration.placeholders import readable
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.stages.outputs import place_of
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.stages.failures import Failures
     from poetry_lambda_plugin.stages.selected import Selected
+    from poetry_lambda_plugin.stages.written import Written
 
 
 class OutputCollisionError(LambdaBundleError):
@@ -27,12 +32,17 @@ def check_outputs(bundles: Sequence[Selected], failures: Failures) -> None:
     """
     seen: dict[Path, Selected] = {}
     for bundle in bundles:
+        if not is_settled(bundle.output):
+            continue
         other = seen.setdefault(place_of(bundle.output), bundle)
         if other is not bundle:
             raise OutputCollisionError(
                 f"Two bundles would be written to {bundle.output}: {_described(other)} and "
-                f"{_described(bundle)}. Tell them apart in --output with {_difference(other, bundle)}."
+                f"{_described(bundle)}. Tell them apart in --{_option(bundle)} with "
+                f"{_difference(other, bundle)}."
             )
+    _check_sboms(bundles, seen)
+    _check_folders(bundles)
     for package in (choice.package for bundle in bundles for choice in bundle.choices):
         if package.source_type == "file" and place_of(Path(str(package.source_url))) in seen:
             raise OutputCollisionError(
@@ -53,8 +63,65 @@ def _way_out(bundle: Selected) -> str:
     return f'Name the bundle instead of the file: exclude-layers = ["{bundle.config.bundle}"].'
 
 
+def _check_folders(bundles: Sequence[Selected]) -> None:
+    """Refuse what would lie in a folder that holds a bundle's files and no others."""
+    folders = {place_of(bundle.output): bundle for bundle in bundles if bundle.config.unpacked is not None}
+    for bundle in bundles if folders else ():
+        for path, option in ((bundle.output, _option(bundle)), (bundle.sbom, "sbom")):
+            place = place_of(path) if path is not None else Path()
+            folder = next((folder for folder in place.parents if folder in folders), None)
+            if folder is not None:
+                raise OutputCollisionError(
+                    f"{readable(place)} would lie in {folder}, which is to hold the files of "
+                    f"{_described(folders[folder])} and no others. Choose another --{option}."
+                )
+
+
+def check_settled(bundles: Sequence[Written]) -> None:
+    """Refuse other things in one place where the names that digests gave turn out to be the same.
+
+    One bundle twice is no harm.
+    """
+    seen: dict[Path, object] = {}
+    for bundle in bundles:
+        # no bundle's SBOM is another's, be their bytes the same
+        contents = ((bundle.output, bundle.digest.sha256), (bundle.sbom, object()))
+        for path, content in contents:
+            if path is None or is_nowhere(path):
+                continue
+            if seen.setdefault(place_of(path), content) != content:
+                raise OutputCollisionError(
+                    f"Two different files would be written to {path}. "
+                    "Leave room for more digits, as in {sha256:12}, or for {bundle}."
+                )
+
+
+def _check_sboms(bundles: Sequence[Selected], outputs: Mapping[Path, Selected]) -> None:
+    """Refuse two bundles with one SBOM, and an SBOM that is some bundle's output too."""
+    seen: dict[Path, Selected] = {}
+    for bundle in bundles:
+        if bundle.sbom is None or is_nowhere(bundle.sbom) or not is_settled(bundle.sbom):
+            continue
+        place = place_of(bundle.sbom)
+        if place in outputs:
+            raise OutputCollisionError(
+                f"{bundle.sbom} would be an SBOM and the bundle {_described(outputs[place])}. "
+                "Choose another --sbom."
+            )
+        other = seen.setdefault(place, bundle)
+        if other is not bundle:
+            raise OutputCollisionError(
+                f"Two SBOMs would be written to {bundle.sbom}, of {_described(other)} and "
+                f"{_described(bundle)}. Tell them apart in --sbom with {_difference(other, bundle)}."
+            )
+
+
 def _described(bundle: Selected) -> str:
     return f"{bundle.config.bundle or bundle.name} for {bundle.target}"
+
+
+def _option(bundle: Selected) -> str:
+    return "output" if bundle.config.unpacked is None else "unpacked"
 
 
 def _difference(one: Selected, other: Selected) -> str:

@@ -36,8 +36,11 @@ from poetry_lambda_plugin.stages.fitting import check_fits
 from poetry_lambda_plugin.stages.fitting import held_by_files
 from poetry_lambda_plugin.stages.layers import layers_of
 from poetry_lambda_plugin.stages.layers import shared_packages
+from poetry_lambda_plugin.stages.outputs import check_folder
 from poetry_lambda_plugin.stages.outputs import check_output
+from poetry_lambda_plugin.stages.outputs import check_sbom
 from poetry_lambda_plugin.stages.outputs import output_of
+from poetry_lambda_plugin.stages.outputs import sbom_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.packages import selector
 from poetry_lambda_plugin.stages.packages import without_layers
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.layering import Wanted
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.configuration.values import Include
+    from poetry_lambda_plugin.layout.own_files import ProjectFile
     from poetry_lambda_plugin.layout.own_files import ProjectSource
     from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -95,6 +99,8 @@ class Selected:
     root: Path
     """Folder of pyproject.toml."""
     output: Path
+    sbom: Path | None
+    """None where none is wanted."""
     project: ProjectSource | None
     """None for the dependencies alone."""
     build: Choice | None
@@ -111,6 +117,11 @@ class Selected:
     silenced: tuple[Finding, ...]
     """Those that `ignore` names."""
     notes: tuple[str, ...]
+
+    @property
+    def own_files(self) -> tuple[ProjectFile, ...]:
+        """The project's own files, or what it adds to its build."""
+        return self.project.files if self.project else ()
 
     @property
     def parts(self) -> tuple[Choice, ...]:
@@ -179,7 +190,7 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     project, config, facts = selecting.project, wanted.config, selecting.project.facts
     runtime = selecting.runtime(config)
     target = _target(facts, config, runtime.runtime, architecture)
-    output = output_of(facts, config, target)
+    output, sbom = output_of(facts, config, target), sbom_of(facts, config, target)
     layers = tuple(layers_of(config, target, selecting.made, selecting.configs, selecting.read_layer))
     needed = _needed(selecting, wanted, target)
     for layer in layers:
@@ -194,7 +205,12 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         suits=lambda other: facts.allows(other.runtime.python_full_version),
     )
     own = None if config.no_root else _own_files(project, config, selecting.read)
-    check_output(output, own.files if own else ())
+    if config.unpacked is not None:
+        check_folder(output, facts.root)
+    else:
+        check_output(output, own.files if own else ())
+    if sbom is not None:
+        check_sbom(sbom, own.files if own else ())
     own = own and without_outputs(own, selecting.outputs)
     build = WheelBuild(_root_package(facts), target, None) if own is not None and facts.needs_build else None
     if not choices and build is None and (own is None or not own.files):
@@ -220,6 +236,7 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         version=facts.version,
         root=facts.root,
         output=output,
+        sbom=sbom,
         project=own,
         build=build,
         choices=choices,

@@ -13,8 +13,12 @@ from poetry_lambda_plugin.stages.layers import LayerBundle
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Mapping
+from poetry_lambda_plugin.configuration.placeholders import settled
+
+
+if TYPE_CHECKING:
     from pathlib import Path
 
     from poetry_lambda_plugin.archive.writer import ArchiveDigest
@@ -58,37 +62,51 @@ class Written:
         return sum(layer.unzipped for layer in self.layers)
 
     @property
+    def output(self) -> Path:
+        """Where it goes."""
+        return settled(self.selected.output, self.digest.sha256.hex())
+
+    @property
+    def sbom(self) -> Path | None:
+        """Where its SBOM goes; None without one."""
+        path = self.selected.sbom
+        return settled(path, self.digest.sha256.hex()) if path is not None else None
+
+    @property
     def plan(self) -> BundlePlan:
         """All that it holds."""
         return self.compiled.plan
 
 
-def written(
-    compiled: Compiled, sink: Sink, source_date_epoch: int | None, size_of: Callable[[Unit], int]
-) -> Written:
-    """Write a bundle, every file with the time that is asked for, in seconds since 1970; None for 1980.
-
-    `size_of` returns the unzipped bytes of a bundle of the run that comes before it, as its layers do.
-    """
+def digest_of(compiled: Compiled, sink: Sink, source_date_epoch: int | None) -> ArchiveDigest:
+    """Write a bundle, every file with the time that is asked for, in seconds since 1970; None for 1980."""
     epoch = EARLIEST if source_date_epoch is None else source_date_epoch
-    digest = write_archive(compiled.plan.entries, sink, Timestamp.from_epoch(epoch))
-    return Written(compiled=compiled, digest=digest, layers=_layer_sizes(compiled, size_of))
+    return write_archive(compiled.plan.entries, sink, Timestamp.from_epoch(epoch))
+
+
+def written(
+    compiled: Compiled, sink: Sink, source_date_epoch: int | None, made: Mapping[Unit, Written]
+) -> Written:
+    """Write a bundle as `digest_of` does; `made` are those before it, as its layers are."""
+    digest = digest_of(compiled, sink, source_date_epoch)
+    return Written(compiled=compiled, digest=digest, layers=_layer_sizes(compiled, made))
 
 
 def written_like(
-    twin: Written, compiled: Compiled, copied: Iterable[bytes], sink: Sink, size_of: Callable[[Unit], int]
+    twin: Written, compiled: Compiled, copied: Iterable[bytes], sink: Sink, made: Mapping[Unit, Written]
 ) -> Written:
     """Write a bundle of the same files as another one, whose bytes are `copied`."""
     for chunk in copied:
         sink.write(chunk)
-    return Written(compiled=compiled, digest=twin.digest, layers=_layer_sizes(compiled, size_of))
+    return Written(compiled=compiled, digest=twin.digest, layers=_layer_sizes(compiled, made))
 
 
-def _layer_sizes(compiled: Compiled, size_of: Callable[[Unit], int]) -> tuple[LayerSize, ...]:
-    return tuple(_layer_size(layer, size_of) for layer in compiled.selected.layers)
+def _layer_sizes(compiled: Compiled, made: Mapping[Unit, Written]) -> tuple[LayerSize, ...]:
+    return tuple(_layer_size(layer, made) for layer in compiled.selected.layers)
 
 
-def _layer_size(layer: Layer | LayerBundle, size_of: Callable[[Unit], int]) -> LayerSize:
+def _layer_size(layer: Layer | LayerBundle, made: Mapping[Unit, Written]) -> LayerSize:
     if isinstance(layer, LayerBundle):
-        return LayerSize(layer.name, layer.path, layer.name, size_of(layer.selected.unit))
+        bundle = made[layer.selected.unit]
+        return LayerSize(layer.name, bundle.output, layer.name, bundle.digest.total.unzipped)
     return LayerSize(layer.name, layer.path, None, layer.unzipped)

@@ -118,6 +118,8 @@ def bundle_report(*packages: PackageReport, **fields: Any) -> BundleReport:
         "runtime_chosen_by": "configuration",
         "handler": None,
         "output": Path("dist/my-fn.zip"),
+        "is_folder": False,
+        "sbom": None,
         "status": "written",
         "changed": True,
         "packages": packages,
