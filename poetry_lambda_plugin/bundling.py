@@ -167,7 +167,7 @@ def make_bundles(
     failures = failures_of(wanted, broken)
     outputs = written_before(project.facts, (*configs, *family, *earlier))
     bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
-    check_outputs(bundles, failures)
+    check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)

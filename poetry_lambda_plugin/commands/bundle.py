@@ -107,8 +107,9 @@ class BundleCommand(LambdaCommand):
         )
         asked, broken = _sound(configs_of, options, self.argument("bundles"))
         family, _ = _sound(configs_of, options)
-        layers, _ = _sound(configs_of, {name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
-        earlier, _ = _sound(partial(configs_of, made=False), {})
+        without_options = partial(configs_of, made=False)
+        layers, _ = _sound(without_options, {name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
+        earlier, _ = _sound(without_options, {})
         wanted = wanted_bundles(asked, layers)
         return make_bundles(project, wanted, broken, family, earlier, circumstances, observer)
 
@@ -127,11 +128,14 @@ class BundleCommand(LambdaCommand):
         """Say what is wrong, of which bundles, and return the exit code."""
         if isinstance(error, ReportedError):
             self._reports = error.reports
-        causes = error.causes if isinstance(error, FailedBundlesError) else (error,)
-        for cause in causes:
+        for cause in self._causes(error):
             if isinstance(cause, MaxSizeError):
                 self._report_too_large(cause.reports, is_one_of_many=cause is not error)
         return super()._fail(error)
+
+    def _causes(self, error: LambdaBundleError) -> Sequence[LambdaBundleError]:
+        """Return each bundle's own error."""
+        return tuple(dict.fromkeys(error.causes)) if isinstance(error, FailedBundlesError) else (error,)
 
     def _report_too_large(self, reports: Sequence[BundleReport], *, is_one_of_many: bool) -> None:
         """Show what takes the room, above the error, which is then the last to be seen."""

@@ -73,28 +73,27 @@ class Failures:
         """All of them, the first to fail first."""
         return tuple(self._found.values())
 
-    def add(self, failure: Failure) -> None:
-        """Take note of a bundle that fails, or raise its error; the first one of each bundle counts."""
-        if self._alone or isinstance(failure.error, OF_THE_RUN):
-            raise failure.error
+    def takes(self, error: LambdaBundleError) -> bool:
+        """Tell whether an error is that of one bundle of several, rather than of the run."""
+        return not self._alone and not isinstance(error, OF_THE_RUN)
+
+    def note(self, failure: Failure) -> None:
+        """Take note of a bundle that fails; the first failure of each counts."""
         self._found.setdefault(failure.unit, failure)
 
+    def note_of(self, selected: Selected, error: LambdaBundleError) -> None:
+        """Take note of a bundle that fails after it was selected."""
+        self.note(Failure(selected.unit, error, selected.target, selected.output, selected.config.handler))
+
     @contextmanager
-    def kept(
-        self, config: BundleConfig, architecture: Architecture, selected: Selected | None = None
-    ) -> Iterator[None]:
-        """Let an error in the block be that of one bundle."""
+    def kept(self, config: BundleConfig, architecture: Architecture) -> Iterator[None]:
+        """Let an error in the block be that of a bundle which is being selected."""
         try:
             yield
         except LambdaBundleError as error:
-            unit = Unit(config.bundle, architecture)
-            target, output = (selected.target, selected.output) if selected else (None, None)
-            self.add(Failure(unit, error, target, output, config.handler))
-
-    def fail(self, selected: Selected, error: LambdaBundleError) -> None:
-        """Take note of a bundle that fails, or raise its error."""
-        with self.kept(selected.config, selected.target.architecture, selected):
-            raise error
+            if not self.takes(error):
+                raise
+            self.note(Failure(Unit(config.bundle, architecture), error, handler=config.handler))
 
     def each(
         self,
@@ -111,9 +110,13 @@ class Failures:
             selected = of(one)
             if selected.unit in self:
                 continue
-            with self.kept(selected.config, selected.target.architecture, selected):
+            try:
                 self.check_layers(selected)
                 done.append(stage(one))
+            except LambdaBundleError as error:
+                if not self.takes(error):
+                    raise
+                self.note_of(selected, error)
         return done
 
     def check_layers(self, selected: Selected) -> None:
@@ -132,5 +135,5 @@ def failures_of(wanted: Sequence[Wanted], broken: Mapping[str, LambdaBundleError
     order = [Unit(one.config.bundle, architecture) for one in wanted for architecture in one.architectures]
     failures = Failures(order, alone=len(order) + len(broken) == 1)
     for name, error in broken.items():
-        failures.add(Failure(Unit(name, None), error))
+        failures.note(Failure(Unit(name, None), error))
     return failures
