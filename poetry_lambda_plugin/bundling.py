@@ -58,8 +58,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from poetry_lambda_plugin.configuration.layering import Wanted
-    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -147,26 +146,21 @@ class _Run:
 
 def make_bundles(
     project: OpenProject,
-    wanted: Sequence[Wanted],
-    broken: Mapping[str, LambdaBundleError],
-    family: Sequence[BundleConfig],
-    earlier: Sequence[BundleConfig],
+    order: Order,
     circumstances: Circumstances,
     observer: Observer,
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
 
-    Every layer comes before those that need it. `broken` are errors by name of bundles whose tables can't be
-    read; `family` are all bundles of the project, and `earlier` what they are without options, as earlier
-    runs may have had none. Raises LambdaBundleError for what is wrong with all bundles, and for the only one;
-    of several, FailedBundlesError at the end.
+    Raises LambdaBundleError for what is wrong with all bundles, and for the only one; of several,
+    FailedBundlesError at the end.
     """
     stopwatch = Stopwatch()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
-    configs = [one.config for one in wanted]
-    failures = failures_of(wanted, broken)
-    outputs = written_before(project.facts, (*configs, *family, *earlier))
-    bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
+    failures = failures_of(order)
+    configs = [one.config for one in order.wanted]
+    outputs = written_before(project.facts, (*configs, *order.family, *order.plain, *order.earlier))
+    bundles = select_bundles(project, order, circumstances.today, outputs, failures)
     check_outputs(bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:

@@ -30,6 +30,7 @@ from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.configuration.bundles import BrokenBundlesError
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
+from poetry_lambda_plugin.configuration.layering import Order
 from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.report import text
@@ -97,7 +98,6 @@ class BundleCommand(LambdaCommand):
         options = checked_options(typed_values(self.option))
         epoch = source_date_epoch(os.environ)
         project = self.opened()
-        configs_of = config_reader(project)
         circumstances = Circumstances(
             today=datetime.now(tz=timezone.utc).date(),
             source_date_epoch=epoch,
@@ -105,13 +105,17 @@ class BundleCommand(LambdaCommand):
             explain=self.option("explain"),
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
         )
+        return make_bundles(project, self._order(config_reader(project), options), circumstances, observer)
+
+    def _order(self, configs_of: Callable[..., Sequence[BundleConfig]], options: Given) -> Order:
+        """Find out what is to be made."""
         asked, broken = _sound(configs_of, options, self.argument("bundles"))
         family, _ = _sound(configs_of, options)
-        without_options = partial(configs_of, made=False)
-        layers, _ = _sound(without_options, {name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
-        earlier, _ = _sound(without_options, {})
-        wanted = wanted_bundles(asked, layers)
-        return make_bundles(project, wanted, broken, family, earlier, circumstances, observer)
+        unasked = partial(_sound, partial(configs_of, made=False))
+        plain, _ = unasked({name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
+        earlier, _ = unasked({})
+        wanted = wanted_bundles(asked, plain)
+        return Order(wanted=wanted, broken=broken, family=family, plain=plain, earlier=earlier)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []

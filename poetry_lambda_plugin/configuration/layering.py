@@ -62,8 +62,22 @@ class Wanted:
     """Of its own, those that are asked for or needed."""
     needed_by: tuple[str, ...] = ()
     """The bundles asked for that need it as a layer; empty for one that is asked for itself."""
-    sharers: tuple[BundleConfig, ...] = ()
-    """The functions that a shared layer is for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a run is asked for."""
+
+    wanted: tuple[Wanted, ...]
+    """Every layer before the bundles that need it."""
+    broken: Mapping[str, LambdaBundleError]
+    """What is wrong with the tables of others that were asked for, by name."""
+    family: Sequence[BundleConfig]
+    """All bundles of the project, those that are not to be made included."""
+    plain: Sequence[BundleConfig]
+    """The same where nobody asks for them: with the options of FOR_LAYERS_TOO alone."""
+    earlier: Sequence[BundleConfig]
+    """The same without any option, as earlier runs may have had none."""
 
 
 def with_layers(merged: Merged, typed: Given, *, made: bool, broken: Collection[str]) -> Layered:
@@ -209,7 +223,6 @@ def wanted_bundles(asked: Sequence[BundleConfig], family: Sequence[BundleConfig]
             config=configs[name],
             architectures=tuple(a for a in configs[name].architectures if a in needs[name]),
             needed_by=() if name in asked_for else tuple(needed_by[name]),
-            sharers=tuple(others[function] for function in configs[name].shared_by if function in others),
         )
         for name in order
     )

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
-    from collections.abc import Mapping
     from collections.abc import Sequence
     from pathlib import Path
 
-    from poetry_lambda_plugin.configuration.layering import Wanted
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.runtime.runtimes import Architecture
@@ -130,10 +129,12 @@ class Failures:
         return [bundle for bundle in bundles if bundle.unit not in self]
 
 
-def failures_of(wanted: Sequence[Wanted], broken: Mapping[str, LambdaBundleError]) -> Failures:
-    """Begin with the bundles whose tables can't be read, by name."""
-    order = [Unit(one.config.bundle, architecture) for one in wanted for architecture in one.architectures]
-    failures = Failures(order, alone=len(order) + len(broken) == 1)
-    for name, error in broken.items():
+def failures_of(order: Order) -> Failures:
+    """Begin with the bundles whose tables can't be read."""
+    units = [
+        Unit(one.config.bundle, architecture) for one in order.wanted for architecture in one.architectures
+    ]
+    failures = Failures(units, alone=len(units) + len(order.broken) == 1)
+    for name, error in order.broken.items():
         failures.note(Failure(Unit(name, None), error))
     return failures

@@ -35,10 +35,10 @@ from poetry_lambda_plugin.stages.failures import Unit
 from poetry_lambda_plugin.stages.fitting import check_fits
 from poetry_lambda_plugin.stages.fitting import held_by_files
 from poetry_lambda_plugin.stages.layers import layers_of
-from poetry_lambda_plugin.stages.layers import shared_packages
 from poetry_lambda_plugin.stages.outputs import check_output
 from poetry_lambda_plugin.stages.outputs import output_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
+from poetry_lambda_plugin.stages.packages import NothingSharedError
 from poetry_lambda_plugin.stages.packages import selector
 from poetry_lambda_plugin.stages.packages import without_layers
 from poetry_lambda_plugin.stages.runtime import runtime_of
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
-    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.configuration.layering import Wanted
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.configuration.values import Include
@@ -72,7 +72,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.layers import LayerBundle
     from poetry_lambda_plugin.stages.layers import LayerReader
     from poetry_lambda_plugin.stages.outputs import FileId
-    from poetry_lambda_plugin.stages.packages import PackageSelection
     from poetry_lambda_plugin.stages.packages import Selector
 
     ProjectReader: TypeAlias = Callable[[tuple[Include, ...], Wishes], ProjectSource]
@@ -143,31 +142,29 @@ class _Selecting:
 
 def select_bundles(
     project: OpenProject,
-    wanted: Sequence[Wanted],
-    family: Sequence[BundleConfig],
+    order: Order,
     today: date,
     outputs: Collection[FileId],
     failures: Failures,
 ) -> list[Selected]:
     """Decide all that needs no network, for each bundle and architecture, layers first as they are wanted.
 
-    `family` are all bundles of the project, those that are not to be made included; `outputs` is what earlier
-    runs have written. Raises LambdaBundleError for what is wrong with all of them.
+    `outputs` is what earlier runs have written. Raises LambdaBundleError for what is wrong with all of them.
     """
     policy = project.settings.binary_policy
-    select = selector(project.lock)
+    select = selector(project.lock, order.plain)
     selecting = _Selecting(
         project=project,
-        configs={str(one.config.bundle): one for one in wanted},
+        configs={str(one.config.bundle): one for one in order.wanted},
         made={},
         today=today,
         outputs=outputs,
-        runtime=cache(lambda config: runtime_of(project.facts, config, family, policy, select)),
+        runtime=cache(lambda config: runtime_of(project.facts, config, order.family, policy, select)),
         read=cache(partial(read_project, project.facts)),
         select=select,
         read_layer=cache(read_layer),
     )
-    for one in wanted:
+    for one in order.wanted:
         for architecture in one.architectures:
             with failures.kept(one.config, architecture):
                 selected = _selected(selecting, one, architecture)
@@ -181,7 +178,9 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     target = _target(facts, config, runtime.runtime, architecture)
     output = output_of(facts, config, target)
     layers = tuple(layers_of(config, target, selecting.made, selecting.configs, selecting.read_layer))
-    needed = _needed(selecting, wanted, target)
+    needed = selecting.select(config, target)
+    if config.shared_by and not needed.packages:
+        raise NothingSharedError(config, target)
     for layer in layers:
         if isinstance(layer, Layer):
             check_fits(layer, needed.packages, target)
@@ -231,13 +230,6 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         silenced=silenced,
         notes=(*_needed_notes(wanted), *filter(None, [runtime.note]), *(own.notes if own else ())),
     )
-
-
-def _needed(selecting: _Selecting, wanted: Wanted, target: Target) -> PackageSelection:
-    """Return the packages that a bundle needs, those in its layers included."""
-    if wanted.config.shared_by:
-        return shared_packages(selecting.project.lock, wanted, target, selecting.select)
-    return selecting.select(wanted.config, target)
 
 
 def _needed_notes(wanted: Wanted) -> Iterator[str]:

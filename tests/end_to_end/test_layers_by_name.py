@@ -12,6 +12,7 @@ import pytest
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
+from tests.support.runner import run
 from tests.support.wheels import make_wheel
 
 
@@ -188,6 +189,18 @@ def test_shared_layer_for_each_architecture(repository: Project) -> None:
     assert packages(made["common x86_64"]) == ["alpha", "beta"]
     assert packages(made["common arm64"]) == ["alpha", "beta", "delta"]
     assert packages(made["mail arm64"]) == ["my-fn"]
+
+
+def test_check_of_a_shared_layer(repository: Project) -> None:
+    """It is judged by what it will hold."""
+    functions = f'[{TABLE}.a]\nonly = "jobs"\n[{TABLE}.b]\nonly = ["mails", "jobs"]\n'
+    configure(repository, functions, f'[{TABLE}.l]\nlayer = true\nshared-by = "all"\n')
+
+    checked = json.loads(run("lambda-check", "--format", "json").output)["bundles"]
+
+    selected = {b["bundle"]: {t["selected"] for t in b["targets"] if t["asked"]} for b in checked}
+    assert selected == {"a": {2}, "b": {3}, "l": {2}}
+    assert packages(reports()["l x86_64"]) == ["beta", "gamma"]
 
 
 def test_layers_of_layers(repository: Project) -> None:
