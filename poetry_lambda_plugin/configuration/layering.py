@@ -122,7 +122,7 @@ def _functions(
         return tuple(found)
     for other in dict.fromkeys(shared_by):
         if other in broken:
-            raise LambdaBundleError(f"It is shared by {other}, which could not be made.")
+            continue
         if other not in merged:
             names = [function for function in functions if function != name]
             raise ConfigError(unknown(f"bundle {other!r} in {where}", other, names, f"[{TABLE}.{BUNDLES}]"))
@@ -132,7 +132,10 @@ def _functions(
             raise ContradictionError(
                 f"{where} names {other!r}, which has only-root and so no dependency to share. Drop one."
             )
-    return tuple(dict.fromkeys(shared_by))
+    found = tuple(other for other in dict.fromkeys(shared_by) if other in merged)
+    if not found:
+        raise LambdaBundleError(f"None of its functions could be made: {joined(shared_by)}.")
+    return found
 
 
 def _check_cycles(merged: Merged) -> None:

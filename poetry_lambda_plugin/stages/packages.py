@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.poetry_api.lock import UnknownNameError
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
 from poetry_lambda_plugin.selection.exclusion import UnknownPackageError
@@ -137,14 +138,26 @@ def _sdk_findings(
 def _shared(
     lock: Lock, config: BundleConfig, target: Target, functions: Sequence[BundleConfig], select: Selector
 ) -> PackageSelection:
-    """Return what all functions of a shared layer need, of those that run on its architecture."""
+    """Return what all functions of a shared layer need, of those that run on its architecture.
+
+    One that can't be selected for fails for itself, and does not count, unless it is the only one.
+    """
     on_target = [f for f in functions if target.architecture in f.architectures] or functions
-    first, *others = [select(function, target) for function in on_target]
+    sound = [s for f in on_target if (s := _sound(select, f, target))]
+    first, *others = sound or [select(on_target[0], target)]
     common = frozenset(first.packages).intersection(*(other.packages for other in others))
     packages = tuple(package for package in first.packages if package in common)
     named = _named_exclusions(lock, config)
     kept, left_out = exclude_packages(packages, first.graph(), named) if named else (packages, ())
     return PackageSelection(kept, left_out, first.graph)
+
+
+def _sound(select: Selector, config: BundleConfig, target: Target) -> PackageSelection | None:
+    """Select for a bundle; None where it names what the project does not have."""
+    try:
+        return select(config, target)
+    except (UnknownNameError, UnknownPackageError):
+        return None
 
 
 def _named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:

@@ -198,9 +198,7 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     build = WheelBuild(_root_package(facts), target, None) if own is not None and facts.needs_build else None
     if not choices and build is None and (own is None or not own.files):
         raise EmptyBundleError(
-            "There is nothing to bundle: no dependency is selected, and "
-            f"{facts.root} has no module, package or included file. "
-            "Add a dependency, a module beside pyproject.toml, or files with --include."
+            _nothing(facts.root, left_out=bool(selection.left_out), no_root=config.no_root)
         )
     findings = [
         *misnamed_tables(facts.document),
@@ -229,6 +227,19 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         findings=told,
         silenced=silenced,
         notes=(*_needed_notes(wanted), *filter(None, [runtime.note]), *(own.notes if own else ())),
+    )
+
+
+def _nothing(root: Path, *, left_out: bool, no_root: bool) -> str:
+    """Say what a bundle lacks, and what would fill it."""
+    if left_out and no_root:
+        return (
+            "There is nothing to bundle: every dependency is left out, by an exclusion or a layer, and no-root "
+            "leaves out the project. Drop one of them."
+        )
+    return (
+        f"There is nothing to bundle: no dependency is selected, and {root} has no module, package or included "
+        "file. Add a dependency, a module beside pyproject.toml, or files with --include."
     )
 
 

@@ -247,7 +247,10 @@ def test_handler_in_a_layer_of_the_run(repository: Project) -> None:
     """It is found in the layer's plan."""
     configure(repository, DEPS, API.replace("exclude", 'no-root = true\nhandler = "alpha.main"\nexclude'))
     outcome = bundle("api")
-    assert "There is nothing to bundle" in outcome.message
+    assert outcome.message == (
+        "api for x86_64 could not be made: There is nothing to bundle: every dependency is left out, by an "
+        "exclusion or a layer, and no-root leaves out the project. Drop one of them."
+    )
 
     configure(repository, DEPS, API.replace("exclude", 'handler = "alpha.main"\nexclude'))
     assert "api x86_64" in reports("api")
