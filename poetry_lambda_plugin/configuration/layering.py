@@ -113,18 +113,18 @@ def _functions(
 ) -> tuple[str, ...]:
     """Return the functions that a layer is shared by; raises LambdaBundleError."""
     where = f"{TABLE}.{BUNDLES}.{name}.shared-by"
-    functions = [str(other) for other, given in merged.items() if other and not given.get("layer")]
+    candidates = [str(other) for other, given in merged.items() if other and not given.get("layer")]
     if tuple(shared_by) == (ALL,):
         # a function without dependencies would leave nothing to share
-        found = [f for f in functions if typed.get("only-root") or not merged[f].get("only-root")]
-        if not found:
+        functions = [f for f in candidates if typed.get("only-root") or not merged[f].get("only-root")]
+        if not functions:
             raise ContradictionError(f"{where} is 'all', but no function has dependencies to share.")
-        return tuple(found)
+        return tuple(functions)
     for other in dict.fromkeys(shared_by):
         if other in broken:
             continue
         if other not in merged:
-            names = [function for function in functions if function != name]
+            names = [function for function in candidates if function != name]
             raise ConfigError(unknown(f"bundle {other!r} in {where}", other, names, f"[{TABLE}.{BUNDLES}]"))
         if merged[other].get("layer"):
             raise ContradictionError(f"{where} names {other!r}, which is a layer itself. Name functions.")

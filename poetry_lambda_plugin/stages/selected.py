@@ -197,9 +197,8 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     own = own and without_outputs(own, selecting.outputs)
     build = WheelBuild(_root_package(facts), target, None) if own is not None and facts.needs_build else None
     if not choices and build is None and (own is None or not own.files):
-        raise EmptyBundleError(
-            _nothing(facts.root, left_out=bool(selection.left_out), no_root=config.no_root)
-        )
+        is_left_out = config.no_root and bool(selection.left_out)
+        raise EmptyBundleError(_nothing(facts.root, is_left_out=is_left_out))
     findings = [
         *misnamed_tables(facts.document),
         *runtime_warnings(target.runtime, facts.allows, facts.python_versions, selecting.today),
@@ -230,16 +229,16 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     )
 
 
-def _nothing(root: Path, *, left_out: bool, no_root: bool) -> str:
+def _nothing(root: Path, *, is_left_out: bool) -> str:
     """Say what a bundle lacks, and what would fill it."""
-    if left_out and no_root:
+    if is_left_out:
         return (
-            "There is nothing to bundle: every dependency is left out, by an exclusion or a layer, and no-root "
-            "leaves out the project. Drop one of them."
+            "There is nothing to bundle: every dependency is left out, by an exclusion or a layer, and "
+            "no-root leaves out the project. Drop one of them."
         )
     return (
-        f"There is nothing to bundle: no dependency is selected, and {root} has no module, package or included "
-        "file. Add a dependency, a module beside pyproject.toml, or files with --include."
+        f"There is nothing to bundle: no dependency is selected, and {root} has no module, package or "
+        "included file. Add a dependency, a module beside pyproject.toml, or files with --include."
     )
 
 
