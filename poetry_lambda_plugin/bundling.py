@@ -24,11 +24,11 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
-from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.assembly import check_size
 from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.failed import CommitError
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.sources.artifacts import Supplier
@@ -84,20 +84,6 @@ class _Finished(NamedTuple):
     file: OutputFile | _Nowhere
 
 
-class CommitError(ReportedError):
-    """Bundles that did not all take their places, for trouble with the disk; the reports tell which have."""
-
-    def __init__(self, cause: BaseException, reports: Sequence[BundleReport]) -> None:
-        there = [str(report.output) for report in reports if report.status != "failed"]
-        missing = [str(report.output) for report in reports if report.status == "failed"]
-        words = str(cause) or "Interrupted."
-        if there:
-            words += f" In place already: {', '.join(there)}."
-        if missing and len(reports) > 1:
-            words += f" Not written, and as before: {', '.join(missing)}."
-        super().__init__(words, reports=reports)
-
-
 class Observer(Progress, CompilationObserver, Protocol):
     """Is told what happens."""
 
@@ -134,6 +120,7 @@ class Circumstances:
 class _Run:
     """What all bundles of one run have in common."""
 
+    facts: ProjectFacts
     circumstances: Circumstances
     questions: Questions
     supplier: Supplier
@@ -166,6 +153,7 @@ def make_bundles(
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
         run = _Run(
+            facts=project.facts,
             circumstances=circumstances,
             questions=Questions(explain=circumstances.explain, old=old),
             supplier=supplier,
@@ -180,14 +168,11 @@ def make_bundles(
         for first in bundles[:1]:
             observer.turn_to(first)
         reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
-    return _told(run, project.facts, bundles[:1], reports)
+    return _told(run, bundles[:1], reports)
 
 
 def _told(
-    run: _Run,
-    facts: ProjectFacts,
-    listed: Sequence[Selected],
-    reports: Sequence[tuple[Selected, BundleReport]],
+    run: _Run, listed: Sequence[Selected], reports: Sequence[tuple[Selected, BundleReport]]
 ) -> Iterator[BundleReport]:
     """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others.
 
@@ -201,7 +186,7 @@ def _told(
     run.stopwatch.end("reporting")
     run.observer.took(run.stopwatch.phases)
     if run.failures:
-        raise FailedBundlesError(run.failures, facts, {bundle.unit: report for bundle, report in reports})
+        raise FailedBundlesError(run.failures, run.facts, {bundle.unit: report for bundle, report in reports})
 
 
 def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, BundleReport]]:
@@ -216,12 +201,12 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bu
         finished = run.failures.each(compilations, partial(_write, run, {}, outputs), _selected)
         run.supplier.check_unchanged()
         reports = [_report_finished(*pair, run.questions) for pair in finished]
-        _commit(finished, reports)
+        _commit(run, finished, reports)
     run.stopwatch.end("writing")
     return [(pair.bundle.selected, report) for pair, report in zip(finished, reports, strict=True)]
 
 
-def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
+def _commit(run: _Run, finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
     """Let all bundles take their places, one after the other; raises CommitError for the first that can't."""
     done = 0
     try:
@@ -232,10 +217,10 @@ def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> N
         done += finished[done].file.is_in_place
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
-        failed = [
-            replace(report, status="failed", changed=False, error=str(error)) for report in reports[done:]
-        ]
-        raise CommitError(error, [*reports[:done], *failed]) from error
+        failed = partial(replace, status="failed", changed=False, error=str(error) or "Interrupted.")
+        told = (*reports[:done], *map(failed, reports[done:]))
+        units = (one.bundle.selected.unit for one in finished)
+        raise CommitError(error, run.failures, run.facts, dict(zip(units, told, strict=True))) from error
 
 
 def _write(run: _Run, made: dict[Unit, _Finished], outputs: ExitStack, bundle: Compiled) -> _Finished:

@@ -138,8 +138,8 @@ class BundleCommand(LambdaCommand):
         return super()._fail(error)
 
     def _causes(self, error: LambdaBundleError) -> Sequence[LambdaBundleError]:
-        """Return each bundle's own error."""
-        return tuple(dict.fromkeys(error.causes)) if isinstance(error, FailedBundlesError) else (error,)
+        """Return the error, and each bundle's own."""
+        return (error, *dict.fromkeys(error.causes if isinstance(error, FailedBundlesError) else ()))
 
     def _report_too_large(self, reports: Sequence[BundleReport], *, is_one_of_many: bool) -> None:
         """Show what takes the room, above the error, which is then the last to be seen."""

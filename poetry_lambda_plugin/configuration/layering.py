@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
@@ -202,7 +203,8 @@ def wanted_bundles(asked: Sequence[BundleConfig], family: Sequence[BundleConfig]
     `family` are all bundles of the project as they are where they are not asked for: with the options of
     FOR_LAYERS_TOO alone. Raises ContradictionError.
     """
-    others = {config.bundle: config for config in family}
+    # what a common table ignores may be told of bundles that are not made
+    others = {config.bundle: replace(config, ignore_is_shared=True) for config in family}
     for config in asked:
         _check_not_emptied(config, others.get(config.bundle), asked)
     configs = {**others, **{config.bundle: config for config in asked}}

@@ -26,16 +26,39 @@ if TYPE_CHECKING:
 class FailedBundlesError(ReportedError):
     """Some bundles of a run that could not be made; `reports` has the others too."""
 
-    def __init__(self, failures: Failures, facts: ProjectFacts, made: Mapping[Unit, BundleReport]) -> None:
+    def __init__(
+        self, failures: Failures, facts: ProjectFacts, made: Mapping[Unit, BundleReport], *lines: str
+    ) -> None:
         self.causes = tuple(failure.error for failure in failures.found)
         failed = {failure.unit: _report(failure, facts) for failure in failures.found}
         reports = {**made, **failed}
         # those whose tables can't be read come last
         ordered = dict.fromkeys((*failures.order, *reports))
         super().__init__(
+            *lines,
             *_paragraphs(failures.found, facts.name),
             reports=[reports[unit] for unit in ordered if unit in reports],
         )
+
+
+class CommitError(FailedBundlesError):
+    """Bundles that did not all take their places, for trouble with the disk; the reports tell which have."""
+
+    def __init__(
+        self,
+        cause: BaseException,
+        failures: Failures,
+        facts: ProjectFacts,
+        made: Mapping[Unit, BundleReport],
+    ) -> None:
+        there = [str(report.output) for report in made.values() if report.status != "failed"]
+        missing = [str(report.output) for report in made.values() if report.status == "failed"]
+        words = str(cause) or "Interrupted."
+        if there:
+            words += f" In place already: {', '.join(there)}."
+        if missing and len(made) > 1:
+            words += f" Not written, and as before: {', '.join(missing)}."
+        super().__init__(failures, facts, made, words)
 
 
 def _report(failure: Failure, facts: ProjectFacts) -> BundleReport | FailedReport:

@@ -120,6 +120,18 @@ def test_options_of_a_function_do_not_change_its_layer(repository: Project) -> N
     assert packages(made["api arm64"]) == ["beta", "gamma", "my-fn"]
 
 
+def test_ignored_elsewhere(repository: Project) -> None:
+    """What the common table ignores for a bundle that is not made is no mistake of a layer that is."""
+    repository.write({"my_env/.env": "A=1\n"})
+    web = f'[{TABLE}.web]\ninclude = ["my_env/.env"]\n'
+    configure(repository, 'ignore = ["secret"]\n', DEPS, API, web)
+
+    reports("api")
+    reports()
+    configure(repository, 'ignore = ["secret"]\n', DEPS, API)
+    assert bundle().message == "Warning: ignore: 'secret' silences nothing. Drop it, or correct it."
+
+
 def test_dry_run_and_digest_hold(repository: Project) -> None:
     """The function is planned against the plan of its layer, whatever ZIP is there."""
     configure(repository, DEPS, API)
