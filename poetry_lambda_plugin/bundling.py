@@ -23,11 +23,11 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
-from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.assembly import check_size
 from poetry_lambda_plugin.report.assembly import outlook
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.failed import CommitError
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.phases import Stopwatch
 from poetry_lambda_plugin.report.sbom_library import check_library
@@ -59,13 +59,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
-    from collections.abc import Mapping
     from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
-    from poetry_lambda_plugin.configuration.layering import Wanted
-    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.poetry_api.project import OpenProject
@@ -87,24 +85,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.trial.wishes import TrialWishes
 
     _Finished: TypeAlias = "tuple[Placed, BundleReport]"
-
-
-class CommitError(ReportedError):
-    """Files that did not all take their places, for trouble with the disk; reports tell which have."""
-
-    def __init__(
-        self,
-        cause: BaseException,
-        there: Sequence[Path],
-        missing: Sequence[Path],
-        reports: Sequence[BundleReport],
-    ) -> None:
-        words = str(cause) or "Interrupted."
-        if there:
-            words += f" In place already: {', '.join(map(str, there))}."
-        if missing and len(there) + len(missing) > 1:
-            words += f" Not written, and as before: {', '.join(map(str, missing))}."
-        super().__init__(words, reports=reports)
 
 
 class Observer(Progress, CompilationObserver, Protocol):
@@ -151,6 +131,7 @@ class Circumstances:
 class Run:
     """What all bundles of one run have in common."""
 
+    facts: ProjectFacts
     circumstances: Circumstances
     questions: Questions
     supplier: Supplier
@@ -168,27 +149,23 @@ class Run:
 
 def make_bundles(
     project: OpenProject,
-    wanted: Sequence[Wanted],
-    broken: Mapping[str, LambdaBundleError],
-    family: Sequence[BundleConfig],
-    earlier: Sequence[BundleConfig],
+    order: Order,
     circumstances: Circumstances,
     observer: Observer,
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
 
-    Every layer comes before those that need it. `broken` are errors by name of bundles whose tables can't be
-    read; `family` are all bundles of the project, and `earlier` what they are without options, as earlier
-    runs may have had none. Raises LambdaBundleError for what is wrong with all bundles, and for the only one;
-    of several, FailedBundlesError at the end.
+    Raises LambdaBundleError for what is wrong with all bundles, and for the only one; of several,
+    FailedBundlesError at the end.
     """
     stopwatch = Stopwatch()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
-    configs = [one.config for one in wanted]
-    failures = failures_of(wanted, broken)
-    outputs = written_before(project.facts, (*configs, *family, *earlier), records_of(project))
-    bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
-    check_outputs(bundles, failures)
+    failures = failures_of(order)
+    configs = [one.config for one in order.wanted]
+    known = (*configs, *order.family, *order.plain, *order.earlier)
+    outputs = written_before(project.facts, known, records_of(project))
+    bundles = select_bundles(project, order, circumstances.today, outputs, failures)
+    check_outputs(bundles)
     if any(bundle.sbom for bundle in bundles):
         check_library()
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
@@ -201,7 +178,7 @@ def make_bundles(
         for first in bundles[:1]:
             observer.turn_to(first)
         reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
-    return _told(run, project.facts, bundles[:1], reports)
+    return _told(run, bundles[:1], reports)
 
 
 @contextmanager
@@ -219,6 +196,7 @@ def begun(
         supplier = Supplier(project, observer, temporary, _wheel_problems)
         supply = Supply(supplier, partial(_read, observer, outputs), failures)
         yield Run(
+            facts=project.facts,
             circumstances=circumstances,
             questions=questions,
             supplier=supplier,
@@ -234,10 +212,7 @@ def begun(
 
 
 def _told(
-    run: Run,
-    facts: ProjectFacts,
-    listed: Sequence[Selected],
-    reports: Sequence[tuple[Selected, BundleReport]],
+    run: _Run, listed: Sequence[Selected], reports: Sequence[tuple[Selected, BundleReport]]
 ) -> Iterator[BundleReport]:
     """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others.
 
@@ -251,7 +226,7 @@ def _told(
     run.stopwatch.end("reporting")
     run.observer.took(run.stopwatch.phases)
     if run.failures:
-        raise FailedBundlesError(run.failures, facts, {bundle.unit: report for bundle, report in reports})
+        raise FailedBundlesError(run.failures, run.facts, {bundle.unit: report for bundle, report in reports})
 
 
 def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, BundleReport]]:
@@ -271,12 +246,12 @@ def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bun
         if run.trier is not None:
             pairs = _tried(run.trier, run.failures, pairs)
             run.stopwatch.end("trying")
-        _commit(pairs)
+        _commit(run, pairs)
     run.stopwatch.end("writing")
     return [(one.bundle.selected, report) for one, report in pairs]
 
 
-def _commit(finished: Sequence[_Finished]) -> None:
+def _commit(run: Run, finished: Sequence[_Finished]) -> None:
     """Let all files take their places, one after the other; raises CommitError for the first that can't."""
     files = [file for placed, _ in finished for file in placed.files]
     done = 0
@@ -288,16 +263,18 @@ def _commit(finished: Sequence[_Finished]) -> None:
         done += files[done].is_in_place
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
+        told = {
+            placed.bundle.selected.unit: report
+            if placed.output in files[:done]
+            else _not_there(report, error)
+            for placed, report in finished
+        }
         paths = [file.path for file in files]
-        there = {id(file) for file in files[:done]}
-        told = [
-            report if id(placed.output) in there else _not_there(report, error) for placed, report in finished
-        ]
-        raise CommitError(error, paths[:done], paths[done:], told) from error
+        raise CommitError(error, run.failures, run.facts, told, paths, done) from error
 
 
 def _not_there(report: BundleReport, error: BaseException) -> BundleReport:
-    return replace(report, status="failed", changed=False, error=str(error))
+    return replace(report, status="failed", changed=False, error=str(error) or "Interrupted.")
 
 
 def _place(placing: Placing, outputs: ExitStack, bundle: Compiled) -> Placed:

@@ -29,14 +29,11 @@ from poetry_lambda_plugin.stages.written import digest_of
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from poetry_lambda_plugin.archive.held import HeldBundle
     from poetry_lambda_plugin.bundling import Circumstances
     from poetry_lambda_plugin.bundling import Observer
     from poetry_lambda_plugin.bundling import Run
-    from poetry_lambda_plugin.configuration.layering import Wanted
-    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.stages.compiled import Compiled
     from poetry_lambda_plugin.stages.outputs import FileId
@@ -52,24 +49,23 @@ class There(NamedTuple):
 
 def verify_bundle(
     project: OpenProject,
-    wanted: Sequence[Wanted],
-    family: Sequence[BundleConfig],
-    earlier: Sequence[BundleConfig],
+    order: Order,
     there: There,
     circumstances: Circumstances,
     observer: Observer,
 ) -> tuple[VerificationReport, ...]:
-    """Hold a ZIP, a folder or a digest against what `wanted` would be now, the likeliest one first.
+    """Hold a ZIP, a folder or a digest against what is asked for would be now, the likeliest one first.
 
-    Nothing is written. Without a file `wanted` may be several; `family` and `earlier` are as
-    for `make_bundles`. Raises LambdaBundleError.
+    Nothing is written. Without a file several may be asked for. Raises LambdaBundleError.
     """
-    outputs = written_before(project.facts, (*family, *earlier), records_of(project)) | _outputs_of(there)
-    asked = {one.config.bundle for one in wanted if not one.needed_by}
-    wanted = [replace(one, config=unwritten(project, one.config, family)) for one in wanted]
+    outputs = written_before(project.facts, (*order.family, *order.earlier), records_of(project))
+    outputs |= _outputs_of(there)
+    asked = {one.config.bundle for one in order.wanted if not one.needed_by}
+    wanted = [replace(one, config=unwritten(project, one.config, order.family)) for one in order.wanted]
     # an error of any is one of the run
     failures = Failures((), alone=True)
-    bundles = select_bundles(project, wanted, family, circumstances.today, outputs, failures)
+    expected = replace(order, wanted=tuple(wanted))
+    bundles = select_bundles(project, expected, circumstances.today, outputs, failures)
     with begun(project, circumstances, Questions(), observer, outputs, failures, Stopwatch()) as run:
         parts = run.supply.parts(bundles)
         plans = planned_bundles(bundles, parts, failures, run.notes)

@@ -133,6 +133,7 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
     # lists that are empty here
     found |= {f"bundles[].{field}[]" for field in ("warnings", "notes", "explanation.unimported_packages")}
     found |= {f"bundles[].findings[].{field}" for field in Finding._fields}
+    found |= {f"bundles[].layers[].{field}" for field in ("bundle", "path", "unzipped_bytes")}
     assert sorted(named) == sorted(found)
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from cleo.io.io import IO
 
@@ -143,11 +144,17 @@ class LambdaCommand(GroupCommand, ABC):
         self._write_document(masked(str(error)))
         # shown with -q too: nobody should have to guess why a deployment stopped
         self._write_error(masked(str(error)), verbosity=Verbosity.NORMAL if interrupted else Verbosity.QUIET)
-        if isinstance(error, BuildFailedError) and self.io.is_verbose():
-            self.line_error(safe(masked(error.log)))
+        for cause in self._causes(error):
+            if isinstance(cause, BuildFailedError) and self.io.is_verbose():
+                self.line_error(safe(masked(cause.log)))
         if self.io.is_debug():
-            self.line_error(safe(masked("".join(traceback.format_exception(error)))))
+            for cause in self._causes(error):
+                self.line_error(safe(masked("".join(traceback.format_exception(cause)))))
         return INTERRUPTED if interrupted else 1
+
+    def _causes(self, error: LambdaBundleError) -> Sequence[LambdaBundleError]:
+        """Return what went wrong, where an error tells of several things."""
+        return (error,)
 
     def _write_error(self, message: str, verbosity: Verbosity = Verbosity.QUIET) -> None:
         self.io.write_error_line(f"\n<error>{safe(message)}</error>", verbosity=verbosity)

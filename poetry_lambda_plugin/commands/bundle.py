@@ -27,6 +27,7 @@ from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.configuration.bundles import BrokenBundlesError
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
+from poetry_lambda_plugin.configuration.layering import Order
 from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.report import text
@@ -101,7 +102,6 @@ class BundleCommand(LambdaCommand):
             dry_run=self.option("dry-run"),
         )
         project = self.opened()
-        configs_of = config_reader(project)
         circumstances = Circumstances(
             today=datetime.now(tz=timezone.utc).date(),
             source_date_epoch=epoch,
@@ -110,12 +110,17 @@ class BundleCommand(LambdaCommand):
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
             trial=wishes,
         )
+        return make_bundles(project, self._order(config_reader(project), options), circumstances, observer)
+
+    def _order(self, configs_of: Callable[..., Sequence[BundleConfig]], options: Given) -> Order:
+        """Find out what is to be made."""
         asked, broken = _sound(configs_of, options, self.argument("bundles"))
         family, _ = _sound(configs_of, options)
-        layers, _ = _sound(configs_of, {name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
-        earlier, _ = _sound(partial(configs_of, made=False), {})
-        wanted = wanted_bundles(asked, layers)
-        return make_bundles(project, wanted, broken, family, earlier, circumstances, observer)
+        unasked = partial(_sound, partial(configs_of, made=False))
+        plain, _ = unasked({name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
+        earlier, _ = unasked({})
+        wanted = wanted_bundles(asked, plain)
+        return Order(wanted=wanted, broken=broken, family=family, plain=plain, earlier=earlier)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []
@@ -132,11 +137,14 @@ class BundleCommand(LambdaCommand):
         """Say what is wrong, of which bundles, and return the exit code."""
         if isinstance(error, ReportedError):
             self._reports = error.reports
-        causes = error.causes if isinstance(error, FailedBundlesError) else (error,)
-        for cause in causes:
+        for cause in self._causes(error):
             if isinstance(cause, MaxSizeError):
                 self._report_too_large(cause.reports, is_one_of_many=cause is not error)
         return super()._fail(error)
+
+    def _causes(self, error: LambdaBundleError) -> Sequence[LambdaBundleError]:
+        """Return the error, and each bundle's own."""
+        return (error, *dict.fromkeys(error.causes if isinstance(error, FailedBundlesError) else ()))
 
     def _report_too_large(self, reports: Sequence[BundleReport], *, is_one_of_many: bool) -> None:
         """Show what takes the room, above the error, which is then the last to be seen."""

@@ -7,6 +7,7 @@ import os
 from contextlib import closing
 from datetime import datetime
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import ClassVar
@@ -26,6 +27,7 @@ from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.configuration import readers
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
+from poetry_lambda_plugin.configuration.layering import Order
 from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.report.verify import DifferenceError
@@ -104,13 +106,19 @@ class VerifyCommand(LambdaCommand):
         configs_of = config_reader(project)
         family = configs_of(options, ())
         asked = candidates(project.facts, configs_of(options, self._names()), self._path())
-        layers = configs_of({name: options[name] for name in options.keys() & FOR_LAYERS_TOO}, ())
+        unasked = partial(configs_of, made=False)
+        plain = unasked({name: options[name] for name in options.keys() & FOR_LAYERS_TOO}, ())
+        order = Order(
+            wanted=wanted_bundles(asked, plain),
+            broken={},
+            family=family,
+            plain=plain,
+            earlier=unasked({}, ()),
+        )
         circumstances = Circumstances(
             today=datetime.now(tz=timezone.utc).date(), source_date_epoch=epoch, dry_run=False
         )
-        earlier = configs_of({}, (), made=False)
-        wanted = wanted_bundles(asked, layers)
-        return verify_bundle(project, wanted, family, earlier, there, circumstances, observer)
+        return verify_bundle(project, order, there, circumstances, observer)
 
     def _report_text(self) -> None:
         best, *_others = self._reports

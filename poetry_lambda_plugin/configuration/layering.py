@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
@@ -62,8 +63,22 @@ class Wanted:
     """Of its own, those that are asked for or needed."""
     needed_by: tuple[str, ...] = ()
     """The bundles asked for that need it as a layer; empty for one that is asked for itself."""
-    sharers: tuple[BundleConfig, ...] = ()
-    """The functions that a shared layer is for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a run is asked for."""
+
+    wanted: tuple[Wanted, ...]
+    """Every layer before the bundles that need it."""
+    broken: Mapping[str, LambdaBundleError]
+    """What is wrong with the tables of others that were asked for, by name."""
+    family: Sequence[BundleConfig]
+    """All bundles of the project, those that are not to be made included."""
+    plain: Sequence[BundleConfig]
+    """The same where nobody asks for them: with the options of FOR_LAYERS_TOO alone."""
+    earlier: Sequence[BundleConfig]
+    """The same without any option, as earlier runs may have had none."""
 
 
 def with_layers(merged: Merged, typed: Given, *, made: bool, broken: Collection[str]) -> Layered:
@@ -99,18 +114,18 @@ def _functions(
 ) -> tuple[str, ...]:
     """Return the functions that a layer is shared by; raises LambdaBundleError."""
     where = f"{TABLE}.{BUNDLES}.{name}.shared-by"
-    functions = [str(other) for other, given in merged.items() if other and not given.get("layer")]
+    candidates = [str(other) for other, given in merged.items() if other and not given.get("layer")]
     if tuple(shared_by) == (ALL,):
         # a function without dependencies would leave nothing to share
-        found = [f for f in functions if typed.get("only-root") or not merged[f].get("only-root")]
-        if not found:
+        functions = [f for f in candidates if typed.get("only-root") or not merged[f].get("only-root")]
+        if not functions:
             raise ContradictionError(f"{where} is 'all', but no function has dependencies to share.")
-        return tuple(found)
+        return tuple(functions)
     for other in dict.fromkeys(shared_by):
         if other in broken:
-            raise LambdaBundleError(f"It is shared by {other}, which could not be made.")
+            continue
         if other not in merged:
-            names = [function for function in functions if function != name]
+            names = [function for function in candidates if function != name]
             raise ConfigError(unknown(f"bundle {other!r} in {where}", other, names, f"[{TABLE}.{BUNDLES}]"))
         if merged[other].get("layer"):
             raise ContradictionError(f"{where} names {other!r}, which is a layer itself. Name functions.")
@@ -118,7 +133,10 @@ def _functions(
             raise ContradictionError(
                 f"{where} names {other!r}, which has only-root and so no dependency to share. Drop one."
             )
-    return tuple(dict.fromkeys(shared_by))
+    found = tuple(other for other in dict.fromkeys(shared_by) if other in merged)
+    if not found:
+        raise LambdaBundleError(f"None of its functions could be made: {joined(shared_by)}.")
+    return found
 
 
 def _check_cycles(merged: Merged) -> None:
@@ -185,7 +203,8 @@ def wanted_bundles(asked: Sequence[BundleConfig], family: Sequence[BundleConfig]
     `family` are all bundles of the project as they are where they are not asked for: with the options of
     FOR_LAYERS_TOO alone. Raises ContradictionError.
     """
-    others = {config.bundle: config for config in family}
+    # what a common table ignores may be told of bundles that are not made
+    others = {config.bundle: replace(config, ignore_is_shared=True) for config in family}
     for config in asked:
         _check_not_emptied(config, others.get(config.bundle), asked)
     configs = {**others, **{config.bundle: config for config in asked}}
@@ -209,7 +228,6 @@ def wanted_bundles(asked: Sequence[BundleConfig], family: Sequence[BundleConfig]
             config=configs[name],
             architectures=tuple(a for a in configs[name].architectures if a in needs[name]),
             needed_by=() if name in asked_for else tuple(needed_by[name]),
-            sharers=tuple(others[function] for function in configs[name].shared_by if function in others),
         )
         for name in order
     )

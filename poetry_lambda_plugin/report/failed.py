@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
+    from pathlib import Path
 
     from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.report.bundle_report import BundleReport
@@ -27,16 +28,41 @@ if TYPE_CHECKING:
 class FailedBundlesError(ReportedError):
     """Some bundles of a run that could not be made; `reports` has the others too."""
 
-    def __init__(self, failures: Failures, facts: ProjectFacts, made: Mapping[Unit, BundleReport]) -> None:
+    def __init__(
+        self, failures: Failures, facts: ProjectFacts, made: Mapping[Unit, BundleReport], *lines: str
+    ) -> None:
         self.causes = tuple(failure.error for failure in failures.found)
         failed = {failure.unit: _report(failure, facts) for failure in failures.found}
         reports = {**made, **failed}
         # those whose tables can't be read come last
         ordered = dict.fromkeys((*failures.order, *reports))
         super().__init__(
+            *lines,
             *_paragraphs(failures.found, facts.name),
             reports=[reports[unit] for unit in ordered if unit in reports],
         )
+
+
+class CommitError(FailedBundlesError):
+    """Files that did not all take their places, for trouble with the disk; the reports tell which have."""
+
+    def __init__(
+        self,
+        cause: BaseException,
+        failures: Failures,
+        facts: ProjectFacts,
+        made: Mapping[Unit, BundleReport],
+        files: Sequence[Path],
+        done: int,
+    ) -> None:
+        """`files` are all of them, of which so many are `done`."""
+        there, missing = files[:done], files[done:]
+        words = str(cause) or "Interrupted."
+        if there:
+            words += f" In place already: {', '.join(map(str, there))}."
+        if missing and len(files) > 1:
+            words += f" Not written, and as before: {', '.join(map(str, missing))}."
+        super().__init__(failures, facts, made, words)
 
 
 def _report(failure: Failure, facts: ProjectFacts) -> BundleReport | FailedReport:

@@ -76,7 +76,7 @@ def check_bundles(
     project: OpenProject, configs: Sequence[BundleConfig], family: Sequence[BundleConfig], only: Narrowing
 ) -> tuple[BundleCheck, ...]:
     """Check every bundle; `family` are all bundles of the project. Raises LambdaBundleError."""
-    select = selector(project.lock, project.lock.likeness)
+    select = selector(project.lock, family, project.lock.likeness)
     return tuple(_checked(project, config, family, only, select) for config in configs)
 
 

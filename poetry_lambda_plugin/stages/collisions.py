@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
 
-    from poetry_lambda_plugin.stages.failures import Failures
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
 
@@ -25,11 +24,8 @@ class OutputCollisionError(LambdaBundleError):
     """Two bundles with one output."""
 
 
-def check_outputs(bundles: Sequence[Selected], failures: Failures) -> None:
-    """Refuse two bundles with one output, and one that leaves out what another's last output holds.
-
-    Raises OutputCollisionError for the former; the latter fails alone.
-    """
+def check_outputs(bundles: Sequence[Selected]) -> None:
+    """Refuse two bundles with one output, and one that leaves out what another's last output holds."""
     seen: dict[Path, Selected] = {}
     for bundle in bundles:
         if not is_settled(bundle.output):
@@ -53,7 +49,7 @@ def check_outputs(bundles: Sequence[Selected], failures: Failures) -> None:
             writer = seen.get(place_of(path))
             if writer is not None:
                 words = f"exclude-layers: {path} would be written by this very run. {_way_out(writer)}"
-                failures.fail(bundle, OutputCollisionError(words))
+                raise OutputCollisionError(words)
 
 
 def _way_out(bundle: Selected) -> str:

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
-    from collections.abc import Mapping
     from collections.abc import Sequence
     from pathlib import Path
 
-    from poetry_lambda_plugin.configuration.layering import Wanted
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.runtime.runtimes import Architecture
@@ -73,28 +72,27 @@ class Failures:
         """All of them, the first to fail first."""
         return tuple(self._found.values())
 
-    def add(self, failure: Failure) -> None:
-        """Take note of a bundle that fails, or raise its error; the first one of each bundle counts."""
-        if self._alone or isinstance(failure.error, OF_THE_RUN):
-            raise failure.error
+    def takes(self, error: LambdaBundleError) -> bool:
+        """Tell whether an error is that of one bundle of several, rather than of the run."""
+        return not self._alone and not isinstance(error, OF_THE_RUN)
+
+    def note(self, failure: Failure) -> None:
+        """Take note of a bundle that fails; the first failure of each counts."""
         self._found.setdefault(failure.unit, failure)
 
+    def note_of(self, selected: Selected, error: LambdaBundleError) -> None:
+        """Take note of a bundle that fails after it was selected."""
+        self.note(Failure(selected.unit, error, selected.target, selected.output, selected.config.handler))
+
     @contextmanager
-    def kept(
-        self, config: BundleConfig, architecture: Architecture, selected: Selected | None = None
-    ) -> Iterator[None]:
-        """Let an error in the block be that of one bundle."""
+    def kept(self, config: BundleConfig, architecture: Architecture) -> Iterator[None]:
+        """Let an error in the block be that of a bundle which is being selected."""
         try:
             yield
         except LambdaBundleError as error:
-            unit = Unit(config.bundle, architecture)
-            target, output = (selected.target, selected.output) if selected else (None, None)
-            self.add(Failure(unit, error, target, output, config.handler))
-
-    def fail(self, selected: Selected, error: LambdaBundleError) -> None:
-        """Take note of a bundle that fails, or raise its error."""
-        with self.kept(selected.config, selected.target.architecture, selected):
-            raise error
+            if not self.takes(error):
+                raise
+            self.note(Failure(Unit(config.bundle, architecture), error, handler=config.handler))
 
     def each(
         self,
@@ -111,9 +109,13 @@ class Failures:
             selected = of(one)
             if selected.unit in self:
                 continue
-            with self.kept(selected.config, selected.target.architecture, selected):
+            try:
                 self.check_layers(selected)
                 done.append(stage(one))
+            except LambdaBundleError as error:
+                if not self.takes(error):
+                    raise
+                self.note_of(selected, error)
         return done
 
     def check_layers(self, selected: Selected) -> None:
@@ -127,10 +129,12 @@ class Failures:
         return [bundle for bundle in bundles if bundle.unit not in self]
 
 
-def failures_of(wanted: Sequence[Wanted], broken: Mapping[str, LambdaBundleError]) -> Failures:
-    """Begin with the bundles whose tables can't be read, by name."""
-    order = [Unit(one.config.bundle, architecture) for one in wanted for architecture in one.architectures]
-    failures = Failures(order, alone=len(order) + len(broken) == 1)
-    for name, error in broken.items():
-        failures.add(Failure(Unit(name, None), error))
+def failures_of(order: Order) -> Failures:
+    """Begin with the bundles whose tables can't be read."""
+    units = [
+        Unit(one.config.bundle, architecture) for one in order.wanted for architecture in one.architectures
+    ]
+    failures = Failures(units, alone=len(units) + len(order.broken) == 1)
+    for name, error in order.broken.items():
+        failures.note(Failure(Unit(name, None), error))
     return failures

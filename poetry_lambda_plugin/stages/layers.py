@@ -8,10 +8,7 @@ from typing import TypeAlias
 
 from poetry_lambda_plugin.configuration.layering import LayerFailedError
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.selection.exclusion import exclude_packages
 from poetry_lambda_plugin.stages.failures import Unit
-from poetry_lambda_plugin.stages.packages import PackageSelection
-from poetry_lambda_plugin.stages.packages import named_exclusions
 from poetry_lambda_plugin.wording import joined
 
 
@@ -24,10 +21,8 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.layering import Wanted
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.layout.layer import Layer
-    from poetry_lambda_plugin.poetry_api.lock import Lock
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.runtime.runtimes import Runtime
-    from poetry_lambda_plugin.stages.packages import Selector
     from poetry_lambda_plugin.stages.selected import Selected
 
     LayerReader: TypeAlias = Callable[[Path, Runtime], Layer]
@@ -35,10 +30,6 @@ if TYPE_CHECKING:
 
 class UnfitLayerError(LambdaBundleError):
     """A layer that a function can't run with."""
-
-
-class NothingSharedError(LambdaBundleError):
-    """A shared layer whose functions have no distribution in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +96,3 @@ def _check_runtime(config: BundleConfig, layer: Selected, runtime: Runtime) -> N
             f"for {other.name}. Set the same runtime in [{config.table}] and [{layer.config.table}], or "
             "make a layer for each runtime."
         )
-
-
-def shared_packages(lock: Lock, wanted: Wanted, target: Target, select: Selector) -> PackageSelection:
-    """Return what all functions of a shared layer need, of those that run on its architecture.
-
-    Raises NothingSharedError.
-    """
-    config = wanted.config
-    on_target = [f for f in wanted.sharers if target.architecture in f.architectures] or wanted.sharers
-    first, *others = [select(function, target) for function in on_target]
-    common = frozenset(first.packages).intersection(*(other.packages for other in others))
-    packages = tuple(package for package in first.packages if package in common)
-    named = named_exclusions(lock, config)
-    kept, left_out = exclude_packages(packages, first.graph(), named) if named else (packages, ())
-    if not kept:
-        names = joined([str(function.bundle) for function in on_target])
-        raise NothingSharedError(
-            f"{names} need no distribution in common on {target}, so their layer {config.bundle} would be "
-            f"empty. Name other functions in shared-by of [{config.table}], or drop the layer."
-        )
-    return PackageSelection(kept, left_out, first.graph)

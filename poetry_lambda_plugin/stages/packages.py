@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.configuration.values import Selection
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.poetry_api.lock import UnknownNameError
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
 from poetry_lambda_plugin.selection.exclusion import UnknownPackageError
@@ -16,6 +17,7 @@ from poetry_lambda_plugin.selection.exclusion import exclude_packages
 from poetry_lambda_plugin.selection.exclusion import sdk_clashes
 from poetry_lambda_plugin.selection.exclusion import sdk_pins
 from poetry_lambda_plugin.selection.graph import DependencyGraph
+from poetry_lambda_plugin.wording import joined
 
 
 if TYPE_CHECKING:
@@ -51,14 +53,33 @@ class PackageSelection:
     findings: tuple[Finding, ...] = ()
 
 
-def selector(lock: Lock, alike: Callable[[Target], Hashable] = lambda target: target) -> Selector:
+class NothingSharedError(LambdaBundleError):
+    """A shared layer whose functions have no distribution in common."""
+
+    def __init__(self, config: BundleConfig, target: Target) -> None:
+        names = joined(config.shared_by)
+        super().__init__(
+            f"{names} need no distribution in common on {target}, so their layer {config.bundle} would be "
+            f"empty. Name other functions in shared-by of [{config.table}], or drop the layer."
+        )
+
+
+def selector(
+    lock: Lock,
+    family: Sequence[BundleConfig],
+    alike: Callable[[Target], Hashable] = lambda target: target,
+) -> Selector:
     """Select as `selected_packages` does, but once for all bundles that want the same.
 
-    `alike` returns what is equal for targets that get the same packages.
+    A shared layer gets what those of `family` need that it is for. `alike` returns what is equal for targets
+    that get the same packages.
     """
     found: dict[Hashable, PackageSelection] = {}
 
     def select(config: BundleConfig, target: Target) -> PackageSelection:
+        if config.shared_by:
+            functions = [other for other in family if other.bundle in config.shared_by]
+            return _shared(lock, config, target, functions, select)
         wanted = (
             config.selection,
             config.only_root,
@@ -77,7 +98,7 @@ def selected_packages(lock: Lock, config: BundleConfig, target: Target) -> Packa
     """Select from the lock, then leave out what the user or the runtime makes unnecessary."""
     packages = () if config.only_root else lock.packages(target, config.selection)
     graph = cache(lambda: lock.graph(target, config.selection, packages))
-    named = named_exclusions(lock, config)
+    named = _named_exclusions(lock, config)
     if not named or not packages:
         return PackageSelection(packages, (), graph)
     kept, left_out = exclude_packages(packages, graph(), named)
@@ -128,7 +149,32 @@ def _sdk_findings(
     yield from sdk_pins(kept, on_runtime, graph, layers)
 
 
-def named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:
+def _shared(
+    lock: Lock, config: BundleConfig, target: Target, functions: Sequence[BundleConfig], select: Selector
+) -> PackageSelection:
+    """Return what all functions of a shared layer need, of those that run on its architecture.
+
+    One that can't be selected for fails for itself, and does not count, unless it is the only one.
+    """
+    on_target = [f for f in functions if target.architecture in f.architectures] or functions
+    sound = [s for f in on_target if (s := _sound(select, f, target))]
+    first, *others = sound or [select(on_target[0], target)]
+    common = frozenset(first.packages).intersection(*(other.packages for other in others))
+    packages = tuple(package for package in first.packages if package in common)
+    named = _named_exclusions(lock, config)
+    kept, left_out = exclude_packages(packages, first.graph(), named) if named else (packages, ())
+    return PackageSelection(kept, left_out, first.graph)
+
+
+def _sound(select: Selector, config: BundleConfig, target: Target) -> PackageSelection | None:
+    """Select for a bundle; None where it names what the project does not have."""
+    try:
+        return select(config, target)
+    except (UnknownNameError, UnknownPackageError):
+        return None
+
+
+def _named_exclusions(lock: Lock, config: BundleConfig) -> dict[str, str]:
     """Return the reason by name for every package to leave out."""
     named = dict.fromkeys(RUNTIME_PACKAGES, ON_RUNTIME) if config.exclude_runtime_packages else {}
     if config.only_root or not config.exclude_packages:

@@ -35,13 +35,13 @@ from poetry_lambda_plugin.stages.failures import Unit
 from poetry_lambda_plugin.stages.fitting import check_fits
 from poetry_lambda_plugin.stages.fitting import held_by_files
 from poetry_lambda_plugin.stages.layers import layers_of
-from poetry_lambda_plugin.stages.layers import shared_packages
 from poetry_lambda_plugin.stages.outputs import check_folder
 from poetry_lambda_plugin.stages.outputs import check_output
 from poetry_lambda_plugin.stages.outputs import check_sbom
 from poetry_lambda_plugin.stages.outputs import output_of
 from poetry_lambda_plugin.stages.outputs import sbom_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
+from poetry_lambda_plugin.stages.packages import NothingSharedError
 from poetry_lambda_plugin.stages.packages import selector
 from poetry_lambda_plugin.stages.packages import without_layers
 from poetry_lambda_plugin.stages.runtime import runtime_of
@@ -54,10 +54,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
-    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.configuration.layering import Wanted
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.configuration.values import Include
@@ -76,7 +76,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.layers import LayerBundle
     from poetry_lambda_plugin.stages.layers import LayerReader
     from poetry_lambda_plugin.stages.outputs import FileId
-    from poetry_lambda_plugin.stages.packages import PackageSelection
     from poetry_lambda_plugin.stages.packages import Selector
 
     ProjectReader: TypeAlias = Callable[[tuple[Include, ...], Wishes], ProjectSource]
@@ -154,31 +153,29 @@ class _Selecting:
 
 def select_bundles(
     project: OpenProject,
-    wanted: Sequence[Wanted],
-    family: Sequence[BundleConfig],
+    order: Order,
     today: date,
     outputs: Collection[FileId],
     failures: Failures,
 ) -> list[Selected]:
     """Decide all that needs no network, for each bundle and architecture, layers first as they are wanted.
 
-    `family` are all bundles of the project, those that are not to be made included; `outputs` is what earlier
-    runs have written. Raises LambdaBundleError for what is wrong with all of them.
+    `outputs` is what earlier runs have written. Raises LambdaBundleError for what is wrong with all of them.
     """
     policy = project.settings.binary_policy
-    select = selector(project.lock)
+    select = selector(project.lock, order.plain)
     selecting = _Selecting(
         project=project,
-        configs={str(one.config.bundle): one for one in wanted},
+        configs={str(one.config.bundle): one for one in order.wanted},
         made={},
         today=today,
         outputs=outputs,
-        runtime=cache(lambda config: runtime_of(project.facts, config, family, policy, select)),
+        runtime=cache(lambda config: runtime_of(project.facts, config, order.family, policy, select)),
         read=cache(partial(read_project, project.facts)),
         select=select,
         read_layer=cache(read_layer),
     )
-    for one in wanted:
+    for one in order.wanted:
         for architecture in one.architectures:
             with failures.kept(one.config, architecture):
                 selected = _selected(selecting, one, architecture)
@@ -192,7 +189,9 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     target = _target(facts, config, runtime.runtime, architecture)
     output, sbom = output_of(facts, config, target), sbom_of(facts, config, target)
     layers = tuple(layers_of(config, target, selecting.made, selecting.configs, selecting.read_layer))
-    needed = _needed(selecting, wanted, target)
+    needed = selecting.select(config, target)
+    if config.shared_by and not needed.packages:
+        raise NothingSharedError(config, target)
     for layer in layers:
         if isinstance(layer, Layer):
             check_fits(layer, needed.packages, target)
@@ -214,11 +213,8 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     own = own and without_outputs(own, selecting.outputs)
     build = WheelBuild(_root_package(facts), target, None) if own is not None and facts.needs_build else None
     if not choices and build is None and (own is None or not own.files):
-        raise EmptyBundleError(
-            "There is nothing to bundle: no dependency is selected, and "
-            f"{facts.root} has no module, package or included file. "
-            "Add a dependency, a module beside pyproject.toml, or files with --include."
-        )
+        is_left_out = config.no_root and bool(selection.left_out)
+        raise EmptyBundleError(_nothing(facts.root, is_left_out=is_left_out))
     findings = [
         *misnamed_tables(facts.document),
         *runtime_warnings(target.runtime, facts.allows, facts.python_versions, selecting.today),
@@ -250,11 +246,17 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
     )
 
 
-def _needed(selecting: _Selecting, wanted: Wanted, target: Target) -> PackageSelection:
-    """Return the packages that a bundle needs, those in its layers included."""
-    if wanted.config.shared_by:
-        return shared_packages(selecting.project.lock, wanted, target, selecting.select)
-    return selecting.select(wanted.config, target)
+def _nothing(root: Path, *, is_left_out: bool) -> str:
+    """Say what a bundle lacks, and what would fill it."""
+    if is_left_out:
+        return (
+            "There is nothing to bundle: every dependency is left out, by an exclusion or a layer, and "
+            "no-root leaves out the project. Drop one of them."
+        )
+    return (
+        f"There is nothing to bundle: no dependency is selected, and {root} has no module, package or "
+        "included file. Add a dependency, a module beside pyproject.toml, or files with --include."
+    )
 
 
 def _needed_notes(wanted: Wanted) -> Iterator[str]:

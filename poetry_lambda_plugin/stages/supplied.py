@@ -56,9 +56,9 @@ class Supply:
                 return {**self.supplier.supply(_all_parts(left), self.read)}
             except LambdaBundleError as error:
                 lost = self.supplier.lost
-                if not lost:
+                if not lost or not self.failures.takes(error):
                     raise
-                self._fail([bundle for bundle in left if not lost.isdisjoint(bundle.parts)], error)
+                self._note([bundle for bundle in left if not lost.isdisjoint(bundle.parts)], error)
 
     def _held(self, held: Sequence[Choice]) -> dict[Choice, Wheel | ProjectSource]:
         """Make ready what is not bundled: nothing is built for it, and nothing fails."""
@@ -81,11 +81,13 @@ class Supply:
             if artifact := self.supplier.at_hand(choice):
                 parts[choice] = self.read(choice, artifact)
         except LambdaBundleError as error:
-            self._fail(needing, error)
+            if needing and not self.failures.takes(error):
+                raise
+            self._note(needing, error)
 
-    def _fail(self, bundles: Iterable[Selected], error: LambdaBundleError) -> None:
+    def _note(self, bundles: Iterable[Selected], error: LambdaBundleError) -> None:
         for bundle in bundles:
-            self.failures.fail(bundle, error)
+            self.failures.note_of(bundle, error)
 
 
 def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:

@@ -195,6 +195,21 @@ def test_function_that_fails_leaves_its_layer(service: Project) -> None:
     assert zips(service) == ["deps.zip", "web.zip"]
 
 
+@pytest.mark.parametrize("wrong", ['with = ["nobody"]', "x = 1"], ids=["selection", "table"])
+@pytest.mark.parametrize("shared_by", ['"all"', '["api", "web"]'], ids=["all", "named"])
+def test_layer_without_a_function_that_fails(service: Project, wrong: str, shared_by: str) -> None:
+    """What the others share is still what they do without."""
+    layer = f"[{TABLE}.deps]\nlayer = true\nshared-by = {shared_by}\n"
+    configure(service, layer, WEB, f"{API}{wrong}\n")
+
+    assert bundle().message.count("could not be made") == 1
+    assert zips(service) == ["deps.zip", "web.zip"]
+    assert "alpha.py" not in contents(service.folder / "dist/web.zip")
+    configure(service, layer.replace("all", "api").replace(', "web"', ""), WEB, f"{API}{wrong}\n")
+    assert "deps" in bundle().message
+    assert zips(service) == ["deps.zip", "web.zip"]
+
+
 def test_architectures_with_one_error_are_one_paragraph(service: Project) -> None:
     """Of one bundle for two architectures too."""
     configure(service, 'architecture = ["x86_64", "arm64"]\nhandler = "my_fn.main"\n')

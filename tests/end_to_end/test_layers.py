@@ -258,7 +258,6 @@ def test_refuses_layer_of_the_same_run(configured: Project) -> None:
     assert "Make the layer before the function, or name its bundle" in bundle().message
     made("layer")
     assert bundle().message == (
-        "api for python3.12 on x86_64 could not be made: "
         f"exclude-layers: {configured.folder / 'dist/layer.zip'} would be written by this very run. "
         'Name the bundle instead of the file: exclude-layers = ["layer"].'
     )

@@ -12,6 +12,7 @@ import pytest
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
+from tests.support.runner import run
 from tests.support.wheels import make_wheel
 
 
@@ -119,6 +120,18 @@ def test_options_of_a_function_do_not_change_its_layer(repository: Project) -> N
     assert packages(made["api arm64"]) == ["beta", "gamma", "my-fn"]
 
 
+def test_ignored_elsewhere(repository: Project) -> None:
+    """What the common table ignores for a bundle that is not made is no mistake of a layer that is."""
+    repository.write({"my_env/.env": "A=1\n"})
+    web = f'[{TABLE}.web]\ninclude = ["my_env/.env"]\n'
+    configure(repository, 'ignore = ["secret"]\n', DEPS, API, web)
+
+    reports("api")
+    reports()
+    configure(repository, 'ignore = ["secret"]\n', DEPS, API)
+    assert bundle().message == "Warning: ignore: 'secret' silences nothing. Drop it, or correct it."
+
+
 def test_dry_run_and_digest_hold(repository: Project) -> None:
     """The function is planned against the plan of its layer, whatever ZIP is there."""
     configure(repository, DEPS, API)
@@ -190,6 +203,18 @@ def test_shared_layer_for_each_architecture(repository: Project) -> None:
     assert packages(made["mail arm64"]) == ["my-fn"]
 
 
+def test_check_of_a_shared_layer(repository: Project) -> None:
+    """It is judged by what it will hold."""
+    functions = f'[{TABLE}.a]\nonly = "jobs"\n[{TABLE}.b]\nonly = ["mails", "jobs"]\n'
+    configure(repository, functions, f'[{TABLE}.l]\nlayer = true\nshared-by = "all"\n')
+
+    checked = json.loads(run("lambda-check", "--format", "json").output)["bundles"]
+
+    selected = {b["bundle"]: {t["selected"] for t in b["targets"] if t["asked"]} for b in checked}
+    assert selected == {"a": {2}, "b": {3}, "l": {2}}
+    assert packages(reports()["l x86_64"]) == ["beta", "gamma"]
+
+
 def test_layers_of_layers(repository: Project) -> None:
     """A layer may leave out what another one holds, and all are made in the right order."""
     configure(
@@ -234,7 +259,10 @@ def test_handler_in_a_layer_of_the_run(repository: Project) -> None:
     """It is found in the layer's plan."""
     configure(repository, DEPS, API.replace("exclude", 'no-root = true\nhandler = "alpha.main"\nexclude'))
     outcome = bundle("api")
-    assert "There is nothing to bundle" in outcome.message
+    assert outcome.message == (
+        "api for x86_64 could not be made: There is nothing to bundle: every dependency is left out, by an "
+        "exclusion or a layer, and no-root leaves out the project. Drop one of them."
+    )
 
     configure(repository, DEPS, API.replace("exclude", 'handler = "alpha.main"\nexclude'))
     assert "api x86_64" in reports("api")
