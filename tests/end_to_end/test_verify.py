@@ -887,6 +887,7 @@ def test_uv(written: Path, project: Project) -> None:
     assert told(outcome)[-1].startswith("Packaging only: ")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the command that stands for Python is a script")
 def test_aws_lambda_builders(
     written: Path, project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
