@@ -212,7 +212,7 @@ def begun(
 
 
 def _told(
-    run: _Run, listed: Sequence[Selected], reports: Sequence[tuple[Selected, BundleReport]]
+    run: Run, listed: Sequence[Selected], reports: Sequence[tuple[Selected, BundleReport]]
 ) -> Iterator[BundleReport]:
     """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others.
 
@@ -264,10 +264,8 @@ def _commit(run: Run, finished: Sequence[_Finished]) -> None:
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
         told = {
-            placed.bundle.selected.unit: report
-            if placed.output in files[:done]
-            else _not_there(report, error)
-            for placed, report in finished
+            one.bundle.selected.unit: report if one.output in files[:done] else _not_there(report, error)
+            for one, report in finished
         }
         paths = [file.path for file in files]
         raise CommitError(error, run.failures, run.facts, told, paths, done) from error

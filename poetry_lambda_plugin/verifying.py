@@ -54,7 +54,7 @@ def verify_bundle(
     circumstances: Circumstances,
     observer: Observer,
 ) -> tuple[VerificationReport, ...]:
-    """Hold a ZIP, a folder or a digest against what is asked for would be now, the likeliest one first.
+    """Hold a ZIP, a folder or a digest against what would be written now, the likeliest bundle first.
 
     Nothing is written. Without a file several may be asked for. Raises LambdaBundleError.
     """

@@ -126,7 +126,9 @@ class _Files:
             return FileDifference(path, "packaging", "script")
         if self._is_stripped(path, entry):
             return FileDifference(path, "changed", "stripped")
-        return FileDifference(path, "changed", "altered")
+        _, other = self._left_out.get(path.removeprefix(self._prefix), ("", None))
+        whose = f"the one of {other.owner}" if other and self._has_bytes_of(path, other) else ""
+        return FileDifference(path, "changed", "altered", whose)
 
     def extra(self, path: str) -> FileDifference:
         """Say what is the matter with a file that nothing is expected for."""
@@ -255,7 +257,8 @@ class _Files:
             for left in distribution.left_out:
                 entry = None
                 if wheel is not None and left.path in members:
-                    entry = Entry(left.path, WheelContent(wheel.path, members[left.path]))
+                    content = WheelContent(wheel.path, members[left.path])
+                    entry = Entry(left.path, content, owner=distribution.name)
                 found[_place(left.path, wheel)] = left.reason, entry
         return found
 

@@ -108,13 +108,8 @@ class VerifyCommand(LambdaCommand):
         asked = candidates(project.facts, configs_of(options, self._names()), self._path())
         unasked = partial(configs_of, made=False)
         plain = unasked({name: options[name] for name in options.keys() & FOR_LAYERS_TOO}, ())
-        order = Order(
-            wanted=wanted_bundles(asked, plain),
-            broken={},
-            family=family,
-            plain=plain,
-            earlier=unasked({}, ()),
-        )
+        earlier, wanted = unasked({}, ()), wanted_bundles(asked, plain)
+        order = Order(wanted=wanted, broken={}, family=family, plain=plain, earlier=earlier)
         circumstances = Circumstances(
             today=datetime.now(tz=timezone.utc).date(), source_date_epoch=epoch, dry_run=False
         )

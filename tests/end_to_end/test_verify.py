@@ -23,6 +23,8 @@ from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
 from tests.support.runner import run
+from tests.support.sources import poetry_project
+from tests.support.sources import write_tree
 from tests.support.wheels import make_wheel
 from tests.support.wheels import record
 from tests.support.zips import ENCRYPTED
@@ -484,6 +486,22 @@ def test_what_a_wheel_has_and_no_bundle(project: Project, index: Index) -> None:
     ]
 
 
+def test_file_of_two_packages(project: Project, index: Index) -> None:
+    """Other tools let the last one win, which is told."""
+    wheels = [make_wheel(name, files={"tests/__init__.py": f"# {name}\n"}) for name in ("aaa", "bbb")]
+    index.add(*wheels)
+    project.pyproject(dependencies=["aaa", "bbb"], source=index.url)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+    assert bundle().exit_code == 0
+    other = doctored(project.folder / "dist" / "my-fn.zip", {"tests/__init__.py": "# bbb\n"})
+
+    outcome = verify(other, "-v")
+
+    assert outcome.exit_code == 1
+    assert told(outcome) == ["aaa 1.0  1 altered", "tests/__init__.py: altered (the one of bbb)"]
+
+
 def test_package_that_is_left_to_the_runtime(written: Path, project: Project) -> None:
     """Why it is not in the bundle is told where it is there all the same."""
     outcome = verify(written, "--exclude-package", "numbers")
@@ -838,6 +856,26 @@ def test_pip(written: Path, project: Project) -> None:
         assert told(outcome)[-1] == f"Packaging only: {counts}."
 
 
+def test_pip_with_a_path_dependency(project: Project, tmp_path: Path) -> None:
+    """What is built from a folder has other metadata by each builder, and the same code."""
+    pytest.importorskip("pip")
+    write_tree(tmp_path / "common", poetry_project("common-code"))
+    tool = '[tool.poetry.dependencies]\ncommon-code = {path = "../common"}\n'
+    project.pyproject(dependencies=["common-code"], tool=tool)
+    project.write({"my_fn.py": ""})
+    project.lock([Locked("common-code", "1.0", source={"type": "directory", "url": "../common"})])
+    folder, wheels = tmp_path / "installed", tmp_path / "wheels"
+    for place in (project.folder, tmp_path / "common"):
+        assert run("-C", str(place), "build", "-f", "wheel", "-o", str(wheels)).exit_code == 0
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile")
+    subprocess.run([*pip, "--target", str(folder), *map(str, wheels.iterdir())], check=True)
+
+    outcome = verify(folder)
+
+    assert outcome.exit_code == 0, outcome.output
+    assert told(outcome)[-1] == "Packaging only: 8 installer's own, 4 metadata."
+
+
 def test_uv(written: Path, project: Project) -> None:
     """`uv pip install --target` compiles nothing, and leaves files of its own."""
     uv = shutil.which("uv") or pytest.skip("uv is not installed")
@@ -849,6 +887,7 @@ def test_uv(written: Path, project: Project) -> None:
     assert told(outcome)[-1].startswith("Packaging only: ")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the command that stands for Python is a script")
 def test_aws_lambda_builders(
     written: Path, project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
