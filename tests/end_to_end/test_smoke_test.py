@@ -193,7 +193,8 @@ VARIABLES = "If it needs environment variables that the function has, give them 
         pytest.param(
             "import greeting.loud\n",
             f"{WHAT} fails with ModuleNotFoundError: No module named 'greeting.loud'; 'greeting' is not "
-            "a package (my_fn.py:1). The bundle has greeting, but not that part of it: is its version the right one?",
+            "a package (my_fn.py:1). The bundle has greeting, but not that part of it: is its version the "
+            "right one?",
             id="submodule",
         ),
         pytest.param(
@@ -422,8 +423,8 @@ NETWORK = "a smoke test has none: whether it succeeds on Lambda, and what is imp
         ),
         pytest.param(
             "raise RuntimeError('could not translate host name \"db\" to address')\n",
-            f'{WHAT} was tried up to RuntimeError: could not translate host name "db" to address (my_fn.py:1). '
-            f"It asks the network, and {NETWORK}",
+            f'{WHAT} was tried up to RuntimeError: could not translate host name "db" to address '
+            f"(my_fn.py:1). It asks the network, and {NETWORK}",
             id="library in C",
         ),
         pytest.param(
