@@ -100,7 +100,8 @@ class Times:
 
     def report(self) -> list[object]:
         """Return name, seconds in all and by itself, and bytes of each module, in the order of their ends."""
-        return [[name, *taken, size_of(name)] for name, taken in self.taken.items()]
+        # threads that the handler has started may import meanwhile
+        return [[name, *taken, size_of(name)] for name, taken in list(self.taken.items())]
 
 
 class Surroundings:
@@ -144,7 +145,7 @@ class Surroundings:
         # other sockets than those of the internet are no network
         if not isinstance(name, str) or (event in RESOLVING and is_number(name)):
             return
-        if not name.startswith(LOOPBACK) and not self._asked:
+        if not self._asked:
             self._asked = True
             tell(self._report, {"network": name})
         if self._closed and not (event in RESOLVING and name == "localhost"):
@@ -225,7 +226,7 @@ def main() -> None:
             seconds=seconds,
             modules=times.report(),
             sought=sorted(times.sought),
-            variables=surroundings.variables,
+            variables=dict(surroundings.variables),
         )
         tell(report, outcome)
     for stream in (sys.stdout, sys.stderr):

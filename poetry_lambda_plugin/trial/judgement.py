@@ -48,9 +48,13 @@ RUNTIME_MODULES: Mapping[str, str] = {
 NO_NETWORK = frozenset((50, 51, 64, 65, 100, 101, 112, 113, 10050, 10051, 10064, 10065))
 """ENETDOWN, ENETUNREACH, EHOSTDOWN and EHOSTUNREACH on macOS, Linux and Windows."""
 
+NO_ANSWER = frozenset((61, 111, 10061))
+"""ECONNREFUSED there: on Lambda an extension may answer on the same host."""
+
 NO_NETWORK_WORDS = re.compile(
     r"name resolution|Name or service not known|could not translate host name|nodename nor servname"
-    r"|Network is unreachable|Failed to resolve|Could not connect to the endpoint|getaddrinfo failed",
+    r"|Network is unreachable|Failed to resolve|getaddrinfo failed|Could not connect to the endpoint"
+    r"|connection to server (at|on) |could not connect to server|Can't connect to (MySQL )?server",
     re.IGNORECASE,
 )
 """How libraries in C, and those that hide their causes, say that there is no network."""
@@ -64,11 +68,11 @@ ONLY_ON_LAMBDA = re.compile(r"/var/task\b|/var/runtime\b|/opt/")
 READ_ONLY = frozenset((13, 30))
 """EACCES and EROFS."""
 
+MAX_WORDS = 500
+"""Characters of an exception's words that a message has."""
+
 MAX_STEPS = 6
 """Steps that a message names."""
-
-MAX_LINES = 10
-"""Lines of output that an error shows."""
 
 
 class Case(NamedTuple):
@@ -221,6 +225,7 @@ def _raised(ran: Ran, case: Case, what: str, where: str) -> Verdict:
 def _error(ran: Ran) -> str:
     """Write an exception as Python does, without the point at the end of a sentence."""
     name, words = str(ran.told["type"]), one_line(str(ran.told["message"])).strip().rstrip(".")
+    words = words if len(words) <= MAX_WORDS else f"{words[:MAX_WORDS]}…"
     return f"{name}: {words}" if words else name
 
 
@@ -230,7 +235,8 @@ def _is_network(ran: Ran) -> bool:
     for bases, number in told["causes"]:
         if {"gaierror", "herror"} & {*bases} or ("OSError" in bases and number in NO_NETWORK):
             return True
-        if "network" in told and any(base.endswith(("TimeoutError", "Timeout")) for base in bases):
+        is_late = any(base.endswith(("TimeoutError", "Timeout")) for base in bases)
+        if "network" in told and (is_late or ("OSError" in bases and number in NO_ANSWER)):
             return True
     return NO_NETWORK_WORDS.search(told["message"]) is not None
 

@@ -240,6 +240,7 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
         "explanation": None,
         "differences": None,
         "findings": [],
+        "smoke_test": None,
         "warnings": [],
         "notes": [],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from tests.support.projects import EMPTY_ZIP
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import start_apart
+from tests.support.runtime_api import invoke
 from tests.support.wheels import make_wheel
 
 
@@ -696,3 +699,60 @@ def refusing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = program.replace(future, future + refusal, 1)
     whole = process._program
     monkeypatch.setattr(process, "_program", lambda name: changed if name == "isolating.py" else whole(name))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric has wheels for Linux only"
+)
+@pytest.mark.parametrize(
+    ("code", "passes"),
+    [
+        pytest.param(HANDLER, True, id="function"),
+        pytest.param("import my_own.part as part\nhandler = part.other\n", True, id="from elsewhere"),
+        pytest.param(
+            "import typing, enum\nassert 'own' not in typing.__dict__\n" + HANDLER, False, id="shadow"
+        ),
+        pytest.param(
+            "import json, enum\nassert 'own' not in json.__dict__\n" + HANDLER, True, id="no shadow"
+        ),
+        pytest.param("import pth_was_here\n" + HANDLER, True, id="path file"),
+        pytest.param("import absent\n" + HANDLER, False, id="module"),
+        pytest.param("import os\nos.environ['LAMBDA_TASK_ROOT']\n" + HANDLER, True, id="variable"),
+        pytest.param("import os\nos.environ['HOME']\n" + HANDLER, False, id="other variable"),
+        pytest.param("import os\nassert os.path.isfile('my_fn.py')\n" + HANDLER, True, id="folder"),
+        pytest.param("if not exit or not quit:\n    raise SystemExit\n" + HANDLER, True, id="site"),
+        pytest.param("raise SystemExit\n" + HANDLER, False, id="exit"),
+    ],
+)
+def test_tells_what_lambdas_client_would(
+    project: Project, code: str, *, passes: bool, tmp_path: Path
+) -> None:
+    """AWS's own client imports what passes, and does not what fails."""
+    project.pyproject(
+        tool='[tool.poetry]\npackages = [{ include = "*.py" }, { include = "my_own" }]\ninclude = ["*.pth"]',
+        config=f'runtime = "{PYTHON}"\nhandler = "my_fn.handler"',
+    )
+    project.write(
+        {
+            "my_fn.py": code,
+            "my_own/__init__.py": "",
+            "my_own/part.py": "def other(event, context):\n    return 'hello'\n",
+            "typing.py": "own = True\n",
+            "json.py": "own = True\n",
+            "extra.pth": "hidden\n",
+            "hidden/pth_was_here.py": "",
+        }
+    )
+    project.lock()
+    include = ("--include", "extra.pth", "--include", "hidden/pth_was_here.py", "-o", "out.zip")
+    assert bundle(*include).exit_code == 0
+    task = tmp_path / "task"
+    with zipfile.ZipFile(project.folder / "out.zip") as archive:
+        archive.extractall(task)
+
+    try:
+        answer = invoke(task, "my_fn.handler", {}).kind
+    except (AssertionError, ValueError):
+        # it ended without a word
+        answer = "none"
+    assert (bundle("--smoke-test", *include).exit_code == 0, answer == "response") == (passes, passes)
