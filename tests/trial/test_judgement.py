@@ -108,16 +108,16 @@ def test_import_errors_of_libraries(message: str, status: str, reason: str) -> N
             "dateutil",
             "unclear",
             (
-                "The runtime brings dateutil along, and it is not here: with python-dateutil in any group of poetry.lock "
-                "the rest could be tried."
+                "The runtime brings dateutil along, and it is not here: with python-dateutil in any group "
+                "of poetry.lock the rest could be tried."
             ),
         ),
         (
             "aws_durable_execution_sdk_python",
             "failed",
             (
-                "Nothing in the bundle has it: add the package that does with `poetry add`, or name the layer that has "
-                "it in exclude-layers."
+                "Nothing in the bundle has it: add the package that does with `poetry add`, or name the layer "
+                "that has it in exclude-layers."
             ),
         ),
     ],
