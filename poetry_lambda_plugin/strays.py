@@ -70,9 +70,12 @@ def sweep(folder: Path) -> None:
 
 def remove_folder(path: Path) -> None:
     """Remove a folder with all in it, read-only folders too; what can't be removed is no error."""
-    for folder, _, _ in os.walk(path):
-        with suppress(OSError):
-            os.chmod(folder, 0o700)  # noqa: PTH101 - one for each of thousands
+    for folder, _, files in os.walk(path):
+        # a file that is itself read-only can't be removed on Windows alone
+        names = [folder, *(os.path.join(folder, file) for file in files if sys.platform == "win32")]  # noqa: PTH118
+        for name in names:
+            with suppress(OSError):
+                os.chmod(name, 0o700)  # noqa: PTH101 - one for each of thousands
     shutil.rmtree(path, ignore_errors=True)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.trial.outcome import SmokeTest
 
 
+INIT_SECONDS = 10
+"""How long the init phase may take (AWS page "Understanding the Lambda execution environment lifecycle")."""
+
 MAX_LINES = 10
 """Lines of output that an error shows."""
 
@@ -32,8 +35,8 @@ def with_smoke_test(report: BundleReport, test: SmokeTest, config: BundleConfig)
     has_none = test.status == "untried" and (config.layer or config.no_root)
     findings = () if has_none else tuple(_findings(report, test))
     told = judged(findings, config.ignore, strict=config.strict).told
-    notes = (f"The smoke test passed over it. {test.message}",) if has_none else ()
-    return replace(report, smoke_test=test, findings=(*report.findings, *told), notes=(*report.notes, *notes))
+    notes = (*report.notes, *_notes(test, has_none=has_none))
+    return replace(report, smoke_test=test, findings=(*report.findings, *told), notes=notes)
 
 
 def enforce_passed(reports: Sequence[BundleReport]) -> None:
@@ -46,6 +49,16 @@ def enforce_passed(reports: Sequence[BundleReport]) -> None:
         failed = [replace(report, status="failed", changed=False) for report in reports]
         lines.append("Nothing was written.")
         raise SmokeTestError(*lines, reports=failed)
+
+
+def _notes(test: SmokeTest, *, has_none: bool) -> Iterator[str]:
+    if has_none:
+        yield f"The smoke test passed over it. {test.message}"
+    if test.seconds is not None and test.seconds > INIT_SECONDS:
+        yield (
+            f"The import of the handler took {test.seconds:.1f} s here. Lambda gives the start of a function "
+            f"{INIT_SECONDS} s, then it begins again within the function's own timeout."
+        )
 
 
 def _findings(report: BundleReport, test: SmokeTest) -> Iterator[Finding]:

@@ -106,12 +106,14 @@ def summary(report: BundleReport) -> Iterator[str]:
         yield f"  CodeSha256  {report.digest.code_sha256}"
     if report.handler:
         yield f"  Handler     {escaped(report.handler)}"
-    if report.smoke_test is not None and report.smoke_test.status == "passed":
-        yield f"  Smoke test  {_passed(report.smoke_test)}"
+    if report.smoke_test is not None:
+        yield f"  Smoke test  {_tried(report.smoke_test)}"
     yield from _left_out(report)
 
 
-def _passed(test: SmokeTest) -> str:
+def _tried(test: SmokeTest) -> str:
+    if test.status != "passed":
+        return {"unclear": "tried in part", "failed": "failed", "untried": "not tried"}[test.status]
     return (
         f"passed: imported in {test.seconds or 0:.2f} s by CPython {escaped(test.python or '')}, "
         f"{ISOLATIONS[test.isolation] if test.isolation else ''}"

@@ -42,4 +42,6 @@ def lambda_environment(bundle: Selected) -> dict[str, str]:
         "SHLVL": "0",
         "TZ": ":UTC",
         **({"LC_CTYPE": "C.UTF-8"} if runtime.python >= (3, 12) else {}),
+        # what such bytecode is for
+        **({"PYTHONOPTIMIZE": str(bundle.config.optimize)} if bundle.config.optimize else {}),
     }

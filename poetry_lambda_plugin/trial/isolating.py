@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -30,7 +31,15 @@ GRACE = 1.0
 
 # linux/sched.h, linux/mount.h, linux/prctl.h
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x8000000, 0x10000000, 0x40000000
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 0x20, 0x1000, 0x4000, 0x40000
+MOUNT_FLAGS = {
+    b"nosuid": 2,
+    b"nodev": 4,
+    b"noexec": 8,
+    b"noatime": 0x400,
+    b"nodiratime": 0x800,
+    b"relatime": 0x200000,
+}
 MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 1, 0x8000, -100
 PR_CAPBSET_DROP, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 24, 22, 36, 38
 SECCOMP_MODE_FILTER = 2
@@ -70,13 +79,15 @@ class RefusedError(Exception):
 
 def call(name: str, *arguments: object) -> int:
     """Call a function of the C library; raises RefusedError with its name and the system's reason."""
+    library = libc()
     import ctypes
 
     if name == "syscall":
         arguments = tuple(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments)
-    result = getattr(libc(), name)(*arguments)
+    result = getattr(library, name)(*arguments)
     if result < 0:
         told = SYSTEM_CALLS[arguments[0].value] if name == "syscall" else name  # type: ignore[attr-defined]
+        told = f"{name} at {os.fsdecode(arguments[1])}" if name == "mount" else told  # type: ignore[arg-type]
         raise RefusedError(f"{told}: {os.strerror(ctypes.get_errno())}")
     return int(result)
 
@@ -189,7 +200,23 @@ def bind(source: str, place: str) -> None:
 def make_read_only(place: str) -> None:
     """Forbid writing to all that is mounted at a place and below it (mount_setattr(2), Linux 5.12)."""
     attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
-    call("syscall", MOUNT_SETATTR, AT_FDCWD, os.fsencode(place), AT_RECURSIVE, attributes, len(attributes))
+    try:
+        call(
+            "syscall", MOUNT_SETATTR, AT_FDCWD, os.fsencode(place), AT_RECURSIVE, attributes, len(attributes)
+        )
+    except RefusedError:
+        make_each_read_only()
+
+
+def make_each_read_only() -> None:
+    """Forbid writing to one mount after the other, with all else that is forbidden there (mount(2))."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        mounts = [line.split(b" ")[4:6] for line in file]
+    for place, options in mounts:
+        # spaces and their kind are written in octal (proc_pid_mountinfo(5))
+        path = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), place)
+        kept = sum(MOUNT_FLAGS.get(option, 0) for option in options.split(b","))
+        call("mount", None, path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept, None)
 
 
 def python_folders() -> list[str]:
@@ -280,11 +307,8 @@ def restrict_calls() -> None:
 # --- the process --------------------------------------------------------------------------------------------
 
 
-def forbid_nothing(job: dict[str, object]) -> None:
-    """Leave it to Python's own audit hook."""
-
-
-ISOLATIONS = {"namespaces": enter_namespaces, "landlock": enter_landlock, "audit-hook": forbid_nothing}
+ISOLATIONS = {"namespaces": enter_namespaces, "landlock": enter_landlock}
+"""What goes before the audit hook, which Python has itself."""
 
 
 def start(job: dict[str, object], isolation: str) -> subprocess.Popen[bytes]:
@@ -322,7 +346,8 @@ def start(job: dict[str, object], isolation: str) -> subprocess.Popen[bytes]:
             env=environment(job, places),
             stdin=subprocess.DEVNULL,
             pass_fds=descriptors,
-            preexec_fn=None if WIN32 else isolate,
+            cwd=os.sep,
+            preexec_fn=None if isolation == "audit-hook" else isolate,
             start_new_session=not WIN32,
         )
     except (OSError, subprocess.SubprocessError) as error:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
 from contextlib import suppress
 from functools import cache
@@ -38,6 +39,9 @@ ISOLATIONS: tuple[Isolation, ...] = ("namespaces", "landlock", "audit-hook")
 
 GRACE = 10.0
 """Seconds above the time limit in which the processes have to have ended."""
+
+PAUSE = 0.2
+"""Seconds after which it is seen that the process has ended before those that it started."""
 
 KEPT_OUTPUT = 1 << 14
 """Bytes of the output that are kept: the last ones."""
@@ -95,7 +99,7 @@ def run(
         with suppress(OSError):
             stdin.write(json.dumps(job).encode() + b"\n")
             stdin.flush()
-        output.wait(len(ISOLATIONS) * (limit + GRACE))
+        output.wait(process, len(ISOLATIONS) * (limit + GRACE))
     finally:
         _end(process)
     return _left(place, output.lines())
@@ -175,9 +179,11 @@ class _Tail:
             while chunk := os.read(self._file.fileno(), 1 << 16):
                 self._kept = (self._kept + chunk)[-KEPT_OUTPUT:]
 
-    def wait(self, seconds: float) -> None:
-        """Wait for the last process that could write."""
-        self._thread.join(seconds)
+    def wait(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        """Wait for the last process that could write, or for this one, where others are left."""
+        deadline = time.monotonic() + seconds
+        while self._thread.is_alive() and process.poll() is None and time.monotonic() < deadline:
+            self._thread.join(PAUSE)
 
     def lines(self) -> tuple[str, ...]:
         """Return the last lines."""

@@ -670,35 +670,99 @@ def test_no_interpreter(project: Project) -> None:
     )
 
 
+def change_program(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
+    """Let one of the programs that are started be another one."""
+    whole = process._program
+    program = whole(name)
+    assert old in program
+    changed = {name: program.replace(old, new, 1)}
+    monkeypatch.setattr(process, "_program", lambda name: changed.get(name) or whole(name))
+
+
+FUTURE = "from __future__ import annotations\n"
+REFUSAL = """
+import ctypes
+
+class Refusing(ctypes.CDLL):
+    def unshare(self, flags):
+        ctypes.set_errno(1)
+        return -1
+
+ctypes.CDLL = Refusing
+"""
+
+
 @on_linux
+@pytest.mark.parametrize(
+    ("old", "new", "isolation", "refused"),
+    [
+        pytest.param(
+            FUTURE,
+            FUTURE + REFUSAL,
+            "seccomp and Landlock",
+            ["no namespaces: unshare: Operation not permitted"],
+            id="container",
+        ),
+        pytest.param(
+            FUTURE,
+            FUTURE + "import sys\nsys.modules['ctypes'] = None\n",
+            "an audit hook, which C code and other programs pass",
+            [
+                "no namespaces: this Python has no ctypes: import of ctypes halted; None in sys.modules",
+                "no landlock: this Python has no ctypes: import of ctypes halted; None in sys.modules",
+            ],
+            id="no ctypes",
+        ),
+        pytest.param("0x8000, -100", "0x4, -100", "namespaces", [], id="old kernel"),
+        pytest.param(
+            'os.chdir("/")\n    make_read_only("/")',
+            'os.chdir("/")\n    make_read_only("/")\n    os.chroot("/var/task")',
+            "seccomp and Landlock",
+            ["no namespaces: mount at /tmp: No such file or directory"],
+            id="half-way",
+        ),
+    ],
+)
 def test_falls_back_to_what_the_host_allows(
-    project: Project, monkeypatch: pytest.MonkeyPatch, refusing_kernel: None
+    project: Project, monkeypatch: pytest.MonkeyPatch, old: str, new: str, isolation: str, refused: list[str]
 ) -> None:
-    """Where the kernel refuses namespaces, as in Docker, the next isolation is taken, and `-v` says why."""
-    write(project, HANDLER)
+    """Where the host refuses one isolation, as Docker does, the next one is taken, and `-v` says why."""
+    write(project, "try:\n    open('new.txt', 'w')\nexcept OSError:\n    print('closed')\n" + HANDLER)
+    change_program(monkeypatch, "isolating.py", old, new)
 
     outcome = bundle("--smoke-test", "-v")
 
-    assert ", isolated by seccomp and Landlock\n" in outcome.output
-    assert "smoke test: no namespaces: unshare: Operation not permitted\n" in outcome.output
+    assert f", isolated by {isolation}\n" in outcome.output
+    told = [line for line in outcome.output.splitlines() if line.startswith("  smoke test: no ")]
+    assert len(told) == len(refused)
+    assert all(line.startswith(f"  smoke test: {words}") for line, words in zip(told, refused, strict=True))
+    assert "smoke test: closed\n" in outcome.output
 
 
-@pytest.fixture
-def refusing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host whose seccomp profile has no unshare(2)."""
-    program = process._program("isolating.py")
-    refusal = (
-        "import ctypes as _c, os as _o\n"
-        "class _Refusing(_c.CDLL):\n"
-        "    def unshare(self, flags):\n"
-        "        _c.set_errno(1)\n"
-        "        return -1\n"
-        "_c.CDLL = _Refusing\n"
+@on_linux
+def test_python_that_does_not_start_is_no_fault_of_the_bundle(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is said of the handler before it is the handler's turn."""
+    write(project, HANDLER)
+    change_program(monkeypatch, "importing.py", FUTURE, FUTURE + "import os\nos._exit(7)\n")
+
+    words = "Python does not start there (exit code 7)"
+    assert failure(project) == (
+        f"{WHAT} could not be tried: namespaces: {words}; landlock: {words}; audit-hook: {words}. "
+        "Nothing was written."
     )
-    future = "from __future__ import annotations\n"
-    changed = program.replace(future, future + refusal, 1)
-    whole = process._program
-    monkeypatch.setattr(process, "_program", lambda name: changed if name == "isolating.py" else whole(name))
+
+
+def test_notes_a_long_import(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be too long for Lambda's init phase is told, since it was measured here and not there."""
+    write(project, HANDLER)
+    change_program(monkeypatch, "importing.py", "seconds = time.perf_counter() - start", "seconds = 12.34")
+
+    assert bundle("--smoke-test", "--format", "json").report["notes"][-1] == (
+        "The import of the handler took 12.3 s here. Lambda gives the start of a function 10 s, then it "
+        "begins again within the function's own timeout."
+    )
 
 
 @pytest.mark.skipif(

@@ -116,8 +116,8 @@ def test_import_errors_of_libraries(message: str, status: str, reason: str) -> N
             "aws_durable_execution_sdk_python",
             "failed",
             (
-                "Nothing in the bundle has it: add the package that does with `poetry add`, or name the layer "
-                "that has it in exclude-layers."
+                "Nothing in the bundle has it: add the package that does with `poetry add`, or name the "
+                "layer that has it in exclude-layers."
             ),
         ),
     ],
