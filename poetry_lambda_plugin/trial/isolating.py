@@ -364,8 +364,9 @@ def start(job: dict[str, object], isolation: str) -> subprocess.Popen[bytes]:
 def environment(job: dict[str, object], places: dict[str, str]) -> dict[str, str]:
     """Return Lambda's variables with the paths that it has here, and the user's own."""
     task, runtime, opt = places["task"], places["runtime"], places["layers"]
-    libraries = [os.environ.get("LD_LIBRARY_PATH", ""), *job["libraries"], runtime, f"{runtime}/lib"]  # type: ignore[misc]
-    libraries += [task, f"{task}/lib", f"{opt}/lib"]
+    # Python's own ones come first, as /var/lang/lib does
+    libraries = [os.environ.get("LD_LIBRARY_PATH", ""), os.path.join(sys.base_prefix, "lib")]
+    libraries += [*job["libraries"], runtime, f"{runtime}/lib", task, f"{task}/lib", f"{opt}/lib"]  # type: ignore[misc]
     lambdas = {
         "LAMBDA_TASK_ROOT": task,
         "LAMBDA_RUNTIME_DIR": runtime,
