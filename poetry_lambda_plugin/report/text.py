@@ -123,13 +123,13 @@ def _tried(test: SmokeTest) -> str:
 def slowest_modules(report: BundleReport) -> Iterator[str]:
     """Yield a table of the modules that took most of a smoke test's time, without what they imported."""
     test = report.smoke_test
-    if test is None or not test.modules:
+    if test is None or test.status != "passed" or not test.modules:
         return
     yield ""
     rows = [("Slowest modules", "Itself", "In all", "Size", "")]
     for module in nsmallest(SLOWEST, test.modules, key=lambda m: (-m.own_seconds, m.name)):
         own, in_all = (f"{1000 * seconds:.1f} ms" for seconds in (module.own_seconds, module.seconds))
-        rows.append((module.name, own, in_all, size(module.bytes) if module.bytes else "built in", ""))
+        rows.append((module.name, own, in_all, size(module.bytes) if module.bytes else "no file", ""))
     yield from _table(rows)
 
 

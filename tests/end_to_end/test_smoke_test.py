@@ -386,17 +386,19 @@ def test_interrupt_ends_all(project: Project, tmp_path: Path, number: signal.Sig
     """Ctrl-C, and even the end of Poetry itself, ends the handler; nothing is written."""
     mark = f"lambda-smoke-test-{os.getpid()}-{number}"
     write(project, f"import os, time\nos.system('sleep 61 # {mark}')\n" + HANDLER)
-    running = start_apart(tmp_path / "hook", "lambda-bundle", "--smoke-test", TMPDIR=str(tmp_path))
+    # a shell lets what runs behind it ignore Ctrl-C
+    hook = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    running = start_apart(tmp_path / "hook", "lambda-bundle", "--smoke-test", hook=hook, TMPDIR=str(tmp_path))
 
     def lives() -> bool:
         return mark in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not lives() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert lives()
     running.send_signal(number)
-    running.communicate(timeout=20)
+    running.communicate(timeout=60)
     while lives() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not lives()
