@@ -63,16 +63,6 @@ def _notes(test: SmokeTest, *, has_none: bool) -> Iterator[str]:
         )
 
 
-def _notes(test: SmokeTest, *, has_none: bool) -> Iterator[str]:
-    if has_none:
-        yield f"The smoke test passed over it. {test.message}"
-    if test.seconds is not None and test.seconds > INIT_SECONDS:
-        yield (
-            f"The import of the handler took {test.seconds:.1f} s here. Lambda gives the start of a function "
-            f"{INIT_SECONDS} s, then it begins again within the function's own timeout."
-        )
-
-
 def _findings(report: BundleReport, test: SmokeTest) -> Iterator[Finding]:
     if test.status == "unclear":
         yield Finding("smoke-test-unclear", str(test.message), report.handler)
