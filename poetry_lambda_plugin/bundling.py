@@ -26,6 +26,7 @@ from poetry_lambda_plugin.report.assembly import Questions
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.assembly import check_sizes
 from poetry_lambda_plugin.report.assembly import outlook
+from poetry_lambda_plugin.report.assembly import refused
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.phases import Stopwatch
@@ -39,6 +40,7 @@ from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
+from poetry_lambda_plugin.stages.planned import FindingsError
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.written import written
@@ -164,7 +166,10 @@ def make_bundles(
         _find_interpreters(run.compiler, bundles)
         stopwatch.end("selecting")
         observer.turn_to(bundles[0])
-        reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
+        try:
+            reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
+        except FindingsError as error:
+            raise ReportedError(*error.args, reports=[refused(*found) for found in error.found]) from error
     return _told(run, bundles, reports)
 
 

@@ -65,6 +65,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "explanation": _explanation(report.explanation) if report.explanation else None,
         "differences": None if report.differences is None else [_difference(d) for d in report.differences],
         "warnings": [finding.message for finding in report.findings],
+        "audit": report.audit,
         "findings": [finding._asdict() for finding in report.findings],
         "notes": list(report.notes),
     }

@@ -26,15 +26,45 @@ def audited(selected: Selected, plan: BundlePlan, notes: WheelNotes) -> Iterator
 
     `notes` keep what is found out of wheels for the next run.
     """
-    del notes
+    if not selected.config.audit:
+        return
     yield from secrets(plan, selected.name)
     yield from colliding_names(plan)
+    yield from imports_audited(selected, plan, notes)
+
+
+def imports_audited(selected: Selected, plan: BundlePlan, notes: WheelNotes) -> Iterator[Finding]:
+    """Yield what of a function can't be imported; a layer is no function, and has no start."""
+    config = selected.config
+    layers = frozenset(path for layer in selected.layers for path in layer.files)
+    if config.layer:
+        return
+    # loaded for bundles that are looked into alone
+    from poetry_lambda_plugin.audit.import_audit import ImportAudit
+    from poetry_lambda_plugin.audit.import_findings import Surroundings
+    from poetry_lambda_plugin.audit.import_findings import import_findings
+
+    audit = ImportAudit(
+        plan=plan,
+        project=selected.name,
+        target=selected.target,
+        handler=config.handler,
+        layers=layers,
+        notes=notes,
+        is_whole=not config.only_root,
+    )
+    if config.handler is not None and not has_module(config.handler, audit.entries):
+        return
+    around = Surroundings(
+        config=config, root=selected.root, left_out=selected.left_out, outlines=selected.outlines
+    )
+    yield from import_findings(audit, around)
 
 
 def handler_findings(selected: Selected, plan: BundlePlan) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Make sure that Lambda will find the handler, where one is set and the bundle is a function."""
     config = selected.config
-    if config.handler is None or config.layer:
+    if config.handler is None or config.layer or not config.audit:
         return (), ()
     bundled = {entry.path: entry for entry in plan.entries}
     layers = frozenset(path for layer in selected.layers for path in layer.files)

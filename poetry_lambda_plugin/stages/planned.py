@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.configuration.values import AUTO
+from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.findings import judged
 from poetry_lambda_plugin.findings import unused_ignores
@@ -71,6 +72,16 @@ def lay_out(parts: Parts, choice: Choice, interpreter: str | None, *, is_project
     return wheel_distribution(part, interpreter, is_project=is_project)
 
 
+class FindingsError(LambdaBundleError):
+    """Bundles that are not written for what was found in them."""
+
+    def __init__(self, found: Sequence[tuple[Selected, tuple[Finding, ...]]]) -> None:
+        self.found = found
+        """All findings of each, warnings included."""
+        errors = [finding for _, findings in found for finding in findings if finding.severity == "error"]
+        super().__init__(*dict.fromkeys(finding.message for finding in errors))
+
+
 class _Draft(NamedTuple):
     """A bundle that is planned but for what depends on the others."""
 
@@ -87,9 +98,16 @@ def planned_bundles(bundles: Sequence[Selected], parts: Parts, notes: WheelNotes
     lay_out_once = cache(partial(lay_out, parts))
     ready = [bundle for bundle in bundles if all(choice in parts for choice in bundle.parts)]
     drafts = [_draft(bundle, lay_out_once, notes) for bundle in ready]
+    failed = [(draft.selected, draft.told) for draft in drafts if _has_error(draft.told)]
+    if failed:
+        raise FindingsError(failed)
     # what the common table ignores need not be in every bundle
     silenced = [finding for draft in drafts for finding in draft.silenced]
     return [_planned(draft, silenced, is_sure=len(ready) == len(bundles)) for draft in drafts]
+
+
+def _has_error(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in findings)
 
 
 def _planned(draft: _Draft, silenced: Sequence[Finding], *, is_sure: bool) -> Planned:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
     from poetry_lambda_plugin.selection.graph import DependencyGraph
+    from poetry_lambda_plugin.selection.outline import PackageOutline
     from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
     from poetry_lambda_plugin.selection.runtime_choice import RuntimeChoice
     from poetry_lambda_plugin.stages.outputs import FileId
@@ -93,6 +95,8 @@ class Selected:
     """Those that the function will have."""
     graph: Callable[[], DependencyGraph]
     """Who needs whom among all packages selected, those left out included; worked out when called."""
+    outlines: Callable[[], Mapping[str, PackageOutline]]
+    """What the lock says of every package, selected or not; read when called."""
     findings: tuple[Finding, ...]
     silenced: tuple[Finding, ...]
     """Those that `ignore` names."""
@@ -187,6 +191,7 @@ def _selected(
         left_out=selection.left_out,
         layers=layers,
         graph=selection.graph,
+        outlines=project.lock.outlines,
         findings=told,
         silenced=silenced,
         notes=(*filter(None, [runtime.note]), *(own.notes if own else ())),
