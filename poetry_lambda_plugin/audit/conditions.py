@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
@@ -37,7 +38,6 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Is: lambda one, other: one is other,
     ast.IsNot: lambda one, other: one is not other,
 }
-
 
 
 class Conditions:
@@ -79,12 +79,10 @@ class Conditions:
 
     def assign(self, name: str, value: ast.expr | None) -> None:
         """Take note of what a name is bound to."""
-        try:
-            if value is None:
-                raise _Unknown
-            self._known[name] = self._value(value)
-        except _Unknown:
-            self._known.pop(name, None)
+        self._known.pop(name, None)
+        if value is not None:
+            with suppress(_Unknown):
+                self._known[name] = self._value(value)
 
     def _value(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant):

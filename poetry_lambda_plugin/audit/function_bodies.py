@@ -1,4 +1,4 @@
-"""Sources without the bodies of their functions, which an import does not run, so that less is to be parsed."""
+"""Sources without the bodies of their functions, which no import runs, so that less is to be parsed."""
 
 from __future__ import annotations
 

@@ -94,6 +94,14 @@ class ImportAudit:
         """What reads its modules."""
         return Trees(self.entries, self.is_own, self.target, self.notes)
 
+    def importers(self) -> Mapping[str, set[str]]:
+        """Return the distributions that import each top-level module, as far as they were followed."""
+        found: dict[str, set[str]] = {}
+        for path in self.reached:
+            for name in self._first_names(path) if path.endswith(".py") else ():
+                found.setdefault(name, set()).add(self.entries[path].owner)
+        return found
+
     def is_own(self, path: str) -> bool:
         """Tell the project's own files."""
         entry = self.entries.get(path)
@@ -101,7 +109,7 @@ class ImportAudit:
 
     def _run(self, believed: Collection[str] = ()) -> ImportRun:
         return ImportRun(
-            self.finder, self.trees.tree, self.is_own, {*believed, *self.extra}, is_whole=self.is_whole
+            self.finder, self.trees, self.is_own, {*believed, *self.extra}, is_whole=self.is_whole
         )
 
     def _failures_from(self, module: str) -> Iterator[ImportFailure]:
@@ -166,9 +174,9 @@ class ImportAudit:
 
     def _roots(self) -> Iterator[str]:
         for path, entry in self.entries.items():
-            if entry.owner == self.project and is_importable(path) and not is_aside(path):
-                if not INFRASTRUCTURE & set(self._first_names(path)):
-                    yield _dotted(path)
+            is_root = entry.owner == self.project and is_importable(path) and not is_aside(path)
+            if is_root and INFRASTRUCTURE.isdisjoint(self._first_names(path)):
+                yield _dotted(path)
 
     def _first_names(self, path: str) -> Iterator[str]:
         """Yield the top-level modules that a module imports in its first level."""

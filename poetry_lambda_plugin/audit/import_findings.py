@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from poetry_lambda_plugin.audit.import_audit import Failure
     from poetry_lambda_plugin.audit.import_audit import ImportAudit
     from poetry_lambda_plugin.audit.import_run import ImportFailure
     from poetry_lambda_plugin.configuration.values import BundleConfig
@@ -77,8 +76,8 @@ def _words(failure: ImportFailure, audit: ImportAudit) -> tuple[Code, str | None
         return "import-missing", about, f"{place} imports {about}, which is not in the bundle{way}."
     if failure.problem == "circular":
         return "import-circular", module, (
-            f"{place} imports {name!r} from {module}, which is still being imported then, and has not bound it "
-            f"yet{way}: a circle. Import it inside the function that uses it, or move what both need into a "
+            f"{place} imports {name!r} from {module}, which is still being imported then, and has not bound "
+            f"it yet{way}: a circle. Import it in the function that uses it, or move what both need into a "
             "module of its own."
         )  # fmt: skip
     if failure.problem == "syntax":
@@ -93,7 +92,7 @@ def _words(failure: ImportFailure, audit: ImportAudit) -> tuple[Code, str | None
     if failure.problem == "raised":
         return "import-failing", None, f"{place} raises {about} when it is imported{way}."
     return "import-failing", about, (
-        f"{place} imports {name!r} from {module}, which neither binds that name nor has such a submodule{way}."
+        f"{place} imports {name!r} from {module}, which neither binds it nor has such a submodule{way}."
         f"{_name_hint(failure, audit)}"
     )  # fmt: skip
 
@@ -263,7 +262,10 @@ class _Whereabouts:
 
     def _nowhere(self) -> str:
         top = self._module.partition(".")[0]
-        own = {path.partition("/")[0].removesuffix(".py") for path in filter(self._audit.is_own, self._audit.entries)}
+        own = {
+            path.partition("/")[0].removesuffix(".py")
+            for path in filter(self._audit.is_own, self._audit.entries)
+        }
         if self._locked is not None:
             return f"The locked {self._locked} has no such module."
         if top in own:

@@ -5,6 +5,8 @@ Nothing is executed. What can't be known is believed: an import fails here only 
 
 from __future__ import annotations
 
+import contextlib
+
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.audit.import_tree import Tree
     from poetry_lambda_plugin.audit.module_finder import Found
     from poetry_lambda_plugin.audit.module_finder import ModuleFinder
+    from poetry_lambda_plugin.audit.trees import Trees
 
     Step = Generator[Any, Any, Any]
     """Yields other steps to be made first, and is sent what they return."""
 
 
-Problem = Literal["missing", "name", "circular", "relative", "syntax", "raised"]
+Problem = Literal["missing", "name", "circular", "relative", "syntax", "raised", "unsure"]
+"""What fails; `unsure` is the raising of what may be an ImportError."""
 
 CATCHES = {
     "missing": (ALL + IMPORT + MODULE, UNKNOWN),
@@ -42,7 +46,8 @@ CATCHES = {
     "circular": (ALL + IMPORT, UNKNOWN),
     "relative": (ALL + IMPORT, UNKNOWN),
     "syntax": (ALL + SYNTAX, UNKNOWN),
-    "raised": (ALL, UNKNOWN + OTHER + SYNTAX + IMPORT + MODULE),
+    "raised": (ALL, UNKNOWN + OTHER),
+    "unsure": (ALL, UNKNOWN + OTHER + IMPORT + MODULE),
 }
 """The handlers that catch a problem for certain, and those that may."""
 
@@ -102,20 +107,20 @@ class ImportRun:
     def __init__(
         self,
         finder: ModuleFinder,
-        tree: Callable[[str], Tree | None],
+        trees: Trees,
         is_own: Callable[[str], bool],
         believed: Collection[str] = (),
         *,
         is_whole: bool = True,
     ) -> None:
-        """Take what finds modules, what reads a file's tree, and what tells the project's own files.
+        """Take what finds modules, what reads their trees, and what tells the project's own files.
 
-        `tree` returns None for what can't be judged, and raises SyntaxError. `believed` are modules, names in
+        `believed` are modules, names in
         them and files that may be taken for good; all other modules of their kind are, where the bundle is
         not the whole function.
         """
         self._finder = finder
-        self._tree = tree
+        self._trees = trees
         self._is_own = is_own
         self.believed = set(believed)
         self._is_whole = is_whole
@@ -152,15 +157,14 @@ class ImportRun:
         while stack:
             try:
                 request = stack[-1].send(value) if failure is None else stack[-1].throw(failure)
-            except StopIteration as stop:
+                stack.append(request)
+                value, failure = None, None
+            except StopIteration as stop:  # noqa: PERF203 - which is how a step ends
                 stack.pop()
                 value, failure = stop.value, None
             except ImportFailure as raised:
                 stack.pop()
                 value, failure = None, raised.with_traceback(None)
-            else:
-                stack.append(request)
-                value, failure = None, None
         if failure is not None:
             raise failure
         return value
@@ -219,7 +223,7 @@ class ImportRun:
     def _run_module(self, module: _Module) -> Step:
         path = module.found.path
         try:
-            tree = None if path in self.believed else self._tree(path)
+            tree = None if path in self.believed else self._trees.tree(path)
         except SyntaxError as error:
             raise self._failure("syntax", path, Place(path, error.lineno or 0), error.msg) from None
         if tree is None or module.attempts > MOST_ATTEMPTS:
@@ -298,11 +302,13 @@ class ImportRun:
             if self._is_own(module.found.path) and self._is_own(source.found.path):
                 raise self._failure("circular" if self._binds(source, wanted) else "name", full, place)
             return
-        raise self._failure("name", full, place)
+        # a dependency has been tried: it may bind in a way that is not seen here
+        if self._is_own(source.found.path) or not self._trees.mentions(source.found.path, wanted):
+            raise self._failure("name", full, place)
 
     def _binds(self, source: _Module, wanted: str) -> bool:
         """Tell whether a module that is being imported will bind a name later."""
-        tree = self._tree(source.found.path)
+        tree = self._trees.tree(source.found.path)
         return tree is not None and wanted in set(_names(tree[0]))
 
     def _try_statement(self, statement: Tree, module: _Module, caught: ImportFailure | None) -> Step:
@@ -352,10 +358,8 @@ class ImportRun:
         """Run bodies that may not run: what fails in them is never told, what they bind may be there."""
         for body in statement[1:]:
             self._bind(list(_names(body)), module)
-            try:
+            with contextlib.suppress(ImportFailure):
                 yield self._block(body, module, caught)
-            except ImportFailure:
-                pass
 
     def _raised(self, statement: Tree, module: _Module, caught: ImportFailure | None) -> ImportFailure:
         _, line, kind, name = statement
@@ -366,7 +370,7 @@ class ImportRun:
             failure = self._failure("raised", name, place)
         else:
             failure = ImportFailure(caught.problem, caught.about, caught.place, caught.chain, caught.detail)
-        failure.kind = "name" if kind == "import" else "raised"
+        failure.kind = kind
         return failure
 
     def _failure(self, problem: Problem, about: str, place: Place, detail: str = "") -> ImportFailure:
@@ -399,7 +403,11 @@ class ImportRun:
 
     def _is_believed(self, name: str, parent: _Module | None) -> bool:
         """Tell whether a module may be there all the same, though no finder sees it."""
-        if name in self._registered or name in self.believed or (parent is not None and parent.believes_submodules):
+        if (
+            name in self._registered
+            or name in self.believed
+            or (parent is not None and parent.believes_submodules)
+        ):
             return True
         if parent is not None:
             return parent.found.kind == "opaque"

@@ -8,7 +8,8 @@ A tree is a list `[statements, names, flags]`. A statement is a list that begins
 - `["try", body, [[caught, body], …], orelse, finalbody]`, where caught is made of the letters of CAUGHT
 - `["suppress", caught, body]`: `with contextlib.suppress(…)`
 - `["maybe", body, …]`: bodies of which nobody knows whether they run
-- `["raise", line, kind, class]`, kind being `import`, `other`, or `again` for what was caught
+- `["raise", line, kind, class]`, kind being `name` for an ImportError, `missing` for a ModuleNotFoundError,
+  `raised` for another class, `unsure` for any, or `again` for what was caught
 - `["path", scope]`: `sys.path` changes, by folders `inside` the bundle or by `any`
 
 Names are those that may come to be bound in ways that no statement shows; flags are FLAGS that hold.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import sys
 import warnings
 
 from typing import TYPE_CHECKING
@@ -39,6 +41,9 @@ Tree = list[Any]
 
 ALL, IMPORT, MODULE, SYNTAX, OTHER, UNKNOWN = CAUGHT = "aimso?"
 """What is caught: all, any ImportError, ModuleNotFoundError, SyntaxError, another one, or nobody knows."""
+
+RAISED = {IMPORT: "name", MODULE: "missing", UNKNOWN: "unsure"}
+"""What raising a class is, by what catching it would catch."""
 
 MAX_SOURCE = 4 << 20
 """Bytes of a module that is looked into; what is larger is data or made by a program."""
@@ -64,8 +69,8 @@ REGISTERED = re.compile(rb"""\bmodules(?:\.setdefault\(|\[)[ \t]*["']([\w.]+)["'
 TRANSPARENT = re.compile(r"(?:\w+\.)*(?:catch_warnings|open|suppress_warnings|\w*[lL]ock\w*)(?:\(.*\))?$")
 """Context managers that swallow no exception."""
 
-INSIDE = re.compile(r"[\w.()\[\]/ ,]*")
 OUTSIDE_NAMES = re.compile(r"\b(?:environ|getenv|tempfile|mkdtemp|home|gettempdir)\b")
+OUTSIDE = re.compile(r"(?!/var/task(?:/|$))[/~]")
 TASK_ROOT = re.compile(r"(?:os\.)?(?:environ\[|environ\.get\(|getenv\()'LAMBDA_TASK_ROOT'[\])]")
 STRING = re.compile(r"'([^']*)'")
 
@@ -188,6 +193,9 @@ class _Reader:
             if isinstance(node.target, ast.Name):
                 self._conditions.assign(node.target.id, node.value)
 
+    def type_alias(self, node: Any) -> Iterator[Tree]:
+        yield ["bind", node.name.id]
+
     def augmented(self, node: ast.AugAssign) -> Iterator[Tree]:
         if _is_path(node.target):
             yield ["path", self._scope(node.value)]
@@ -240,11 +248,13 @@ class _Reader:
 
     def raise_(self, node: ast.Raise) -> Iterator[Tree]:
         exception = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-        if exception is None or not isinstance(node.exc, ast.Call) and isinstance(exception, ast.Name) and exception.id.islower():
+        if exception is None or (
+            not isinstance(node.exc, ast.Call) and isinstance(exception, ast.Name) and exception.id.islower()
+        ):
             yield ["raise", node.lineno, "again", ""]
             return
         name = ast.unparse(exception)
-        yield ["raise", node.lineno, "import" if _catches(name) in (IMPORT, MODULE) else "other", name]
+        yield ["raise", node.lineno, RAISED.get(_catches(name), "raised"), name]
 
     def _maybe(self, *bodies: list[ast.stmt]) -> Iterator[Tree]:
         inner = [self.block(body) for body in bodies]
@@ -277,9 +287,9 @@ class _Reader:
     def _scope(self, node: ast.expr, depth: int = 4) -> str:
         """Tell whether folders that join `sys.path` lie inside the bundle, going by how they are written."""
         text = TASK_ROOT.sub("root", ast.unparse(node))
-        if OUTSIDE_NAMES.search(text) or any(s.startswith(("/", "~")) for s in STRING.findall(text)):
-            if not all(s.startswith("/var/task") for s in STRING.findall(text) if s.startswith(("/", "~"))):
-                return "any"
+        strings = STRING.findall(text)
+        if OUTSIDE_NAMES.search(text) or any(OUTSIDE.match(string) for string in strings):
+            return "any"
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         for name in names - KNOWN_NAMES:
             value = self._values.get(name)
@@ -297,9 +307,7 @@ KNOWN_NAMES = frozenset(
 
 def _is_path(node: ast.expr) -> bool:
     """Tell `sys.path` and a slice of it."""
-    node = node.value if isinstance(node, ast.Subscript) else node
-    is_path = isinstance(node, ast.Attribute) and node.attr == "path"
-    return is_path and isinstance(node.value, ast.Name) and node.value.id == "sys"
+    return ast.unparse(node.value if isinstance(node, ast.Subscript) else node) == "sys.path"
 
 
 def _bound(targets: Iterable[ast.expr]) -> Iterator[Tree]:
@@ -367,5 +375,7 @@ _READERS: Mapping[type[ast.stmt], Any] = {
     ast.AsyncWith: _Reader.with_,
     ast.Raise: _Reader.raise_,
 }
-if hasattr(ast, "TryStar"):
+if sys.version_info >= (3, 11):
     _READERS = {**_READERS, ast.TryStar: _Reader.try_}
+if sys.version_info >= (3, 12):
+    _READERS = {**_READERS, ast.TypeAlias: _Reader.type_alias}

@@ -1,4 +1,4 @@
-"""Where a function's Python finds a module: in the bundle, its layers, the runtime or the standard library."""
+"""Where Python on Lambda finds a module: in the bundle, its layers, the runtime or its own library."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ class ModuleFinder:
     """Finds modules as Python does on Lambda (AWS page "Search path for Python runtimes")."""
 
     def __init__(
-        self, entries: Mapping[str, Entry], layers: Collection[str], python: tuple[int, int], roots: Iterable[str]
+        self,
+        entries: Mapping[str, Entry],
+        layers: Collection[str],
+        python: tuple[int, int],
+        roots: Iterable[str],
     ) -> None:
         """Take the bundle's files by path, the layers' files, and more folders that are on the path."""
         self._files = entries

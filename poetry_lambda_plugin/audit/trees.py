@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 
 
-QUESTION = "import trees 1"
+QUESTION = "import trees 3"
 """The form of what is noted; another one for every change of what trees are."""
 
 
@@ -53,10 +54,14 @@ class Trees:
         """Return the tree of a file; None for what can't be judged. Raises SyntaxError."""
         if path not in self._known:
             self._known[path] = self._answer(path)
-        answer = self._known[path]
-        if isinstance(answer, dict):
-            raise SyntaxError(answer["message"], (path, answer["line"], None, None))
-        return answer
+        answer: Tree | dict[str, Any] | None = self._known[path]
+        if answer is None or isinstance(answer, list):
+            return answer
+        raise SyntaxError(answer["message"], (path, answer["line"], None, None))
+
+    def mentions(self, path: str, name: str) -> bool:
+        """Tell whether a word stands anywhere in a source."""
+        return re.search(rb"\b" + re.escape(name.encode()) + rb"\b", self._entries[path].read()) is not None
 
     def _answer(self, path: str) -> Any:
         entry = self._entries[path]

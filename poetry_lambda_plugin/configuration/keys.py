@@ -31,8 +31,8 @@ class Key(NamedTuple):
     help: str
     """What `--help` says, and what the README's row begins with."""
     option: str | None = None
-    """Name of its option, singular where that is given once for each value, with `no-` where it turns off what
-    is on by default; None without one.
+    """Name of its option, singular where that is given once for each value, with `no-` where it stands for
+    false; None without one.
     """
     shortcut: str | None = None
     commas: bool = False

@@ -32,6 +32,22 @@ LOADED_FIRST = frozenset(
 A module of the bundle that is named so is never imported.
 """
 
+COMMON = frozenset(
+    {
+        "argparse", "array", "ast", "asyncio", "base64", "binascii", "bisect", "bz2", "calendar",
+        "concurrent", "configparser", "contextvars", "copy", "csv", "ctypes", "dataclasses",
+        "datetime", "difflib", "dis", "email", "errno", "fcntl", "fnmatch", "fractions", "getpass",
+        "gettext", "glob", "grp", "gzip", "hashlib", "heapq", "hmac", "html", "http", "inspect",
+        "ipaddress", "locale", "lzma", "mimetypes", "multiprocessing", "netrc", "ntpath", "opcode",
+        "pathlib", "pickle", "pkgutil", "platform", "pprint", "pwd", "pyexpat", "queue", "quopri",
+        "random", "secrets", "select", "selectors", "shutil", "signal", "smtplib", "socket",
+        "socketserver", "sqlite3", "ssl", "statistics", "stringprep", "struct", "subprocess",
+        "sysconfig", "tarfile", "tempfile", "typing", "unicodedata", "unittest", "urllib", "uuid",
+        "xml", "zipfile", "zlib", "zoneinfo",
+    }
+)  # fmt: skip
+"""What else modules of the standard library itself import, and most packages."""
+
 CLIENT = frozenset({"awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py"})
 """Modules of the runtime client, which it has imported by then too."""
 

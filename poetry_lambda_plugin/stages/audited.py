@@ -37,12 +37,11 @@ def imports_audited(selected: Selected, plan: BundlePlan, notes: WheelNotes) -> 
     """Yield what of a function can't be imported; a layer is no function, and has no start."""
     config = selected.config
     layers = frozenset(path for layer in selected.layers for path in layer.files)
-    if config.layer:
-        return
     # loaded for bundles that are looked into alone
     from poetry_lambda_plugin.audit.import_audit import ImportAudit
     from poetry_lambda_plugin.audit.import_findings import Surroundings
     from poetry_lambda_plugin.audit.import_findings import import_findings
+    from poetry_lambda_plugin.audit.shadowing import shadowing
 
     audit = ImportAudit(
         plan=plan,
@@ -53,12 +52,12 @@ def imports_audited(selected: Selected, plan: BundlePlan, notes: WheelNotes) -> 
         notes=notes,
         is_whole=not config.only_root,
     )
-    if config.handler is not None and not has_module(config.handler, audit.entries):
-        return
-    around = Surroundings(
-        config=config, root=selected.root, left_out=selected.left_out, outlines=selected.outlines
-    )
-    yield from import_findings(audit, around)
+    if not config.layer and (config.handler is None or has_module(config.handler, audit.entries)):
+        around = Surroundings(
+            config=config, root=selected.root, left_out=selected.left_out, outlines=selected.outlines
+        )
+        yield from import_findings(audit, around)
+    yield from shadowing(audit.entries, selected.name, selected.target.runtime.python, audit.importers())
 
 
 def handler_findings(selected: Selected, plan: BundlePlan) -> tuple[tuple[Finding, ...], tuple[str, ...]]:

@@ -131,7 +131,12 @@ def _draft(selected: Selected, lay_out: Callable[..., Distribution], notes: Whee
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
     built = _project_modules(distributions) if selected.build is not None else ()
-    found = (*plan.findings, *unclear, *import_findings(config, built), *audited(selected, plan, notes))
+    found = (
+        *plan.findings,
+        *unclear,
+        *import_findings(config, selected.target.runtime, built),
+        *audited(selected, plan, notes),
+    )
     told, silenced = judged(found, config.ignore, strict=config.strict)
     unclear_handler, handler_notes = handler_findings(selected, plan)
     told_of_handler, silenced_of_handler = judged(unclear_handler, config.ignore, strict=config.strict)

@@ -19,6 +19,7 @@ from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.layout.python_source import imported_modules
 from poetry_lambda_plugin.runtime.platform import runtime_warnings
 from poetry_lambda_plugin.runtime.platform import target_for
+from poetry_lambda_plugin.runtime.standard_library import standard_modules
 from poetry_lambda_plugin.selection.choice import Choice
 from poetry_lambda_plugin.selection.choice import WheelBuild
 from poetry_lambda_plugin.selection.choice import choose
@@ -175,7 +176,10 @@ def _selected(
         *hash_findings(choices),
     ]
     if own is not None and build is None:
-        findings += [*_own_code_findings(facts.root, own), *import_findings(config, _modules(own))]
+        findings += [
+            *_own_code_findings(facts.root, own),
+            *import_findings(config, target.runtime, _modules(own)),
+        ]
     told, silenced = judged(findings, config.ignore, strict=config.strict)
     return Selected(
         config=config,
@@ -198,11 +202,17 @@ def _selected(
     )
 
 
-def import_findings(config: BundleConfig, modules: Iterable[tuple[str, bytes]]) -> tuple[Finding, ...]:
-    """Return a warning for each package excluded by name that the project's modules import."""
-    if not config.exclude_packages:
+def import_findings(
+    config: BundleConfig, runtime: Runtime, modules: Iterable[tuple[str, bytes]]
+) -> tuple[Finding, ...]:
+    """Return a warning for each package excluded by name that the project's modules import.
+
+    A module that Python itself has is none of a package's.
+    """
+    if not config.exclude_packages or not config.audit:
         return ()
-    return tuple(imported_anyway(config.exclude_packages, imported_modules(modules)))
+    imported = imported_modules(modules) - standard_modules(runtime.python)
+    return tuple(imported_anyway(config.exclude_packages, imported))
 
 
 def _target(
