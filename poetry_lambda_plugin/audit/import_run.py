@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     """Yields other steps to be made first, and is sent what they return."""
 
 
-Problem = Literal["missing", "name", "circular", "relative", "syntax", "raised", "unsure"]
-"""What fails; `unsure` is the raising of what may be an ImportError."""
+Problem = Literal["missing", "name", "circular", "relative", "syntax", "raised"]
+Kind = Literal[Problem, "unsure"]
+"""What handlers see; `unsure` is the raising of what may be an ImportError."""
 
 CATCHES = {
     "missing": (ALL + IMPORT + MODULE, UNKNOWN),
@@ -84,8 +85,8 @@ class ImportFailure(Exception):  # noqa: N818 - Python's own word for what it st
         """The imports that led there, the first one first; the last is that at the place."""
         self.detail = detail
         """What Python says of a syntax error."""
-        self.kind: Problem = problem
-        """What handlers see of it: another problem where one was raised for it."""
+        self.kind: Kind = problem
+        """Another one than the problem where something was raised for it."""
 
 
 @dataclass(eq=False)

@@ -39,9 +39,9 @@ def imports_audited(selected: Selected, plan: BundlePlan, notes: WheelNotes) -> 
     layers = frozenset(path for layer in selected.layers for path in layer.files)
     # loaded for bundles that are looked into alone
     from poetry_lambda_plugin.audit.import_audit import ImportAudit
-    from poetry_lambda_plugin.audit.import_findings import Surroundings
     from poetry_lambda_plugin.audit.import_findings import import_findings
     from poetry_lambda_plugin.audit.shadowing import shadowing
+    from poetry_lambda_plugin.audit.whereabouts import Surroundings
 
     audit = ImportAudit(
         plan=plan,
