@@ -40,17 +40,17 @@ def _told(finding: Finding, *, is_certain: bool) -> Finding:
 
 def _missing(failure: ImportFailure, audit: ImportAudit, whereabouts: Whereabouts) -> Finding:
     place, about = failure.place, failure.about
-    remedy = whereabouts.remedy()
-    words = f"{place} imports {about}, which is not in the bundle{_way(failure, audit)}. {remedy}"
+    words = f"{place} imports {about}, which is not in the bundle{_way(failure, audit)}."
+    words += f" {whereabouts.remedy()}"
     return Finding("import-missing", words, str(place), about=about)
 
 
 def _circular(failure: ImportFailure, audit: ImportAudit) -> Finding:
     place, (module, _, name) = failure.place, failure.about.rpartition(".")
     words = (
-        f"{place} imports {name!r} from {module}, which is still being imported then, and has not bound it "
-        f"yet{_way(failure, audit)}: a circle. Import it in the function that uses it, or move what both need "
-        "into a module of its own."
+        f"{place} imports {name!r} from {module}, which is still being imported then, and has not bound "
+        f"it yet{_way(failure, audit)}: a circle. Import it in the function that uses it, or move what both "
+        "need into a module of its own."
     )
     return Finding("import-circular", words, str(place), about=module)
 

@@ -1,6 +1,6 @@
 """What importing a module does, as far as imports go: a small tree of its statements that JSON can hold.
 
-A tree is a list `[statements, names, flags]`. A statement is a list that begins with its kind:
+A tree is a list `[statements, names, flags, modules]`. A statement is a list that begins with its kind:
 
 - `["import", line, module, name]`: `import a.b as name`; no name where nothing is bound
 - `["from", line, level, module, [[name, as], …]]`
@@ -12,7 +12,8 @@ A tree is a list `[statements, names, flags]`. A statement is a list that begins
   `raised` for another class, `unsure` for any, or `again` for what was caught
 - `["path", scope]`: `sys.path` changes, by folders `inside` the bundle or by `any`
 
-Names are those that may come to be bound in ways that no statement shows; flags are FLAGS that hold.
+Names are those that functions bind with `global`. Flags are `names` where any name may be bound, `modules`
+where any submodule may be found. Modules are those that the source puts into `sys.modules` by their names.
 """
 
 from __future__ import annotations
@@ -51,16 +52,15 @@ MAX_SOURCE = 4 << 20
 MAX_DEPTH = 60
 """Blocks in each other that are looked into."""
 
-FLAGS: Mapping[str, re.Pattern[bytes]] = {
-    "names": re.compile(
-        rb"\bsys\.modules\b|\b__path__\b|\bmeta_path\b|\bpath_hooks\b|\b__getattr__\b|\b__class__[ \t]*="
-        rb"|\b(?:globals|vars|locals|exec|eval|setattr)\(|\b__dict__\b|\binject|\bextend_path\b"
-    ),
-    "modules": re.compile(
-        rb"\bsys\.modules\b|\b__path__\b|\bmeta_path\b|\bpath_hooks\b|\b__getattr__\b|\bextend_path\b"
-    ),
-}
-"""What makes any name of a module, or any submodule, be believed: where it changes what imports find."""
+FINDERS = (b"sys.modules", b"__path__", b"meta_path", b"path_hooks", b"extend_path")
+"""What a source has that changes what imports find, so that all names and submodules are believed."""
+
+NAMESPACES = re.compile(
+    rb"^def __getattr__|__class__[ \t]*=(?!=)|__dict__\b|inject|globals\(|vars\(|locals\(|exec\(|eval\("
+    rb"|setattr\((?!self\b|cls\b)",
+    re.MULTILINE,
+)
+"""What makes names that no statement binds."""
 
 GLOBAL = re.compile(rb"^[ \t]+global[ \t]+([\w, \t]+)", re.MULTILINE)
 REGISTERED = re.compile(rb"""\bmodules(?:\.setdefault\(|\[)[ \t]*["']([\w.]+)["']""")
@@ -91,10 +91,18 @@ def tree_of(source: bytes, conditions: Conditions, *, whole: bool) -> Tree:
         statements = _Reader(conditions, b":=" in source).block(module.body)
     except (RecursionError, MemoryError, UnicodeError):
         raise UnreadableError from None
-    flags = [name for name, pattern in FLAGS.items() if pattern.search(source)]
-    names = {name.strip().decode() for names in GLOBAL.findall(source) for name in names.split(b",")}
-    registered = {name.decode() for name in REGISTERED.findall(source)}
-    return [statements, sorted(names), flags, sorted(registered)]
+    names, registered = set(), set()
+    if b"global" in source:
+        names = {name.strip().decode() for names in GLOBAL.findall(source) for name in names.split(b",")}
+    if b"modules" in source:
+        registered = {name.decode() for name in REGISTERED.findall(source)}
+    return [statements, sorted(names), _flags(source), sorted(registered)]
+
+
+def _flags(source: bytes) -> list[str]:
+    if any(word in source for word in FINDERS):
+        return ["names", "modules"]
+    return ["names"] if NAMESPACES.search(source) else []
 
 
 def _parsed_quickly(source: bytes) -> ast.Module:
@@ -275,7 +283,7 @@ class _Reader:
         """Yield an import, or a change of `sys.path`, that a call makes."""
         if not isinstance(node, ast.Call):
             return
-        function = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
+        function = _dotted(node.func)
         first = node.args[0] if node.args else None
         if function in ("importlib.import_module", "import_module", "__import__"):
             name = first.value if isinstance(first, ast.Constant) else None
@@ -307,7 +315,16 @@ KNOWN_NAMES = frozenset(
 
 def _is_path(node: ast.expr) -> bool:
     """Tell `sys.path` and a slice of it."""
-    return ast.unparse(node.value if isinstance(node, ast.Subscript) else node) == "sys.path"
+    return _dotted(node.value if isinstance(node, ast.Subscript) else node) == "sys.path"
+
+
+def _dotted(node: ast.expr) -> str:
+    """Return a name with its attributes; empty for what is none."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if not isinstance(node, ast.Attribute):
+        return ""
+    return f"{_dotted(node.value)}.{node.attr}"
 
 
 def _bound(targets: Iterable[ast.expr]) -> Iterator[Tree]:
