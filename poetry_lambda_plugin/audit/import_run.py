@@ -98,6 +98,8 @@ class _Module:
     is_believed: bool = False
     """Whether any name may be in it."""
     believes_submodules: bool = False
+    lazy: dict[str, str] = field(default_factory=dict)
+    """The modules that its `__getattr__` takes names from."""
     failure: ImportFailure | None = None
     attempts: int = 0
 
@@ -248,6 +250,8 @@ class ImportRun:
                 self._bind(statement[1:], module)
             elif kind == "raise":
                 raise self._raised(statement, module, caught)
+            elif kind == "lazy":
+                module.lazy.update(statement[1])
             elif kind == "path":
                 self._change_path(statement[1], module)
             else:
@@ -294,6 +298,8 @@ class ImportRun:
                 return
             if source.found.kind == "namespace" and not source.found.has_extensions:
                 raise self._failure("missing", full, place)
+        if "__getattr__" in source.names and wanted in source.lazy:
+            yield self._lazily(source, source.lazy[wanted], place)
         if source.is_believed or source.believes_submodules or source.found.kind != "source":
             return
         if wanted in self._attributes or "__getattr__" in source.names:
@@ -306,6 +312,17 @@ class ImportRun:
         # a dependency has been tried: it may bind in a way that is not seen here
         if self._is_own(source.found.path) or not self._trees.mentions(source.found.path, wanted):
             raise self._failure("name", full, place)
+
+    def _lazily(self, source: _Module, name: str, place: Place) -> Step:
+        """Import the module that a package's `__getattr__` would; it is believed where it can't be found."""
+        inner = f"{source.name}.{name.lstrip('.')}"
+        module = inner if name[0] == "." or name.partition(".")[0] != source.name.partition(".")[0] else name
+        try:
+            yield self._import(module, place)
+        except ImportFailure as failure:
+            if f"{module}.".startswith(f"{failure.about}."):
+                return
+            raise
 
     def _binds(self, source: _Module, wanted: str) -> bool:
         """Tell whether a module that is being imported will bind a name later."""

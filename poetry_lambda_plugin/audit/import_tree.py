@@ -10,6 +10,7 @@ A tree is a list `[statements, names, flags, modules]`. A statement is a list th
 - `["maybe", body, …]`: bodies of which nobody knows whether they run
 - `["raise", line, kind, class]`, kind being `name` for an ImportError, `missing` for a ModuleNotFoundError,
   `raised` for another class, `unsure` for any, or `again` for what was caught
+- `["lazy", [[name, module], …]]`: what a module's `__getattr__` likely does, by a table
 - `["path", scope]`: `sys.path` changes, by folders `inside` the bundle or by `any`
 
 Names are those that functions bind with `global`. Flags are `names` where any name may be bound, `modules`
@@ -88,7 +89,7 @@ def tree_of(source: bytes, conditions: Conditions, *, whole: bool) -> Tree:
         raise UnreadableError
     try:
         module = _parsed(source, conditions.python) if whole else _parsed_quickly(source)
-        statements = _Reader(conditions, b":=" in source).block(module.body)
+        statements = _Reader(conditions, b":=" in source, b"__getattr__" in source).block(module.body)
     except (RecursionError, MemoryError, UnicodeError):
         raise UnreadableError from None
     names, registered = set(), set()
@@ -129,9 +130,10 @@ def _parsed(source: str | bytes, python: tuple[int, int] | None = None) -> ast.M
 class _Reader:
     """Turns statements into a tree."""
 
-    def __init__(self, conditions: Conditions, walrus: bool) -> None:
+    def __init__(self, conditions: Conditions, walrus: bool, lazy: bool) -> None:
         self._conditions = conditions
         self._walrus = walrus
+        self._lazy = lazy
         self._values: dict[str, ast.expr] = {}
         self._depth = 0
         self._in_class = 0
@@ -183,6 +185,7 @@ class _Reader:
 
     def assign(self, node: ast.Assign) -> Iterator[Tree]:
         yield from self._call(node.value)
+        yield from self._lazy_names(node.value)
         for target in node.targets:
             if isinstance(target, ast.Name):
                 self._values[target.id] = node.value
@@ -197,6 +200,7 @@ class _Reader:
 
     def annotated(self, node: ast.AnnAssign) -> Iterator[Tree]:
         if node.value is not None:
+            yield from self._lazy_names(node.value)
             yield from _bound([node.target])
             if isinstance(node.target, ast.Name):
                 self._conditions.assign(node.target.id, node.value)
@@ -292,6 +296,15 @@ class _Reader:
         elif function in ("sys.path.insert", "sys.path.append", "sys.path.extend", "site.addsitedir"):
             yield ["path", self._scope(node.args[-1]) if node.args else "any"]
 
+    def _lazy_names(self, node: ast.expr) -> Iterator[Tree]:
+        """Yield what a table says of the submodules that a module's `__getattr__` takes names from."""
+        if self._lazy and isinstance(node, ast.Dict):
+            pairs = [
+                pair for key, value in zip(node.keys, node.values, strict=True) for pair in _pairs(key, value)
+            ]
+            if pairs:
+                yield ["lazy", pairs]
+
     def _scope(self, node: ast.expr, depth: int = 4) -> str:
         """Tell whether folders that join `sys.path` lie inside the bundle, going by how they are written."""
         text = TASK_ROOT.sub("root", ast.unparse(node))
@@ -341,6 +354,15 @@ def _bound(targets: Iterable[ast.expr]) -> Iterator[Tree]:
             names.append(f".{target.attr}")
     if names:
         yield ["bind", *names]
+
+
+def _pairs(key: ast.expr | None, value: ast.expr) -> Iterator[list[str]]:
+    """Yield names with their modules of `"name": "module"` or `"name": (…, "module")`."""
+    last = value.elts[-1] if isinstance(value, ast.Tuple | ast.List) and value.elts else value
+    if isinstance(key, ast.Constant) and isinstance(last, ast.Constant):
+        name, module = key.value, last.value
+        if isinstance(name, str) and isinstance(module, str) and module.strip("."):
+            yield [name, module]
 
 
 def _bound_name(name: str | None) -> Tree:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from typing import Literal
 from typing import NamedTuple
 
-from poetry_lambda_plugin.runtime.standard_library import INSTALLERS
 from poetry_lambda_plugin.runtime.standard_library import LOADED_FIRST
 from poetry_lambda_plugin.runtime.standard_library import runtime_modules
 from poetry_lambda_plugin.runtime.standard_library import standard_modules
@@ -56,7 +55,7 @@ class ModuleFinder:
         self._roots = ("", *roots)
         if "setuptools" in self._folders:
             self._roots = (*self._roots, "setuptools/_vendor")
-            self._runtime |= INSTALLERS | {"distutils"}
+            self._runtime |= {"distutils"}
 
     def find(self, name: str, folders: tuple[str, ...] | None = None) -> Found | None:
         """Return what a module's name means; `folders` are those of its package, None at the top level."""

@@ -78,6 +78,7 @@ def told(failure: ImportFailure | None) -> tuple[str, str, str] | None:
         pytest.param("from lib import *\nfrom app import star", id="star"),
         pytest.param("import libso.any.thing\nfrom libso import word", id="extension"),
         pytest.param("from liblazy import word\nfrom liblazy import more", id="module-getattr"),
+        pytest.param("from liblazier import other, elsewhere, table", id="lazy-names"),
         pytest.param("import libmods.six.moves\nfrom libmods.six import word", id="sys-modules"),
         pytest.param("import libsets\nimport libfake.inner", id="registered"),
         pytest.param("from libns.a import x\nfrom libns.b import y", id="namespace"),
@@ -113,6 +114,10 @@ def test_believes(source: str) -> None:
         "libso/core.cpython-312-x86_64-linux-gnu.so": "",
         "libso/__init__.py": "",
         "liblazy.py": "def __getattr__(name):\n return 1\n",
+        "liblazier/__init__.py": "table = {'Model': '.bad', 'other': 'fine', 'elsewhere': 'x.y'}\n"
+        "def __getattr__(name):\n return table[name]\n",
+        "liblazier/bad.py": "import gone\n",
+        "liblazier/fine.py": "",
         "libmods/__init__.py": "",
         "libmods/six.py": "import sys\nsys.modules[__name__ + '.moves'] = 1\n",
         "libsets.py": "import sys\ndef f():\n sys.modules['libfake.inner'] = 1\nsys.modules['libfake'] = 1\n",
@@ -142,6 +147,9 @@ def test_believes(source: str) -> None:
             {"app.py": "try:\n import lib2d\nexcept ImportError:\n pass"},
             ("missing", "gone", "lib2d.py:2"),
             id="raised-instead-is-not-caught",
+        ),
+        pytest.param(
+            {"app.py": "from liblazy import Model"}, ("missing", "gone", "liblazy/main.py:1"), id="lazy-name"
         ),
         pytest.param({"app.py": "import lib3.no"}, ("missing", "lib3.no", "app.py:1"), id="submodule"),
         pytest.param({"app.py": "import lib4.x.no"}, ("missing", "lib4.x.no", "app.py:1"), id="no-package"),
@@ -223,6 +231,8 @@ def test_fails(files: Mapping[str, str], expected: tuple[str, str, str]) -> None
         "libn/yes.py": "",
         "libpy2.py": "print 'x'\n",
         "libstar.py": "yes = 1",
+        "liblazy/__init__.py": "x = {'Model': (0, '.main')}\ndef __getattr__(name):\n return x[name]\n",
+        "liblazy/main.py": "import gone\n",
     }
     own = {path: text for path, text in files.items() if path != "runtime"}
     assert told(failure_of({**dependencies, **own}, runtime=runtime)) == expected
