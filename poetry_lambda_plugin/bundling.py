@@ -23,8 +23,10 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
+from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.assembly import check_size
 from poetry_lambda_plugin.report.assembly import outlook
+from poetry_lambda_plugin.report.assembly import refused
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.failed import CommitError
@@ -49,6 +51,7 @@ from poetry_lambda_plugin.stages.placed import Nowhere
 from poetry_lambda_plugin.stages.placed import Placing
 from poetry_lambda_plugin.stages.placed import compared_with
 from poetry_lambda_plugin.stages.placed import placed
+from poetry_lambda_plugin.stages.planned import FindingsError
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
 from poetry_lambda_plugin.stages.supplied import Supply
@@ -177,7 +180,11 @@ def make_bundles(
         run.stopwatch.end("selecting")
         for first in bundles[:1]:
             observer.turn_to(first)
-        reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
+        try:
+            reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
+        except FindingsError as error:
+            report = refused(error.selected, error.findings)
+            raise ReportedError(*error.args, reports=[report]) from error
     return _told(run, bundles[:1], reports)
 
 

@@ -75,7 +75,7 @@ def typed_values(value_of: Callable[[str], Any], names: Collection[str] = OPTION
     """Return what was typed of some options, by key; `value_of` tells what one has."""
     given = {OPTIONS[name].name: value_of(name) for name in names}
     return {
-        name: _without_commas(value) if KEYS[name].commas else value
+        name: _without_commas(value) if KEYS[name].commas else False if KEYS[name].is_turned_off else value
         for name, value in given.items()
         if value not in (None, False, [])
     }

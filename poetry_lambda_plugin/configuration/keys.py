@@ -31,7 +31,9 @@ class Key(NamedTuple):
     help: str
     """What `--help` says, and what the README's row begins with."""
     option: str | None = None
-    """Name of its option, singular where that is given once for each value; None without one."""
+    """Name of its option, singular where that is given once for each value, with `no-` where it stands for
+    false; None without one.
+    """
     shortcut: str | None = None
     commas: bool = False
     """Whether its option may have several in one value, with commas or spaces between."""
@@ -39,6 +41,11 @@ class Key(NamedTuple):
     """Keys that can't be meant together with it; each pair is named at one of the two."""
     needs: str | None = None
     """The key without which it means nothing."""
+
+    @property
+    def is_turned_off(self) -> bool:
+        """Tell whether its option stands for false."""
+        return self.option == f"no-{self.name}"
 
     @property
     def field(self) -> str:
@@ -102,6 +109,8 @@ _KEYS = (
         "Which of the project's own modules and packages are taken."),
     Key("scripts", "boolean", readers.boolean,
         "Bundle scripts and console entry points in bin/, to be run by the runtime's Python."),
+    Key("audit", "boolean", readers.boolean, "Don't look into the bundle before it is written.",
+        option="no-audit"),
     Key("ignore", "list", readers.ignored, "Warnings that you know of, as CODE or CODE:WHERE."),
     Key("strict", "boolean", readers.boolean, "Turn every warning into an error.", option="strict"),
 )

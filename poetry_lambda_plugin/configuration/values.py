@@ -104,6 +104,8 @@ class BundleConfig:
     modules: tuple[str, ...] | None = None
     """The project's own modules, packages or patterns of them; None for all."""
     scripts: bool = False
+    audit: bool = True
+    """Whether the bundle is looked into before it is written."""
     ignore: tuple[str, ...] = ()
     """Findings that the user knows of: `CODE` or `CODE:WHERE`."""
     ignore_is_shared: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from heapq import nsmallest
 from itertools import groupby
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.audit.savings import Savings
+    from poetry_lambda_plugin.findings import Finding
     from poetry_lambda_plugin.report.bundle_report import FailedReport
     from poetry_lambda_plugin.report.bundle_report import Status
     from poetry_lambda_plugin.report.difference import OldBundle
@@ -138,6 +140,12 @@ def outlook(selected: Selected, questions: Questions, made: Mapping[Unit, Writte
     )
 
 
+def refused(selected: Selected, findings: tuple[Finding, ...]) -> BundleReport:
+    """Report a bundle that is not written for what was found in it."""
+    report = outlook(selected, Questions(), {})
+    return replace(report, status="failed", changed=False, findings=findings, notes=selected.notes)
+
+
 def _begun(selected: Selected) -> partial[BundleReport]:
     """Begin a report with what is decided before there is a plan."""
     return partial(
@@ -150,6 +158,7 @@ def _begun(selected: Selected) -> partial[BundleReport]:
         handler=selected.config.handler,
         is_folder=selected.config.unpacked is not None,
         left_out=selected.left_out,
+        audit=selected.config.audit,
         unzipped_limit=unzipped_limit(selected.config),
         loose_files=selected.project.loose if selected.project else (),
     )

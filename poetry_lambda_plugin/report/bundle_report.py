@@ -132,8 +132,10 @@ class BundleReport:
     """What changed since another bundle; None where none was named, or sizes are unknown."""
     loose_files: tuple[str, ...]
     """What was taken from the project's root because it has no package."""
+    audit: bool
+    """Whether the bundle was looked into."""
     findings: tuple[Finding, ...]
-    """Warnings."""
+    """Warnings, and errors where it failed for them."""
     notes: tuple[str, ...]
     smoke_test: SmokeTest | None = None
     """What became of its handler; None where none was asked for."""

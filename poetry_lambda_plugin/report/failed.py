@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
+from poetry_lambda_plugin.report.assembly import refused
 from poetry_lambda_plugin.report.bundle_report import FailedReport
 from poetry_lambda_plugin.report.smoke_test import SmokeTestError
+from poetry_lambda_plugin.stages.planned import FindingsError
 from poetry_lambda_plugin.wording import joined
 
 
@@ -70,6 +72,8 @@ def _report(failure: Failure, facts: ProjectFacts) -> BundleReport | FailedRepor
     if isinstance(error, MaxSizeError | SmokeTestError):
         (report,) = error.reports
         return replace(report, status="failed", changed=False, error=str(error))
+    if isinstance(error, FindingsError):
+        return replace(refused(error.selected, error.findings), error=str(error))
     return FailedReport(
         project=facts.name,
         version=facts.version,

@@ -80,6 +80,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "differences": None if report.differences is None else [_difference(d) for d in report.differences],
         "smoke_test": _smoke_test(report.smoke_test) if report.smoke_test else None,
         "warnings": [finding.message for finding in report.findings],
+        "audit": report.audit,
         "findings": [finding._asdict() for finding in report.findings],
         "notes": list(report.notes),
     }
@@ -91,7 +92,7 @@ def _failed(report: FailedReport) -> dict[str, Any]:
     empty = ("packages", "left_out", "left_out_packages", "layers", "warnings", "findings", "notes")
     unknown = (
         *("runtime_chosen_by", *SIZES, "bytecode", "layers_unzipped_bytes"),
-        *("explanation", "differences", "smoke_test", "sbom", "unpacked"),
+        *("explanation", "differences", "smoke_test", "sbom", "unpacked", "audit"),
     )
     return {
         "bundle": report.bundle,

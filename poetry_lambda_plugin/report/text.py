@@ -198,9 +198,9 @@ def explanation(report: BundleReport) -> Iterator[str]:
     if report.explanation.unimported:
         names = escaped(", ".join(report.explanation.unimported))
         yield ""
+        whoever = "that the handler reaches" if report.handler is not None else "else in the bundle"
         yield (
-            f"  Nothing else in the bundle imports {names}: is it needed? "
-            "(Plugins and drivers may be loaded by name.)"
+            f"  Nothing {whoever} imports {names}: is it needed? (Plugins and drivers may be loaded by name.)"
         )
 
 

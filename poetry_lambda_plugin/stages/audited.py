@@ -24,14 +24,48 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.selected import Selected
 
 
-def audited(selected: Selected, plan: BundlePlan, notes: WheelNotes) -> Iterator[Finding]:
+def audited(
+    selected: Selected, plan: BundlePlan, plans: Mapping[Unit, BundlePlan], notes: WheelNotes
+) -> Iterator[Finding]:
     """Yield what may keep a bundle from running, or should not be in it; nothing of it is executed.
 
-    `notes` keep what is found out of wheels for the next run.
+    `plans` are those of the bundles before it, its layers among them; `notes` keep what is found out of wheels
+    for the next run.
     """
-    del notes
+    if not selected.config.audit:
+        return
     yield from secrets(plan, selected.name)
     yield from colliding_names(plan)
+    yield from imports_audited(selected, plan, plans, notes)
+
+
+def imports_audited(
+    selected: Selected, plan: BundlePlan, plans: Mapping[Unit, BundlePlan], notes: WheelNotes
+) -> Iterator[Finding]:
+    """Yield what of a function can't be imported; a layer is no function, and has no start."""
+    config = selected.config
+    layers = frozenset(_layer_files(selected, plans))
+    # loaded for bundles that are looked into alone
+    from poetry_lambda_plugin.audit.import_audit import ImportAudit
+    from poetry_lambda_plugin.audit.import_findings import import_findings
+    from poetry_lambda_plugin.audit.shadowing import shadowing
+    from poetry_lambda_plugin.audit.whereabouts import Surroundings
+
+    audit = ImportAudit(
+        plan=plan,
+        project=selected.name,
+        target=selected.target,
+        handler=config.handler,
+        layers=layers,
+        notes=notes,
+        is_whole=not config.only_root,
+    )
+    if not config.layer and (config.handler is None or has_module(config.handler, audit.entries)):
+        around = Surroundings(
+            config=config, root=selected.root, left_out=selected.left_out, outlines=selected.outlines
+        )
+        yield from import_findings(audit, around)
+    yield from shadowing(audit.entries, selected.name, selected.target.runtime.python, audit.importers())
 
 
 def handler_findings(
@@ -42,7 +76,7 @@ def handler_findings(
     `plans` are those of the bundles before it, its layers among them.
     """
     config = selected.config
-    if config.handler is None or config.layer:
+    if config.handler is None or config.layer or not config.audit:
         return (), ()
     bundled = {entry.path: entry for entry in plan.entries}
     layers = frozenset(_layer_files(selected, plans))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.configuration.values import AUTO
+from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.findings import judged
 from poetry_lambda_plugin.findings import unused_ignores
@@ -77,6 +78,17 @@ def lay_out(
     if isinstance(part, ProjectSource):
         return project_distribution(part, interpreter, is_project=is_project)
     return wheel_distribution(part, interpreter, is_project=is_project)
+
+
+class FindingsError(LambdaBundleError):
+    """A bundle that is not written for what was found in it."""
+
+    def __init__(self, selected: Selected, findings: tuple[Finding, ...]) -> None:
+        self.selected = selected
+        self.findings = findings
+        """All of them, warnings included."""
+        errors = [finding for finding in findings if finding.severity == "error"]
+        super().__init__(*dict.fromkeys(finding.message for finding in errors))
 
 
 class _Draft(NamedTuple):
@@ -152,17 +164,20 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
         *plan.findings,
         *stale,
         *unclear,
-        *import_findings(config, built),
-        *audited(selected, plan, planning.notes),
+        *import_findings(config, selected.target.runtime, built),
+        *audited(selected, plan, planning.plans, planning.notes),
     )
     told, silenced = judged(found, config.ignore, strict=config.strict)
     unclear_handler, notes = handler_findings(selected, plan, planning.plans)
     told_of_handler, silenced_of_handler = judged(unclear_handler, config.ignore, strict=config.strict)
     planning.plans[selected.unit] = plan
+    all_told = (*selected.findings, *told, *told_of_handler)
+    if any(finding.severity == "error" for finding in all_told):
+        raise FindingsError(selected, all_told)
     return _Draft(
         selected=selected,
         plan=plan,
-        told=(*selected.findings, *told, *told_of_handler),
+        told=all_told,
         silenced=(*selected.silenced, *silenced, *silenced_of_handler),
         notes=(*selected.notes, *notes, *not_compared),
     )

@@ -20,6 +20,7 @@ from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.layout.python_source import imported_modules
 from poetry_lambda_plugin.runtime.platform import runtime_warnings
 from poetry_lambda_plugin.runtime.platform import target_for
+from poetry_lambda_plugin.runtime.standard_library import standard_modules
 from poetry_lambda_plugin.selection.choice import Choice
 from poetry_lambda_plugin.selection.choice import WheelBuild
 from poetry_lambda_plugin.selection.choice import choose
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
     from poetry_lambda_plugin.selection.graph import DependencyGraph
+    from poetry_lambda_plugin.selection.outline import PackageOutline
     from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
     from poetry_lambda_plugin.selection.runtime_choice import RuntimeChoice
     from poetry_lambda_plugin.stages.failures import Failures
@@ -112,6 +114,8 @@ class Selected:
     """What the lock has of that which layers on disk hold, to be held against them."""
     graph: Callable[[], DependencyGraph]
     """Who needs whom among all packages selected, those left out included; worked out when called."""
+    outlines: Callable[[], Mapping[str, PackageOutline]]
+    """What the lock says of every package, selected or not; read when called."""
     findings: tuple[Finding, ...]
     silenced: tuple[Finding, ...]
     """Those that `ignore` names."""
@@ -222,7 +226,10 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         *hash_findings(choices),
     ]
     if own is not None and build is None:
-        findings += [*_own_code_findings(facts.root, own), *import_findings(config, _modules(own))]
+        findings += [
+            *_own_code_findings(facts.root, own),
+            *import_findings(config, target.runtime, _modules(own)),
+        ]
     told, silenced = judged(findings, config.ignore, strict=config.strict)
     return Selected(
         config=config,
@@ -240,6 +247,7 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         layers=layers,
         held=tuple(held_by_files(needed.packages, layers, target, project.settings.binary_policy)),
         graph=selection.graph,
+        outlines=project.lock.outlines,
         findings=told,
         silenced=silenced,
         notes=(*_needed_notes(wanted), *filter(None, [runtime.note]), *(own.notes if own else ())),
@@ -265,11 +273,17 @@ def _needed_notes(wanted: Wanted) -> Iterator[str]:
         yield f"{wanted.config.bundle} is made too, since {joined(wanted.needed_by)} {verb} it as a layer."
 
 
-def import_findings(config: BundleConfig, modules: Iterable[tuple[str, bytes]]) -> tuple[Finding, ...]:
-    """Return a warning for each package excluded by name that the project's modules import."""
-    if not config.exclude_packages:
+def import_findings(
+    config: BundleConfig, runtime: Runtime, modules: Iterable[tuple[str, bytes]]
+) -> tuple[Finding, ...]:
+    """Return a warning for each package excluded by name that the project's modules import.
+
+    A module that Python itself has is none of a package's.
+    """
+    if not config.exclude_packages or not config.audit:
         return ()
-    return tuple(imported_anyway(config.exclude_packages, imported_modules(modules)))
+    imported = imported_modules(modules) - standard_modules(runtime.python)
+    return tuple(imported_anyway(config.exclude_packages, imported))
 
 
 def _target(

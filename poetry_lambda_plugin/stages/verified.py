@@ -93,7 +93,9 @@ def unwritten(project: OpenProject, config: BundleConfig, family: Sequence[Bundl
             Interpreters(project).find(chosen.runtime.python)
         except (NoInterpreterError, NoHashBasedBytecodeError):
             bytecode = None
-    return replace(config, runtime=chosen.runtime, output=Path(os.devnull), strict=False, bytecode=bytecode)
+    return replace(
+        config, runtime=chosen.runtime, output=Path(os.devnull), strict=False, audit=False, bytecode=bytecode
+    )
 
 
 def verified(compiled: Compiled, parts: Parts, held: HeldBundle, compiler: Compiler) -> Verification:

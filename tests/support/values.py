@@ -131,6 +131,7 @@ def bundle_report(*packages: PackageReport, **fields: Any) -> BundleReport:
         "explanation": None,
         "differences": None,
         "loose_files": (),
+        "audit": True,
         "findings": (),
         "notes": (),
     }
