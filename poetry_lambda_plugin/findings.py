@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+Severity = Literal["error", "warning", "remark"]
+"""An error stops the run, a remark is told with `-v` alone."""
+
 Code = Literal[
+    "binary-architecture",
+    "binary-damaged",
+    "binary-library",
+    "binary-python",
+    "binary-version",
     "excluded-imported",
     "handler-unclear",
     "hash-weak",
@@ -51,6 +59,7 @@ class Finding(NamedTuple):
     """One paragraph: what, where, and what to do."""
     where: str | None = None
     """A path in the bundle, `path:line`, a package, a pattern or a table; None for the whole bundle."""
+    severity: Severity = "warning"
 
 
 class Judged(NamedTuple):
@@ -64,14 +73,31 @@ class StrictError(LambdaBundleError):
     """A warning where the user asked for none."""
 
 
+class AuditError(LambdaBundleError):
+    """Findings that keep a bundle from running."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        names = dict.fromkeys(f"{f.code}:{f.where}" if f.where else f.code for f in findings)
+        super().__init__(
+            *(finding.message for finding in findings),
+            f"Should this be wrong, write ignore = [{', '.join(map(repr, names))}].",
+        )
+
+
 def judged(findings: Iterable[Finding], ignore: Sequence[str], *, strict: bool) -> Judged:
-    """Part findings by `ignore`; raises StrictError for one that is told where the user asked for none."""
+    """Part findings by `ignore`.
+
+    Raises AuditError for those that are errors, and StrictError for a warning where the user asked for none.
+    """
     parts: tuple[list[Finding], list[Finding]] = [], []
     for finding in findings:
         parts[any(_silences(item, finding) for item in ignore)].append(finding)
     told, silenced = map(tuple, parts)
-    if strict and told:
-        words = " ".join(finding.message for finding in told)
+    if errors := [finding for finding in told if finding.severity == "error"]:
+        raise AuditError(errors)
+    if strict and (warnings := [finding for finding in told if finding.severity == "warning"]):
+        words = " ".join(finding.message for finding in warnings)
         raise StrictError(f"{words} (--strict makes this an error.)")
     return Judged(told, silenced)
 

@@ -40,6 +40,8 @@ class Layer:
     """Bytes once unpacked."""
     files: frozenset[str] = frozenset()
     """Paths of what lies where the runtime would import it from, as it would see them."""
+    libraries: frozenset[str] = frozenset()
+    """Names of the files in `lib/`, where the loader looks for shared libraries."""
 
 
 def layer_prefix(runtime: Runtime, *, version_specific: bool) -> str:
@@ -66,4 +68,5 @@ def read_layer(path: Path, runtime: Runtime) -> Layer:
         folder, _, base = file.partition("/")
         if base == "METADATA" and (release := release_of(folder)):
             versions[release.name] = release.version
-    return Layer(path, versions, sum(member.size for member in members), frozenset(seen))
+    libraries = frozenset(m.name.removeprefix("lib/") for m in members if m.name.startswith("lib/"))
+    return Layer(path, versions, sum(member.size for member in members), frozenset(seen), libraries)

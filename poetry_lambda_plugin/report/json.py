@@ -64,7 +64,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "layers_unzipped_bytes": report.layers_unzipped,
         "explanation": _explanation(report.explanation) if report.explanation else None,
         "differences": None if report.differences is None else [_difference(d) for d in report.differences],
-        "warnings": [finding.message for finding in report.findings],
+        "warnings": [f.message for f in report.findings if f.severity != "remark"],
         "findings": [finding._asdict() for finding in report.findings],
         "notes": list(report.notes),
     }

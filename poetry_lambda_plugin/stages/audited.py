@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.audit.binaries import Surroundings
+from poetry_lambda_plugin.audit.binaries import binary_findings
 from poetry_lambda_plugin.audit.handler import check_handler
 from poetry_lambda_plugin.audit.handler import has_module
 from poetry_lambda_plugin.audit.missing_module import way_to_module
@@ -15,18 +17,28 @@ from poetry_lambda_plugin.audit.secrets import secrets
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from poetry_lambda_plugin.audit.binaries import Reached
     from poetry_lambda_plugin.findings import Finding
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
     from poetry_lambda_plugin.stages.selected import Selected
 
 
-def audited(selected: Selected, plan: BundlePlan, notes: WheelNotes) -> Iterator[Finding]:
+def audited(
+    selected: Selected, plan: BundlePlan, notes: WheelNotes, reached: Reached | None = None
+) -> Iterator[Finding]:
     """Yield what may keep a bundle from running, or should not be in it; nothing of it is executed.
 
-    `notes` keep what is found out of wheels for the next run.
+    `notes` keep what is found out of wheels for the next run. `reached` tells of a module's path in the
+    bundle whether the handler's import surely executes it; None where that is not known.
     """
-    del notes
+    where = Surroundings(
+        target=selected.target,
+        project=selected.name,
+        is_layer=selected.config.layer,
+        layer_libraries=frozenset().union(*(layer.libraries for layer in selected.layers)),
+    )
+    yield from binary_findings(plan, where, notes.answer, reached)
     yield from secrets(plan, selected.name)
     yield from colliding_names(plan)
 
