@@ -33,6 +33,7 @@ from poetry_lambda_plugin.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -182,30 +183,29 @@ def _troubles(bundled: _Bundled, path: str) -> list[Trouble]:
 def _message(bundled: _Bundled, owner: str, code: Code, found: Mapping[str, Sequence[Trouble]]) -> str:
     """Say which files of a distribution can't be loaded, why, and what to do."""
     troubles = list(dict.fromkeys(trouble for troubles in found.values() for trouble in troubles))
-    causes = list(dict.fromkeys(trouble.what for trouble in troubles))
     asking = list(dict.fromkeys(trouble.file for trouble in troubles))
     whose = "" if owner == bundled.where.project else f" of {owner}"
     they = "they" if set(asking) <= found.keys() else "the libraries that they load"
     one = "it" if asking == [*found] else asking[0]
     who, plural = (one, False) if len(asking) == 1 else (they, True)
     cause, remedy = SAYS[code]
-    certainly = "may not load" if causes == [PRIVATE] else "can't be loaded"
+    certainly = "may not load" if _causes(troubles) == [PRIVATE] else "can't be loaded"
     return (
         f"{listed([*found], MAX_NAMED)}{whose} {certainly} on {bundled.where.target}: "
-        f"{who} {cause(bundled, causes, plural)}. {remedy(bundled, owner, troubles)}"
+        f"{who} {cause(bundled, troubles, plural)}. {remedy(bundled, owner, troubles)}"
     )
 
 
-def _wrong_architecture(_: _Bundled, causes: Sequence[str], plural: bool) -> str:
-    return f"{'are' if plural else 'is'} compiled for {joined(causes)}"
+def _wrong_architecture(_: _Bundled, troubles: Sequence[Trouble], plural: bool) -> str:
+    return f"{'are' if plural else 'is'} compiled for {joined(_causes(troubles))}"
 
 
-def _damaged(_: _Bundled, causes: Sequence[str], plural: bool) -> str:
-    return f"{'are' if plural else 'is'} {causes[0]}"
+def _damaged(_: _Bundled, troubles: Sequence[Trouble], plural: bool) -> str:
+    return f"{'are' if plural else 'is'} {troubles[0].what}"
 
 
-def _too_new(bundled: _Bundled, causes: Sequence[str], plural: bool) -> str:
-    runtime = bundled.where.target.runtime
+def _too_new(bundled: _Bundled, troubles: Sequence[Trouble], plural: bool) -> str:
+    runtime, causes = bundled.where.target.runtime, _causes(troubles)
     has = f"the runtime has glibc {runtime.glibc_version}"
     gcc = newest_version(runtime, "GLIBCXX")
     if gcc is not None and not any(cause.startswith("GLIBC_") for cause in causes):
@@ -216,9 +216,17 @@ def _too_new(bundled: _Bundled, causes: Sequence[str], plural: bool) -> str:
     return f"need{'' if plural else 's'} {joined([*newest.values()])}, and {has}"
 
 
-def _lacks(_: _Bundled, causes: Sequence[str], plural: bool) -> str:
-    names, verb = listed(causes, MAX_NAMED), "is" if len(causes) == 1 else "are"
-    return f"need{'' if plural else 's'} {names}, which {verb} neither in the bundle nor on the runtime"
+def _lacks(_: _Bundled, troubles: Sequence[Trouble], plural: bool) -> str:
+    names, need = _causes(troubles), "need" if plural else "needs"
+    for trouble in troubles:
+        if trouble.lies_at:
+            return f"{need} {trouble.what}, which is not where the loader looks, but at {trouble.lies_at}"
+    verb = "is" if len(names) == 1 else "are"
+    return f"{need} {listed(names, MAX_NAMED)}, which {verb} neither in the bundle nor on the runtime"
+
+
+def _causes(troubles: Iterable[Trouble]) -> list[str]:
+    return list(dict.fromkeys(trouble.what for trouble in troubles))
 
 
 def _build_anew(bundled: _Bundled, owner: str, troubles: Sequence[Trouble]) -> str:
@@ -243,23 +251,21 @@ def _leave_out(bundled: _Bundled, owner: str, troubles: Sequence[Trouble]) -> st
 
 
 def _provide(bundled: _Bundled, owner: str, troubles: Sequence[Trouble]) -> str:
-    """Say where a library may come from."""
-    library = next(trouble.what for trouble in troubles)
-    found = next((trouble for trouble in troubles if trouble.lies_at), None)
-    if found is not None:
-        return (
-            f"{found.what} lies at {found.lies_at}, where the loader does not look: "
-            f'put it in lib/, as include = ["PATH:lib/"] does.'
-        )
-    if library.startswith(MUSL):
+    """Say where libraries may come from."""
+    libraries = _causes(troubles)
+    them, copies = ("it", "a copy") if len(libraries) == 1 else ("them", "copies")
+    if libraries[0].startswith(MUSL):
         return "That is the C library of Alpine Linux: take a build for glibc (manylinux) instead."
     if owner in OTHER_PACKAGES:
         return f"Take {OTHER_PACKAGES[owner]} instead: it has the same modules without that need."
-    one = len({trouble.what for trouble in troubles}) == 1
-    include = f': include = ["{library}:lib/"]' if one else ""
+    if bundled.where.is_layer:
+        return f"The function, or another of its layers, has to have {them} in lib/."
+    if any(trouble.lies_at for trouble in troubles):
+        return 'Put it in lib/, as include = ["PATH:lib/"] does.'
+    include = f': include = ["{libraries[0]}:lib/"]' if len(libraries) == 1 else ""
     return (
-        f"Name a layer that has {'it' if one else 'them'} in lib/ in exclude-layers, or put "
-        f"{'a copy' if one else 'copies'} made for {_system(bundled.where.target)} in lib/{include}."
+        f"Name a layer that has {them} in lib/ in exclude-layers, or put {copies} made for "
+        f"{_system(bundled.where.target)} in lib/{include}."
     )
 
 

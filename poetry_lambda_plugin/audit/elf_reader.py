@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 from typing import Any
 
-from elftools.common.exceptions import ELFError
 from elftools.common.utils import struct_parse
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
@@ -44,8 +43,7 @@ def read_elf(stream: BinaryIO) -> ElfFile:
     """Read a file that begins as ELF files do; raises DamagedFileError."""
     try:
         return _read(ELFFile(stream))
-    except (ELFError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, OSError) as error:
-        # pyelftools believes what it reads, and stumbles over it in as many ways
+    except Exception as error:
         raise DamagedFileError(" ".join(str(error).split()) or type(error).__name__) from None
 
 

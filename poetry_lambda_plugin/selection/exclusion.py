@@ -74,7 +74,7 @@ def exclude_layers(
             layer.path.name,
         )
         for layer in layers
-        if not layer.versions
+        if not layer.versions and not layer.libraries
     ]
     for package in packages:
         # Lambda unpacks layers over each other in their order
