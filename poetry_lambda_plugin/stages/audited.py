@@ -9,9 +9,12 @@ from poetry_lambda_plugin.audit.binaries import Surroundings
 from poetry_lambda_plugin.audit.binaries import binary_findings
 from poetry_lambda_plugin.audit.handler import check_handler
 from poetry_lambda_plugin.audit.handler import has_module
+from poetry_lambda_plugin.audit.junk import junk
 from poetry_lambda_plugin.audit.missing_module import way_to_module
 from poetry_lambda_plugin.audit.names import colliding_names
+from poetry_lambda_plugin.audit.namespaces import cut_packages
 from poetry_lambda_plugin.audit.secrets import secrets
+from poetry_lambda_plugin.audit.site_folders import site_findings
 
 
 if TYPE_CHECKING:
@@ -39,7 +42,12 @@ def audited(
         layer_libraries=frozenset().union(*(layer.libraries for layer in selected.layers)),
     )
     yield from binary_findings(plan, where, notes.answer, reached)
+    if not selected.config.layer:
+        yield from cut_packages(plan, selected.layers)
+    yield from site_findings(plan)
     yield from secrets(plan, selected.name)
+    included = [part for include in selected.config.include for part in (include.path, include.to or "")]
+    yield from junk(plan, selected.name, included)
     yield from colliding_names(plan)
 
 

@@ -19,8 +19,11 @@ from tests.support.values import target
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Mapping
+    from typing import TypeAlias
 
     from poetry_lambda_plugin.findings import Finding
+
+    Files: TypeAlias = Mapping[str, Mapping[str, str | bytes]]
 
 
 X = "dep/_x.cpython-313-x86_64-linux-gnu.so"
@@ -32,7 +35,7 @@ MACH_O = b"\xcf\xfa\xed\xfe" + bytes(60)
 
 
 def findings(
-    files: Mapping[str, Mapping[str, str | bytes]],
+    files: Files,
     *,
     runtime: str = "python3.13",
     layers: frozenset[str] = frozenset(),
@@ -140,7 +143,7 @@ def test_judges_all_that_a_user_adds() -> None:
 
 def test_what_the_handler_reaches_is_an_error() -> None:
     """Of two broken modules, the one that is reached stops the run; what uses private symbols may work."""
-    files = {
+    files: Files = {
         "dep": {X: LOST, "dep/_y.so": LOST},
         "two": {"two/_x.so": make_elf(module="_x", versions={"libc.so.6": ("GLIBC_PRIVATE",)})},
     }
@@ -150,7 +153,8 @@ def test_what_the_handler_reaches_is_an_error() -> None:
     assert (error.severity, error.where) == ("error", "dep")
     assert error.message == (
         f"{X} of dep can't be loaded on python3.13 on x86_64: it needs libnone.so.1, which is neither in the "
-        "bundle nor on the runtime. Name a layer that has it in lib/ in exclude-layers, or put a copy made for "
+        "bundle nor on the runtime. Name a layer that has it in lib/ in exclude-layers, or put a copy made "
+        "for "
         'Amazon Linux 2023 in lib/: include = ["libnone.so.1:lib/"].'
     )
     assert (warning.severity, warning.where) == ("warning", "two")
@@ -162,11 +166,11 @@ def test_what_the_handler_reaches_is_an_error() -> None:
 
 
 def test_finds_libraries_of_layers_and_of_the_user() -> None:
-    """A layer's `lib/`, and those of the bundle, are where the loader looks; a folder of the user's own is not."""
-    files = {"dep": {X: HELD}}
-    placed = {**files, PROJECT: {"lib/liba.so": make_elf()}}
-    misplaced = {**files, PROJECT: {"vendor/liba.so": make_elf()}}
-    loaded = {**files, PROJECT: {"vendor/liba.so": make_elf(), "a.py": "import ctypes\n"}}
+    """The loader looks in a layer's `lib/` and in the bundle's; in no other folder of the user's."""
+    files: Files = {"dep": {X: HELD}}
+    placed: Files = {**files, PROJECT: {"lib/liba.so": make_elf()}}
+    misplaced: Files = {**files, PROJECT: {"vendor/liba.so": make_elf()}}
+    loaded: Files = {**files, PROJECT: {"vendor/liba.so": make_elf(), "a.py": "import ctypes\n"}}
 
     assert findings(files, layers=frozenset({"liba.so"})) == []
     assert findings(placed) == []
@@ -174,7 +178,8 @@ def test_finds_libraries_of_layers_and_of_the_user() -> None:
     assert findings({**files, "other": {"other/liba.so": make_elf()}}) == []
     (finding,) = findings(misplaced)
     assert finding.message == (
-        f"{X} of dep can't be loaded on python3.13 on x86_64: it needs liba.so, which is not where the loader "
+        f"{X} of dep can't be loaded on python3.13 on x86_64: it needs liba.so, which is not where the "
+        f"loader "
         'looks, but at vendor/liba.so. Put it in lib/, as include = ["PATH:lib/"] does.'
     )
 
@@ -185,8 +190,9 @@ def test_a_layers_root_is_not_looked_into() -> None:
 
     (finding,) = findings(files, is_layer=True)
     assert finding.message == (
-        f"python/{X} of dep can't be loaded on python3.13 on x86_64: it needs liba.so, which is not where the "
-        "loader looks, but at python/lib/liba.so. The function, or another of its layers, has to have it in lib/."
+        f"python/{X} of dep can't be loaded on python3.13 on x86_64: it needs liba.so, which is not where "
+        f"the loader looks, but at python/lib/liba.so. The function, or another of its layers, has to have "
+        f"it in lib/."
     )
     assert findings(files) == []
 
@@ -198,9 +204,9 @@ def test_a_layers_root_is_not_looked_into() -> None:
             "opencv-python",
             {"cv2/cv2.abi3.so": make_elf(module="cv2", needed=("libGL.so.1", "libxcb.so.1"))},
             (
-                "cv2/cv2.abi3.so of opencv-python can't be loaded on python3.13 on x86_64: it needs libGL.so.1, "
-                "libxcb.so.1, which are neither in the bundle nor on the runtime. Take opencv-python-headless "
-                "instead: it has the same modules without that need."
+                "cv2/cv2.abi3.so of opencv-python can't be loaded on python3.13 on x86_64: it needs "
+                "libGL.so.1, libxcb.so.1, which are neither in the bundle nor on the runtime. Take "
+                "opencv-python-headless instead: it has the same modules without that need."
             ),
         ),
         (
@@ -213,26 +219,26 @@ def test_a_layers_root_is_not_looked_into() -> None:
                 "dep/liba.so": make_elf(soname="liba.so", needed=("libb.so", "libc.so")),
             },
             (
-                "dep/_a.so, dep/_b.so of dep can't be loaded on python3.13 on x86_64: dep/liba.so needs libb.so, "
-                "libc.so, which are neither in the bundle nor on the runtime. Name a layer that has them in lib/ in "
-                "exclude-layers, or put copies made for Amazon Linux 2023 in lib/."
+                "dep/_a.so, dep/_b.so of dep can't be loaded on python3.13 on x86_64: dep/liba.so needs "
+                "libb.so, libc.so, which are neither in the bundle nor on the runtime. Name a layer that "
+                "has them in lib/ in exclude-layers, or put copies made for Amazon Linux 2023 in lib/."
             ),
         ),
         (
             "dep",
             {"dep/_x.so": make_elf(module="_x", needed=("libc.musl-x86_64.so.1",))},
             (
-                "dep/_x.so of dep can't be loaded on python3.13 on x86_64: it needs libc.musl-x86_64.so.1, which is "
-                "neither in the bundle nor on the runtime. That is the C library of Alpine Linux: take a build for "
-                "glibc (manylinux) instead."
+                "dep/_x.so of dep can't be loaded on python3.13 on x86_64: it needs libc.musl-x86_64.so.1, "
+                "which is neither in the bundle nor on the runtime. That is the C library of Alpine Linux: "
+                "take a build for glibc (manylinux) instead."
             ),
         ),
         (
             PROJECT,
             {"tool": make_elf(machine=AARCH64)},
             (
-                "tool can't be loaded on python3.13 on x86_64: it is compiled for arm64. Compile it on Amazon Linux "
-                "2023 for x86_64, or leave it out with exclude."
+                "tool can't be loaded on python3.13 on x86_64: it is compiled for arm64. Compile it on "
+                "Amazon Linux 2023 for x86_64, or leave it out with exclude."
             ),
         ),
         (
@@ -243,33 +249,34 @@ def test_a_layers_root_is_not_looked_into() -> None:
                 )
             },
             (
-                "_x.so can't be loaded on python3.13 on x86_64: it needs GLIBC_2.38 and GLIBCXX_3.4.32, and the "
-                "runtime has glibc 2.34. Compile it on Amazon Linux 2023 for x86_64, or leave it out with exclude."
+                "_x.so can't be loaded on python3.13 on x86_64: it needs GLIBC_2.38 and GLIBCXX_3.4.32, "
+                "and the runtime has glibc 2.34. Compile it on Amazon Linux 2023 for x86_64, or leave it "
+                "out with exclude."
             ),
         ),
         (
             "dep",
             {"dep/libx.so": make_elf(versions={"libstdc++.so.6": ("GLIBCXX_3.4.32",)})},
             (
-                "dep/libx.so of dep can't be loaded on python3.13 on x86_64: it needs GLIBCXX_3.4.32, and the "
-                "runtime's libstdc++ has GLIBCXX_3.4.29. Lock another version of dep."
+                "dep/libx.so of dep can't be loaded on python3.13 on x86_64: it needs GLIBCXX_3.4.32, and "
+                "the runtime's libstdc++ has GLIBCXX_3.4.29. Lock another version of dep."
             ),
         ),
         (
             PROJECT,
             {"_x.cpython-313-darwin.so": b"text"},
             (
-                "_x.cpython-313-darwin.so can't be imported on python3.13 on x86_64, which looks for names that end "
-                "with .cpython-313-x86_64-linux-gnu.so. Compile it on Amazon Linux 2023 for x86_64, or leave it out "
-                "with exclude."
+                "_x.cpython-313-darwin.so can't be imported on python3.13 on x86_64, which looks for names "
+                "that end with .cpython-313-x86_64-linux-gnu.so. Compile it on Amazon Linux 2023 for "
+                "x86_64, or leave it out with exclude."
             ),
         ),
         (
             "dep",
             {X: make_elf()[:130]},
             (
-                f"{X} of dep can't be loaded on python3.13 on x86_64: it is damaged (expected 8, found 2). Lock "
-                "another version of dep."
+                f"{X} of dep can't be loaded on python3.13 on x86_64: it is damaged (expected 8, found 2). "
+                f"Lock another version of dep."
             ),
         ),
     ],
