@@ -157,7 +157,7 @@ def test_lists_every_field_of_the_check(locked_project: Project) -> None:
 def test_lists_every_code_of_a_warning() -> None:
     """Each code that a finding is made with has its row and can be ignored, and no other."""
     sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    codes = {code for text in sources for code in re.findall(r'Finding\(\s*"([a-z-]+)"', text)}
+    codes = {code for text in sources for code in re.findall(r'(?:Finding|Trouble)\(\s*"([a-z-]+)"', text)}
     named = {code for row in table("Codes of warnings") for code in re.findall(r"`([a-z-]+)`", row[0])}
 
     assert named == codes == set(CODES)

@@ -19,6 +19,7 @@ from poetry_lambda_plugin.audit.loading import MUSL
 from poetry_lambda_plugin.audit.loading import PRIVATE
 from poetry_lambda_plugin.audit.loading import Loader
 from poetry_lambda_plugin.audit.loading import Trouble
+from poetry_lambda_plugin.audit.scanning import LIBRARY_NAME
 from poetry_lambda_plugin.audit.scanning import scan
 from poetry_lambda_plugin.audit.scanning import scan_wheel
 from poetry_lambda_plugin.findings import Finding
@@ -120,6 +121,12 @@ class _Bundled:
         own = (e for e in self.plan.entries if e.path.endswith(".py") and self.is_own(e.path))
         return any(LOADS_LIBRARIES.search(entry.read()) for entry in own)
 
+    def is_to_be_loaded(self, path: str) -> bool:
+        """Tell whether a file is a library or a program by its name or mode."""
+        folder, _, name = path.rpartition("/")
+        is_program = self.entries[path].executable or "bin" in folder.split("/")
+        return is_program or LIBRARY_NAME.search(name) is not None
+
     def is_own(self, path: str) -> bool:
         """Tell whether a file is the user's, rather than of a wheel from elsewhere."""
         entry = self.entries[path]
@@ -169,8 +176,9 @@ def _roots(bundled: _Bundled, files: Sequence[str]) -> list[str]:
         suffixes = extension_suffixes(bundled.where.target)
         importable = [path for path in modules if _suffix(path) in suffixes]
         return [path for path in importable if bundled.reached or TESTS.isdisjoint(path.split("/"))]
-    # of what is there for several systems, the right one is taken
-    return [path for path in files if not fitting or (path in elf and bundled.loader.fits(path))]
+    # of what is there for several systems, the right one is taken; other files are data, such as samples
+    loaded = [path for path in files if bundled.is_to_be_loaded(path)]
+    return [path for path in loaded if not fitting or (path in elf and bundled.loader.fits(path))]
 
 
 def _troubles(bundled: _Bundled, path: str) -> list[Trouble]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from itertools import islice
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -31,23 +32,41 @@ WEAK = 2
 MAX_STRINGS = 64 << 20
 """Bytes of a string table that are read."""
 
-MAX_VERSIONS = 10_000
-"""Records that are followed: a chain may be a ring."""
+MAX_RECORDS = 10_000
+"""Entries of a table that are followed: a chain may be a ring."""
+
+MAX_HEADERS = 1_000
+"""Headers of segments or of sections; a shared library has some dozens."""
+
+LOADABLE = ("ET_EXEC", "ET_DYN")
+"""Types of files that a loader takes, unlike those of a compiler."""
+
+PROCESSORS = frozenset(
+    {
+        *("EM_X86_64", "EM_AARCH64", "EM_386", "EM_ARM", "EM_PPC", "EM_PPC64", "EM_S390", "EM_RISCV"),
+        *("EM_MIPS", "EM_LOONGARCH", "EM_IA_64", "EM_SPARC", "EM_SPARCV9", "EM_ALPHA"),
+    }
+)
+"""Machines that run a system; code for graphics processors is data to it."""
 
 
 class DamagedFileError(Exception):
     """An ELF file that the loader could not read either."""
 
 
-def read_elf(stream: BinaryIO) -> ElfFile:
-    """Read a file that begins as ELF files do; raises DamagedFileError."""
+def read_elf(stream: BinaryIO) -> ElfFile | None:
+    """Read a file that begins as ELF files do; None for one that nobody loads. Raises DamagedFileError."""
     try:
         return _read(ELFFile(stream))
     except Exception as error:
         raise DamagedFileError(" ".join(str(error).split()) or type(error).__name__) from None
 
 
-def _read(elf: ELFFile) -> ElfFile:
+def _read(elf: ELFFile) -> ElfFile | None:
+    if elf.header.e_type not in LOADABLE or elf.header.e_machine not in PROCESSORS:
+        return None
+    if max(elf.num_segments(), elf.num_sections()) > MAX_HEADERS:
+        raise ValueError("it has more headers than any library")
     facts = ElfFile(elf.get_machine_arch(), elf.elfclass, bool(elf.little_endian))
     for segment in elf.iter_segments():
         if segment.header.p_type == "PT_INTERP":
@@ -61,7 +80,7 @@ def _read(elf: ELFFile) -> ElfFile:
 def _dynamic(elf: ELFFile, segment: DynamicSegment) -> dict[str, Any]:
     """Return what the dynamic segment says, by field."""
     tags: dict[str, list[int]] = {}
-    for tag in segment.iter_tags():
+    for tag in islice(segment.iter_tags(), MAX_RECORDS):
         tags.setdefault(tag.entry.d_tag, []).append(tag.entry.d_val)
     _, place = segment.get_table_offset("DT_STRTAB")
     strings = b"" if place is None else _at(elf, place, tags.get("DT_STRSZ", [0])[0])
@@ -76,7 +95,7 @@ def _dynamic(elf: ELFFile, segment: DynamicSegment) -> dict[str, Any]:
         "rpath": next(texts("DT_RPATH"), ""),
         "runpath": next(texts("DT_RUNPATH"), ""),
         "needed": tuple(texts("DT_NEEDED")),
-        "versions": tuple(_newest(_versions(elf, need or 0, min(count, MAX_VERSIONS), strings))),
+        "versions": tuple(_newest(_versions(elf, need or 0, min(count, MAX_RECORDS), strings))),
         "modules": tuple(sorted({name.decode() for name in INIT.findall(strings)})),
     }
 
@@ -103,7 +122,7 @@ def _versions(elf: ELFFile, need: int, count: int, strings: bytes) -> Iterator[t
     for _ in range(count):
         file = struct_parse(elf.structs.Elf_Verneed, elf.stream, need)
         place = need + file.vn_aux
-        for _ in range(min(file.vn_cnt, MAX_VERSIONS)):
+        for _ in range(min(file.vn_cnt, MAX_RECORDS)):
             version = struct_parse(elf.structs.Elf_Vernaux, elf.stream, place)
             if not version.vna_flags & WEAK:
                 yield _text(strings, file.vn_file), _text(strings, version.vna_name)

@@ -14,6 +14,7 @@ from typing import Any
 from typing import NamedTuple
 
 from poetry_lambda_plugin.archive.content import Entry
+from poetry_lambda_plugin.archive.content import FileContent
 from poetry_lambda_plugin.archive.content import WheelContent
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.audit.elf import elf_from_json
@@ -22,7 +23,6 @@ from poetry_lambda_plugin.audit.elf import elf_from_json
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
-    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
     from typing import TypeAlias
@@ -105,25 +105,36 @@ def _add(scanned: Scanned, path: str, look: Any) -> None:
 
 def _look_at(entry: Entry) -> list[Any] | str | None:
     """Return an ElfFile's fields, what a file is instead of one, or None for what is no binary."""
-    chunks = entry.content.chunks()
-    head = next(chunks, b"")
+    head = _head(entry)
     if head.startswith(ELF_MAGIC):
-        return _read(head, chunks, entry.content.size)
+        return _read(entry)
     if LIBRARY_NAME.search(posixpath.basename(entry.path)):
         return next((system for magic, system in OTHER_SYSTEMS.items() if head.startswith(magic)), None)
     return None
 
 
-def _read(head: bytes, rest: Iterator[bytes], size: int) -> list[Any] | str:
+def _head(entry: Entry) -> bytes:
+    """Return how a file begins."""
+    if not isinstance(entry.content, FileContent):
+        return next(entry.content.chunks(), b"")
+    try:
+        with entry.content.source.open("rb") as file:
+            return file.read(len(ELF_MAGIC))
+    except OSError:
+        # whoever bundles it will say so
+        return b""
+
+
+def _read(entry: Entry) -> list[Any] | str | None:
     # a large library, which few bundles have
     from poetry_lambda_plugin.audit.elf_reader import DamagedFileError
     from poetry_lambda_plugin.audit.elf_reader import read_elf
 
-    with io.BytesIO() if size <= IN_MEMORY else tempfile.TemporaryFile() as file:
+    with io.BytesIO() if entry.content.size <= IN_MEMORY else tempfile.TemporaryFile() as file:
         stream: BinaryIO = file
-        stream.write(head)
-        stream.writelines(rest)
+        stream.writelines(entry.content.chunks())
         try:
-            return list(read_elf(stream))
+            elf = read_elf(stream)
         except DamagedFileError as error:
             return f"damaged ({error})"
+    return None if elf is None else list(elf)
