@@ -135,6 +135,14 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
     assert sorted(named) == sorted(found)
 
 
+def test_lists_every_field_of_the_list(locked_project: Project) -> None:
+    """The table has each field of a real list, and no other."""
+    locked_project.pyproject(config='exclude-layers = ["layer.zip"]')
+    named = [row[0].strip("`") for row in table("The list of bundles")]
+
+    assert sorted(named) == sorted({*fields(json.loads(bundle("--list", "--format", "json").output))})
+
+
 def test_lists_every_option_of_the_check() -> None:
     """Its first table has each option of the command, and no other."""
     rows = tables(r"Can it run there\?")[0]

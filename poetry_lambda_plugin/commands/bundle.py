@@ -22,16 +22,22 @@ from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.commands.base import LambdaCommand
 from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.base import safe
+from poetry_lambda_plugin.commands.options import RIVALS_OF_LIST
 from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
+from poetry_lambda_plugin.configuration.bundles import ContradictionError
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.json import json_document
+from poetry_lambda_plugin.report.listing import list_document
+from poetry_lambda_plugin.report.listing import list_lines
+from poetry_lambda_plugin.stages.listed import enforce_makeable
+from poetry_lambda_plugin.stages.listed import listed_bundles
 
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.bundling import Observer
     from poetry_lambda_plugin.exceptions import LambdaBundleError
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.stages.listed import Listed
 
 
 class BundleCommand(LambdaCommand):
@@ -65,15 +72,21 @@ class BundleCommand(LambdaCommand):
 
     _reports: Sequence[BundleReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
+    _listed: Sequence[Listed] = ()
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
+        if self.option("list"):
+            self._list()
+            return
         with _termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
 
     def document(self, error: str | None) -> str:
         """Return what became of each bundle, and the error, as one JSON document."""
-        return json_document(self._reports, error)
+        return (
+            list_document(self._listed, error) if self.option("list") else json_document(self._reports, error)
+        )
 
     def all_the_same(self) -> str:
         """Say how far the bundles are."""
@@ -99,6 +112,29 @@ class BundleCommand(LambdaCommand):
         family = configs_of(options, ())
         earlier = configs_of({}, (), made=False)
         return make_bundles(project, configs, family, earlier, circumstances, observer)
+
+    def _list(self) -> None:
+        """Tell which bundles there are; raises LambdaBundleError where one of them can't be made."""
+        for name in RIVALS_OF_LIST:
+            if self.option(name):
+                raise ContradictionError(f"--list and --{name} can't be used together. Drop one.")
+        options = checked_options(typed_values(self.option))
+        project = self.opened()
+        configs_of = config_reader(project)
+        self._listed = tuple(
+            listed_bundles(
+                project,
+                configs_of(options, self.argument("bundles")),
+                configs_of(options, ()),
+                configs_of({}, (), made=False),
+                datetime.now(tz=timezone.utc).date(),
+                source_date_epoch(os.environ),
+            )
+        )
+        if not self._is_json:
+            for line in list_lines(self._listed):
+                self.line(line)
+        enforce_makeable(self._listed)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []

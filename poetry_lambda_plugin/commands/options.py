@@ -36,9 +36,21 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
         option("diff", None, "Say what has grown since another bundle.", flag=False),
     ),
     "bytecode": (option("format", None, "Report as text or json.", flag=False, default="text"),),
-    "strict": (option("dry-run", None, "Plan everything, write nothing, ask no network."),),
+    "strict": (
+        option("dry-run", None, "Plan everything, write nothing, ask no network."),
+        option("list", None, "Tell which bundles there are, with a fingerprint of each; make none."),
+    ),
 }
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
+
+
+RIVALS_OF_LIST = tuple(
+    option.name
+    for options in RUN_OPTIONS.values()
+    for option in options
+    if option.name not in ("list", "format")
+)
+"""What means nothing where no bundle is made."""
 
 
 class UnknownOptionError(LambdaBundleError):

@@ -121,15 +121,23 @@ def select_bundles(
     `family` are all bundles of the project, those that are not to be made included; `outputs` is what earlier
     runs have written. Raises LambdaBundleError.
     """
+    select = selector(project, family, today, outputs)
+    return [select(config, architecture) for config in configs for architecture in config.architectures]
+
+
+def selector(
+    project: OpenProject, family: Sequence[BundleConfig], today: date, outputs: Collection[FileId]
+) -> Callable[[BundleConfig, Architecture], Selected]:
+    """Return what decides for one bundle and one architecture; what several have in common is found once."""
     policy = project.settings.binary_policy
     read = cache(partial(read_project, project.facts))
     select = cache(partial(selected_packages, project.lock))
-    return [
-        _selected(project, config, architecture, runtime, today, read, select, outputs)
-        for config in configs
-        for runtime in [runtime_of(project.facts, config, family, policy, select)]
-        for architecture in config.architectures
-    ]
+    runtime = cache(lambda config: runtime_of(project.facts, config, family, policy, select))
+
+    def selected(config: BundleConfig, architecture: Architecture) -> Selected:
+        return _selected(project, config, architecture, runtime(config), today, read, select, outputs)
+
+    return selected
 
 
 def _selected(
