@@ -193,7 +193,8 @@ def _message(bundled: _Bundled, owner: str, code: Code, found: Mapping[str, Sequ
     troubles = list(dict.fromkeys(trouble for troubles in found.values() for trouble in troubles))
     asking = list(dict.fromkeys(trouble.file for trouble in troubles))
     whose = "" if owner == bundled.where.project else f" of {owner}"
-    they = "they" if set(asking) <= found.keys() else "the libraries that they load"
+    loaded = f"the libraries that {'it loads' if len(found) == 1 else 'they load'}"
+    they = "they" if set(asking) <= found.keys() else loaded
     one = "it" if asking == [*found] else asking[0]
     who, plural = (one, False) if len(asking) == 1 else (they, True)
     cause, remedy = SAYS[code]
