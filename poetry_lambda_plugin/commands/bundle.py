@@ -20,6 +20,7 @@ from poetry_lambda_plugin.commands.base import LambdaCommand
 from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.base import safe
 from poetry_lambda_plugin.commands.base import termination_as_interrupt
+from poetry_lambda_plugin.commands.options import RIVALS_OF_LIST
 from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
@@ -29,12 +30,17 @@ from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
 from poetry_lambda_plugin.configuration.layering import Order
 from poetry_lambda_plugin.configuration.layering import wanted_bundles
+from poetry_lambda_plugin.configuration.readers import ContradictionError
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.json import json_document
+from poetry_lambda_plugin.report.listing import list_document
+from poetry_lambda_plugin.report.listing import list_lines
+from poetry_lambda_plugin.stages.listed import enforce_makeable
+from poetry_lambda_plugin.stages.listed import listed_bundles
 from poetry_lambda_plugin.trial.wishes import trial_wishes
 
 
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.exceptions import LambdaBundleError
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import FailedReport
+    from poetry_lambda_plugin.stages.listed import Listed
 
 
 class BundleCommand(LambdaCommand):
@@ -74,15 +81,21 @@ class BundleCommand(LambdaCommand):
 
     _reports: Sequence[BundleReport | FailedReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
+    _listed: Sequence[Listed] = ()
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
+        if self.option("list"):
+            self._list()
+            return
         with termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
 
     def document(self, error: str | None) -> str:
         """Return what became of each bundle, and the error, as one JSON document."""
-        return json_document(self._reports, error)
+        return (
+            list_document(self._listed, error) if self.option("list") else json_document(self._reports, error)
+        )
 
     def all_the_same(self) -> str:
         """Say how far the bundles are."""
@@ -121,6 +134,20 @@ class BundleCommand(LambdaCommand):
         earlier, _ = unasked({})
         wanted = wanted_bundles(asked, plain)
         return Order(wanted=wanted, broken=broken, family=family, plain=plain, earlier=earlier)
+
+    def _list(self) -> None:
+        """Tell which bundles there are; raises LambdaBundleError where one of them can't be made."""
+        for name in RIVALS_OF_LIST:
+            if self.option(name):
+                raise ContradictionError(f"--list and --{name} can't be used together. Drop one.")
+        options = checked_options(typed_values(self.option))
+        project = self.opened()
+        order, today = self._order(config_reader(project), options), datetime.now(tz=timezone.utc).date()
+        self._listed = tuple(listed_bundles(project, order, today, source_date_epoch(os.environ)))
+        if not self._is_json:
+            for line in list_lines(self._listed):
+                self.line(line)
+        enforce_makeable(self._listed)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []

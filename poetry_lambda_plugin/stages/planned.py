@@ -88,7 +88,9 @@ class FindingsError(LambdaBundleError):
         self.findings = findings
         """All of them, warnings included."""
         errors = [finding for finding in findings if finding.severity == "error"]
-        super().__init__(*dict.fromkeys(finding.message for finding in errors))
+        names = dict.fromkeys(f"{f.code}:{f.where}" for f in errors if f.code.startswith("binary-"))
+        doubt = f"Should this be wrong, write ignore = [{', '.join(map(repr, names))}]."
+        super().__init__(*dict.fromkeys(finding.message for finding in errors), *([doubt] if names else ()))
 
 
 class _Draft(NamedTuple):
