@@ -35,10 +35,11 @@ from poetry_lambda_plugin.archive.replacing import open_regular
 from poetry_lambda_plugin.archive.replacing import replacing
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.connections import MOST_OF_PAGE
+from poetry_lambda_plugin.poetry_api.connections import PATIENCE
 from poetry_lambda_plugin.poetry_api.connections import SLOWEST
+from poetry_lambda_plugin.poetry_api.connections import LateAnswerError
 from poetry_lambda_plugin.poetry_api.connections import SlowAnswerError
 from poetry_lambda_plugin.poetry_api.connections import TooMuchError
-from poetry_lambda_plugin.poetry_api.connections import break_connections
 from poetry_lambda_plugin.poetry_api.connections import pieces
 from poetry_lambda_plugin.poetry_api.facts import NO_INDEX
 from poetry_lambda_plugin.poetry_api.repositories import FolderRepository
@@ -78,6 +79,7 @@ REASONS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
     MalformedPageError: "its page can't be understood",
     TooMuchError: f"its page has more than {MOST_OF_PAGE:,} bytes",
     SlowAnswerError: f"it sends less than {SLOWEST} bytes a second",
+    LateAnswerError: f"after {PATIENCE} seconds its answer has not begun",
     TooManyRedirects: "it redirects without end",
     SSLError: "its certificate is not trusted here, or it has none",
     (ContentDecodingError, DecodeError): "what it sends can't be decompressed",
@@ -85,6 +87,9 @@ REASONS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
     ValueError: "it names an address that nothing can be fetched from",
 }
 """What to say of an error, the first that fits."""
+
+ENDLESS = (TooMuchError, SlowAnswerError, LateAnswerError)
+"""Answers that were given up."""
 
 LOCAL_ERRORS = frozenset({errno.EFBIG, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EACCES})
 """What no server is to blame for."""
@@ -161,7 +166,6 @@ class Indexes:
         for session in (*sessions, self.__dict__.get("_session")):
             if isinstance(session, QuickAuthenticator):
                 session.stop()
-        break_connections()
 
     def cache_name(self, package: LockedPackage) -> str:
         """Return the name of the repository cache that a package belongs to; raises UnavailableFileError."""
@@ -240,7 +244,7 @@ class Indexes:
         """
         try:
             yield
-        except (PoetryRuntimeError, RequestException, RepositoryError, ValueError, TooMuchError) as error:
+        except (PoetryRuntimeError, RequestException, RepositoryError, ValueError, *ENDLESS) as error:
             if self._stopped.is_set():
                 raise StoppedError from None
             chain = tuple(_chain(error))
@@ -328,6 +332,8 @@ def _receive(response: Response, file: BinaryIO, most: int, tell: Listener) -> N
     for piece in pieces(response, most - start):
         file.write(piece)
         tell(file.tell(), start + length)
+    # one that was broken off, and whose length nobody knows, looks whole
+    tell(file.tell(), start + length)
     # urllib3 minds that since 2.0
     if length and file.tell() != start + length:
         raise ChunkedEncodingError
@@ -358,7 +364,7 @@ def _links(repository: Repository, package: LockedPackage) -> Mapping[str, Link]
         links = {name: link for link in reversed(found) if (name := _filename(link))}
     except InvalidJSONError as error:
         raise MalformedPageError from error
-    except (PoetryRuntimeError, RepositoryError, OSError, StoppedError, TooMuchError):
+    except (PoetryRuntimeError, RepositoryError, OSError, StoppedError, *ENDLESS):
         raise
     except Exception as error:
         # Poetry looks at no page's form, and trips over it in as many ways as Python has
