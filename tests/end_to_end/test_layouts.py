@@ -421,7 +421,7 @@ def test_folder_beside_the_package_is_named(project: Project) -> None:
 
 
 def test_data_that_the_code_opens_is_named(project: Project) -> None:
-    """Templates beside the package do not stay behind in silence, and what the note says to write adds them."""
+    """Templates beside the package are not left behind in silence, and what the note says adds them."""
     opens = "TEMPLATES = open('templates/a.html')\nWORDS = event['data']\n"
     files = {"orders/__init__.py": "", "orders/app.py": opens, "templates/a.html": "", "data/x.csv": ""}
     laid_out(project, POETRY_1, files)
