@@ -13,7 +13,9 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
+from poetry_lambda_plugin.archive.replacing import is_of_windows
 from poetry_lambda_plugin.archive.replacing import replacing
+from poetry_lambda_plugin.archive.replacing import take_place
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
@@ -70,7 +72,8 @@ def is_nowhere(path: Path) -> bool:
 def _obstacle(path: Path) -> str | None:
     """Return why a path can't become a file."""
     if path.is_dir():
-        return "it is a folder"
+        way = "" if path.suffix == ".zip" else " (end it with a slash for a ZIP in it)"
+        return f"it is a folder{way}"
     if is_nowhere(path):
         return None
     if path.exists() and not path.is_file():
@@ -96,7 +99,10 @@ def _as_refusal(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnwritableOutputError(path, error.strerror or str(error)) from error
+        reason = error.strerror or str(error)
+        if isinstance(error, PermissionError) and is_of_windows(error):
+            reason += " (another program may have it open)"
+        raise UnwritableOutputError(path, reason) from error
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -207,7 +213,7 @@ class OutputFile:
         self.finish()
         with _as_refusal(self.path):
             if self._stamp is None:
-                self._temporary.replace(self._place)
+                take_place(self._temporary, self._place)
             elif not self._still_holds_it():
                 raise self._changed_meanwhile()
         return self._stamp is None
