@@ -35,6 +35,7 @@ from poetry_lambda_plugin.report.json import json_document
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from collections.abc import Iterator
     from collections.abc import Sequence
 
@@ -104,8 +105,8 @@ class BundleCommand(LambdaCommand):
         done: list[BundleReport] = []
         for report in reports:
             if not self._is_json:
-                self._report_text(report)
-            # two architectures of one bundle mostly have the same ones
+                # bundles of one project mostly have the same ones
+                self._report_text(report, {note for other in done for note in other.notes})
             told = {finding for other in done for finding in other.findings}
             self._warn(finding for finding in report.findings if finding not in told)
             done.append(report)
@@ -128,13 +129,13 @@ class BundleCommand(LambdaCommand):
             for line in text.explanation(report):
                 self.line_error(line)
 
-    def _report_text(self, report: BundleReport) -> None:
+    def _report_text(self, report: BundleReport, told: Collection[str]) -> None:
         self.line("")
         for line in text.summary(report):
             self.line(line)
         for line in (*text.explanation(report), *text.differences(report)):
             self.line(line)
-        for note in report.notes:
+        for note in (note for note in report.notes if note not in told):
             self.line(f"<comment>Note: {safe(note)}</comment>")
         if self.io.is_verbose():
             for line in text.details(report):
