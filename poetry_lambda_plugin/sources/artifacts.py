@@ -82,14 +82,12 @@ def temporary_folder() -> Iterator[Path]:
     """Lend a folder for what one run alone needs, after removing those of killed runs; raises NoRoomError."""
     try:
         sweep(Path(tempfile.gettempdir()))
-        folder = Path(tempfile.mkdtemp(prefix=own_prefix()))
+        # removes also what is read-only, as git's files on Windows and folders of some sdists are
+        folder = tempfile.TemporaryDirectory(prefix=own_prefix(), ignore_cleanup_errors=True)
     except OSError as error:
         raise NoRoomError(error) from error
-    try:
-        with named_temporaries():
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder, named_temporaries():
+        yield Path(folder.name)
 
 
 class Supplier:
