@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import threading
 
@@ -285,13 +286,18 @@ class Indexes:
     ) -> IndexUnreachableError:
         hint = "Check your connection and the source's URL, then run the command again."
         if is_denied:
-            hint = (
-                "It wants credentials: see `poetry config http-basic`, or set the variables "
-                "POETRY_HTTP_BASIC_<SOURCE>_USERNAME and _PASSWORD."
-            )
+            hint = f"It wants credentials: {self._way_to_give_credentials(package)}."
         return IndexUnreachableError(
             f"The file of {package} can't be fetched from {self._where(package)}: {reason}. {hint}"
         )
+
+    def _way_to_give_credentials(self, package: LockedPackage) -> str:
+        if not package.is_from_index:
+            return "see `poetry config http-basic`"
+        source = self._repository(package).name
+        variable = f"POETRY_HTTP_BASIC_{re.sub('[.-]', '_', source).upper()}"
+        way = f"`poetry config http-basic.{source} USER PASSWORD`"
+        return f"{way}, or the variables {variable}_USERNAME and {variable}_PASSWORD"
 
     def _download(self, url: str, path: Path, offer: OfferedFile, tell: Listener) -> None:
         """Download a file, again where the connection breaks off, as often as `requests.max-retries` says."""
