@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,13 @@ AS_PATH = re.compile(
     r"\s*[rfRF]*$"
 )
 """What makes a path of a text that could be any word, such as a key."""
+
+OF_TOOLS = (
+    *("pyproject.toml", "poetry.lock", "poetry.toml", "requirements*.txt", "setup.cfg", "tox.ini", "*.zip"),
+    *("README*", "CHANGELOG*", "LICEN[CS]E*", "Makefile", "Dockerfile*", "docker-compose*"),
+    *("template.y*ml", "serverless.y*ml", "samconfig.*", "cdk.json", "package*.json"),
+)
+"""What lies beside code for tools and people."""
 
 BEFORE = 80
 """Characters in front of a text that are looked at."""
@@ -74,9 +82,10 @@ def _include(path: Path, to: Path) -> str:
 
 def _named_paths(module: Path, bases: Sequence[Path]) -> Iterator[Path]:
     """Yield what is there of all that a module names; of several places the first."""
-    text = NOT_RUN.sub("", read_source(module).decode("utf-8", "replace"))
     tops = {path.name for base in bases for path in children(base) if _may_be_data(path)}
-    for match in LITERAL.finditer(text) if tops else ():
+    # mostly there are none, and no module need be read
+    text = NOT_RUN.sub("", read_source(module).decode("utf-8", "replace")) if tops else ""
+    for match in LITERAL.finditer(text):
         name = match["path"]
         if name.partition("/")[0] in tops and ".." not in name:
             before = text[max(0, match.start() - BEFORE) : match.start()]
@@ -92,7 +101,9 @@ def _there(name: str, bases: Sequence[Path], *, is_path: bool) -> Iterator[Path]
 
 
 def _may_be_data(path: Path) -> bool:
-    return is_open(path) and path.suffix != ".py" and path.name not in TESTS
+    if not is_open(path) or any(fnmatchcase(path.name, pattern) for pattern in (*TESTS, *OF_TOOLS)):
+        return False
+    return path.suffix != ".py" and not is_file(path / "__init__.py")
 
 
 def data_note(values: Sequence[str]) -> tuple[str, ...]:

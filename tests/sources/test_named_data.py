@@ -24,6 +24,8 @@ DATA = (
     "tests/in.json",
     ".env",
     "dist/x.json",
+    "settings.toml",
+    "pyproject.toml",
     "ignored.csv",
 )
 
@@ -44,6 +46,8 @@ DATA = (
         pytest.param("STATIC_URL = 'templates/'", [], id="address"),
         pytest.param("key = f'data/{name}'", [], id="key of a bucket"),
         pytest.param("open('other.json')", [], id="not there"),
+        pytest.param("tomllib.load(open('settings.toml', 'rb'))", ["settings.toml"], id="settings"),
+        pytest.param("open('pyproject.toml')", [], id="of tools"),
         pytest.param(
             "open('tests/in.json'), open('.env'), open('dist/x.json')", [], id="no part of a function"
         ),
