@@ -46,6 +46,7 @@ from poetry_lambda_plugin.trial.wishes import trial_wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -153,8 +154,8 @@ class BundleCommand(LambdaCommand):
         done: list[BundleReport] = []
         for report in reports:
             if not self._is_json:
-                self._report_text(report)
-            # two architectures of one bundle mostly have the same ones
+                # bundles of one project mostly have the same ones
+                self._report_text(report, {note for other in done for note in other.notes})
             told = {finding for other in done for finding in other.findings}
             self._warn(finding for finding in report.findings if finding not in told)
             done.append(report)
@@ -182,13 +183,13 @@ class BundleCommand(LambdaCommand):
             for line in text.explanation(report):
                 self.line_error(line)
 
-    def _report_text(self, report: BundleReport) -> None:
+    def _report_text(self, report: BundleReport, told: Collection[str]) -> None:
         self.line("")
         for line in text.summary(report):
             self.line(line)
         for line in (*text.slowest_modules(report), *text.explanation(report), *text.differences(report)):
             self.line(line)
-        for note in report.notes:
+        for note in (note for note in report.notes if note not in told):
             self.line(f"<comment>Note: {safe(note)}</comment>")
         if self.io.is_verbose():
             for line in (*text.details(report), *text.trial_details(report)):
