@@ -23,6 +23,7 @@ from poetry_lambda_plugin.audit.elf import elf_from_json
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import BinaryIO
     from typing import TypeAlias
@@ -76,12 +77,22 @@ def scan(entries: Iterable[Entry], answer: Answer) -> Scanned:
         if isinstance(entry.content, WheelContent):
             in_wheels[entry.content.source].append(entry)
         else:
-            _add(scanned, entry.path, _look_at(entry))
+            look = _look_at(entry)
+            _add(scanned, entry.path, None if look is None else _from_json(look))
     for wheel, candidates in in_wheels.items():
-        known = answer(QUESTION, wheel, partial(scan_wheel, wheel))
+        known = _known(wheel, answer)
         for entry in candidates:
             _add(scanned, entry.path, known.get(entry.content.member_name))
     return scanned
+
+
+def _known(wheel: Path, answer: Answer) -> Mapping[str, ElfFile | str]:
+    """Return what a wheel's binaries are, by member; a note that is damaged only costs the time to look."""
+    looks = answer(QUESTION, wheel, partial(scan_wheel, wheel))
+    try:
+        return {path: _from_json(look) for path, look in looks.items()}
+    except (AttributeError, TypeError, ValueError):
+        return {path: _from_json(look) for path, look in scan_wheel(wheel).items()}
 
 
 def scan_wheel(wheel: Path) -> dict[str, Any]:
@@ -96,11 +107,15 @@ def _may_be_binary(path: str, size: int) -> bool:
     return size >= SMALLEST and not path.endswith(NEVER_LOADED) and ".dist-info/" not in path
 
 
-def _add(scanned: Scanned, path: str, look: Any) -> None:
+def _add(scanned: Scanned, path: str, look: ElfFile | str | None) -> None:
     if isinstance(look, str):
         scanned.foreign[path] = look
     elif look is not None:
-        scanned.elf[path] = elf_from_json(look)
+        scanned.elf[path] = look
+
+
+def _from_json(look: Any) -> ElfFile | str:
+    return look if isinstance(look, str) else elf_from_json(look)
 
 
 def _look_at(entry: Entry) -> list[Any] | str | None:

@@ -19,6 +19,8 @@ from tests.support.wheels import make_wheel
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.index import Index
     from tests.support.projects import Project
     from tests.support.wheels import MadeFile
@@ -98,6 +100,18 @@ def test_a_wheel_is_looked_at_once(lying: Project, monkeypatch: pytest.MonkeyPat
     monkeypatch.delattr(elf_reader, "read_elf")
 
     assert bundle("--format", "json", "-o", "two.zip").report["findings"] == first
+
+
+@pytest.mark.parametrize("note", ["", "[]", '{"lies/x": 1}', '{"lies/x": ["x64"]}', "{"])
+def test_a_damaged_note_is_no_matter(lying: Project, tmp_path: Path, note: str) -> None:
+    """What the cache keeps of a wheel is believed in its own form alone."""
+    first = bundle("--format", "json").report["findings"]
+    notes = [*(tmp_path / "cache").rglob("_audit_/*/*.json")]
+    for path in notes:
+        path.write_text(note)
+
+    assert bundle("--format", "json", "-o", "two.zip").report["findings"] == first
+    assert notes
 
 
 def test_arm64_in_a_wheel_for_x86_64(project: Project, index: Index) -> None:
