@@ -71,6 +71,7 @@ def told(failure: ImportFailure | None) -> tuple[str, str, str] | None:
         pytest.param("import sys\nPY2 = sys.version_info.major == 2\nif PY2:\n import gone", id="constant"),
         pytest.param("import os\nif os.environ.get('DEBUG'):\n import gone", id="unknown-if"),
         pytest.param("for name in names:\n import gone", id="loop"),
+        pytest.param("for n in ('gone',):\n if f(n):\n  __import__(n)", id="loop-of-names"),
         pytest.param("match x:\n case 1:\n  import gone", id="match"),
         pytest.param("def f():\n import gone", id="function"),
         pytest.param("import lib.sub.deep\nfrom lib import sub\nfrom lib.sub import deep", id="submodules"),
