@@ -195,6 +195,11 @@ def test_believes(source: str) -> None:
             id="plain-context",
         ),
         pytest.param(
+            {"app.py": "for n in ('json', 'gone'):\n locals()[n] = __import__(n)"},
+            ("missing", "gone", "app.py:2"),
+            id="in-turn",
+        ),
+        pytest.param(
             {"app.py": "class A:\n from gone import x"}, ("missing", "gone", "app.py:2"), id="class"
         ),
         pytest.param(
