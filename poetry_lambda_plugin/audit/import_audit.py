@@ -221,7 +221,11 @@ class ImportAudit:
 
 def is_importable(path: str) -> bool:
     """Tell whether a file is a module that a statement could name."""
-    return path.endswith(".py") and all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
+    return (
+        path != "__init__.py"
+        and path.endswith(".py")
+        and all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
+    )
 
 
 def is_aside(path: str) -> bool:
