@@ -146,7 +146,9 @@ def stale_finding(
     if is_locked and held.tags and held.tags != parse_wheel_tags(_tags_of(choice.source)):
         # another wheel of the release, whose files may well differ
         return None
-    differing = [*_differing(layer, distribution.entries)]
+    differing = [
+        path for path in _differing(layer, distribution.entries) if not _is_others(layer, name, path)
+    ]
     if not is_locked:
         trimmed = PathFilter((*MAY_BE_TRIMMED, *exclude))
         differing += (p for p in _missing(layer, distribution.entries) if not trimmed.excludes(p))
@@ -173,6 +175,11 @@ def _differing(layer: Layer, entries: Iterable[Entry]) -> Iterator[str]:
             continue
         if member.size != entry.content.size or member.crc != _checksum(entry):
             yield entry.path
+
+
+def _is_others(layer: Layer, name: str, path: str) -> bool:
+    """Tell whether a file is that of another distribution which has the same path."""
+    return any(path in held.files for other, held in layer.distributions.items() if other != name)
 
 
 def _missing(layer: Layer, entries: Iterable[Entry]) -> Iterator[str]:

@@ -268,6 +268,22 @@ def test_what_is_not_at_hand_is_not_compared(
     assert note in outcome.output
 
 
+def test_path_of_two_distributions(project: Project, index: Index) -> None:
+    """The layer has one of the two files, and is not old for that."""
+    wheels = [make_wheel(n, files={f"{n}.py": "", "tests/__init__.py": f"OF = {n!r}\n"}) for n in ("a", "b")]
+    index.add(*wheels)
+    project.write({"my_fn.py": ""})
+    project.pyproject(dependencies=["a", "b"], source=index.url, config='runtime = "python3.12"')
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+    bundle("--layer", "--no-root", "-o", "layer.zip")
+    text = (project.folder / "pyproject.toml").read_text()
+    project.write(
+        {"pyproject.toml": text.replace('"python3.12"', '"python3.12"\nexclude-layers = "layer.zip"')}
+    )
+
+    assert told("--strict") == ""
+
+
 def test_damaged_metadata(compiled: Project, made: dict[str, bytes]) -> None:
     """A layer whose records can't be read is refused with its path."""
     layer(compiled, {**made, f"{INFO}/RECORD": b"x" * 200_000})
