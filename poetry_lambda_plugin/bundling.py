@@ -129,6 +129,8 @@ class _Run:
     stopwatch: Stopwatch
     supply: Supply
     failures: Failures
+    trimmed: tuple[str, ...]
+    """What any bundle of the project leaves out by patterns."""
 
 
 def make_bundles(
@@ -162,6 +164,7 @@ def make_bundles(
             stopwatch=stopwatch,
             supply=Supply(supplier, partial(_read, observer, outputs), failures),
             failures=failures,
+            trimmed=tuple(dict.fromkeys(p for config in order.family for p in config.exclude)),
         )
         bundles = failures.each(bundles, partial(_with_interpreter, run.compiler), _itself)
         stopwatch.end("selecting")
@@ -193,7 +196,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bu
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
     parts = run.supply.parts(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(run.failures.left(bundles), parts, run.failures)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.trimmed)
     run.stopwatch.end("planning")
     compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
@@ -261,7 +264,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[tuple[Selected
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
     parts = run.supply.at_hand(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(run.failures.left(bundles), parts, run.failures)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.trimmed)
     run.stopwatch.end("planning")
     compilations = run.failures.each(plans, lambda plan: compiled_before(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
