@@ -237,7 +237,8 @@ def test_fails(files: Mapping[str, str], expected: tuple[str, str, str]) -> None
         "libn/yes.py": "",
         "libpy2.py": "print 'x'\n",
         "libstar.py": "yes = 1",
-        "liblazy/__init__.py": "x = {'Model': (0, '.main')}\ndef __getattr__(name):\n return x[name]\n",
+        "liblazy/__init__.py": "__all__ = ['Model']\nx = {'Model': (0, '.main')}\n"
+        "def __getattr__(name):\n return x[name]\n",
         "liblazy/main.py": "import gone\n",
     }
     own = {path: text for path, text in files.items() if path != "runtime"}
