@@ -274,7 +274,8 @@ class ImportRun:
             if wanted == "*":
                 self._bind_all(source, module)
             else:
-                if source is not None and wanted not in source.names:
+                is_given = wanted[:2] == wanted[-2:] == "__"
+                if source is not None and wanted not in source.names and not is_given:
                     yield self._missing_name(source, wanted, module, place)
                 if bound:
                     self._bound(bound, module)

@@ -76,6 +76,7 @@ def told(failure: ImportFailure | None) -> tuple[str, str, str] | None:
         pytest.param("def f():\n import gone", id="function"),
         pytest.param("import lib.sub.deep\nfrom lib import sub\nfrom lib.sub import deep", id="submodules"),
         pytest.param("from lib import name, other, third, fourth, fifth, Sixth", id="names"),
+        pytest.param("from lib import __doc__, __version__, __file__", id="given-names"),
         pytest.param("from lib import *\nfrom app import star", id="star"),
         pytest.param("import libso.any.thing\nfrom libso import word", id="extension"),
         pytest.param("from liblazy import word\nfrom liblazy import more", id="module-getattr"),
