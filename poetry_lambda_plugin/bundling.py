@@ -35,6 +35,7 @@ from poetry_lambda_plugin.sources.fetching import Progress
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 from poetry_lambda_plugin.stages.collisions import check_outputs
+from poetry_lambda_plugin.stages.collisions import check_report
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
 from poetry_lambda_plugin.stages.outputs import without_outputs
@@ -114,6 +115,8 @@ class Circumstances:
     """Work out why each package is there and what could be saved."""
     compare_with: Path | None = None
     """An older bundle."""
+    page: Path | None = None
+    """Where the report will be written as a page, by whoever is given it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +151,7 @@ def make_bundles(
     outputs = written_before(project.facts, (*configs, *family, *earlier))
     bundles = select_bundles(project, configs, family, circumstances.today, outputs)
     check_outputs(bundles)
+    check_report(circumstances.page, bundles)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)

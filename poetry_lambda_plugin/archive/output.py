@@ -37,6 +37,7 @@ class UnwritableOutputError(LambdaBundleError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
+        self.reason = reason
         super().__init__(f"The bundle can't be written to {path}: {reason}. Choose another --output.")
 
 

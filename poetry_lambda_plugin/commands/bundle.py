@@ -26,12 +26,16 @@ from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
+from poetry_lambda_plugin.commands.redaction import without_credentials
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.json import json_document
+from poetry_lambda_plugin.report.markdown import markdown_document
+from poetry_lambda_plugin.stages.pages import PageError
+from poetry_lambda_plugin.stages.pages import write_page
 
 
 if TYPE_CHECKING:
@@ -61,6 +65,8 @@ class BundleCommand(LambdaCommand):
     ]
     options: ClassVar[list[Option]] = list(bundle_options())
 
+    formats = ("text", "json", "markdown")
+
     interrupted = "Interrupted: no bundle was left half-written."
 
     _reports: Sequence[BundleReport] = ()
@@ -70,10 +76,15 @@ class BundleCommand(LambdaCommand):
         """Make all bundles and report; raises LambdaBundleError."""
         with _termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
+        try:
+            self._write_page(None)
+        except PageError as error:
+            raise PageError(error.path, error.reason, self.all_the_same()) from error
 
     def document(self, error: str | None) -> str:
-        """Return what became of each bundle, and the error, as one JSON document."""
-        return json_document(self._reports, error)
+        """Return what became of each bundle, and the error, as one document."""
+        write = markdown_document if self._format == "markdown" else json_document
+        return write(self._reports, error)
 
     def all_the_same(self) -> str:
         """Say how far the bundles are."""
@@ -81,7 +92,7 @@ class BundleCommand(LambdaCommand):
         return f"{done} all the same."
 
     def _observer(self) -> ConsoleObserver | SilentObserver:
-        return SilentObserver() if self._is_json else ConsoleObserver(self.io)
+        return SilentObserver() if self._is_document else ConsoleObserver(self.io)
 
     def _make(self, observer: Observer) -> Iterator[BundleReport]:
         options = checked_options(typed_values(self.option))
@@ -92,8 +103,9 @@ class BundleCommand(LambdaCommand):
             today=datetime.now(tz=timezone.utc).date(),
             source_date_epoch=epoch,
             dry_run=self.option("dry-run"),
-            explain=self.option("explain"),
+            explain=self.option("explain") or self.option("report") is not None,
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
+            page=self._page(),
         )
         configs = configs_of(options, self.argument("bundles"))
         family = configs_of(options, ())
@@ -103,7 +115,7 @@ class BundleCommand(LambdaCommand):
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []
         for report in reports:
-            if not self._is_json:
+            if not self._is_document:
                 self._report_text(report)
             # two architectures of one bundle mostly have the same ones
             told = {finding for other in done for finding in other.findings}
@@ -111,13 +123,37 @@ class BundleCommand(LambdaCommand):
             done.append(report)
         self._reports = done
 
+    def _page(self) -> Path | None:
+        return Path(self.option("report")).absolute() if self.option("report") is not None else None
+
+    def _write_page(self, error: str | None) -> None:
+        """Write the page that is asked for; raises PageError."""
+        path = self._page()
+        if path is None:
+            return
+        # reads files of its own, and is seldom asked for
+        from poetry_lambda_plugin.report.page import report_page
+
+        write_page(path, report_page(self._reports, error))
+        if not self._is_document:
+            self.line(f"\nThe report is in <c1>{safe(str(path))}</c1>.")
+
     def _fail(self, error: LambdaBundleError) -> int:
         """Say what is wrong, of which bundles, and return the exit code."""
         if isinstance(error, ReportedError):
             self._reports = error.reports
         if isinstance(error, MaxSizeError):
             self._report_too_large(error.reports)
+        if isinstance(error, ReportedError):
+            self._write_page_of_failure(error)
         return super()._fail(error)
+
+    def _write_page_of_failure(self, error: ReportedError) -> None:
+        """Write the page with what failed above all else; what keeps it from that comes second."""
+        try:
+            self._write_page(without_credentials(str(error)))
+        except PageError as unwritten:
+            self.line_error(f"<warning>Warning: {safe(str(unwritten))}</warning>")
 
     def _report_too_large(self, reports: Sequence[BundleReport]) -> None:
         """Show what takes the room, above the error, which is then the last to be seen."""
@@ -132,7 +168,8 @@ class BundleCommand(LambdaCommand):
         self.line("")
         for line in text.summary(report):
             self.line(line)
-        for line in (*text.explanation(report), *text.differences(report)):
+        explained = text.explanation(report) if self.option("explain") else ()
+        for line in (*explained, *text.differences(report)):
             self.line(line)
         for note in report.notes:
             self.line(f"<comment>Note: {safe(note)}</comment>")

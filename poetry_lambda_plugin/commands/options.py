@@ -34,9 +34,10 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
     "max-size": (
         option("explain", None, "Say why each package is there, and what could be saved."),
         option("diff", None, "Say what has grown since another bundle.", flag=False),
+        option("report", None, "Write a page, FILE.html, to look at what is in the bundles.", flag=False),
     ),
-    "bytecode": (option("format", None, "Report as text or json.", flag=False, default="text"),),
-    "strict": (option("dry-run", None, "Plan everything, write nothing, ask no network."),),
+    "bytecode": (option("format", None, "Report as text, json or markdown.", flag=False, default="text"),),
+    "strict": (option("dry-run", None, "Plan everything, write no bundle, ask no network."),),
 }
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
 

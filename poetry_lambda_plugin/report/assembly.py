@@ -30,11 +30,13 @@ from poetry_lambda_plugin.report.bundle_report import Explanation
 from poetry_lambda_plugin.report.bundle_report import FileReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import differences
+from poetry_lambda_plugin.report.difference import owned_files
 from poetry_lambda_plugin.stages.packages import needs_own_sdk
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.audit.savings import Savings
@@ -93,7 +95,7 @@ def report_of(bundle: Written, status: Status, questions: Questions, *, changed:
         packages=packages,
         digest=bundle.digest,
         bytecode=_bytecode(bundle),
-        explanation=_explanation(bundle) if questions.explain else None,
+        explanation=_explanation(bundle, old, owners) if questions.explain else None,
         differences=differences(old, bundle.selected.name, packages, owners) if old else None,
         findings=planned.findings,
         notes=(*planned.notes, *_notes(bundle)),
@@ -183,12 +185,12 @@ def _bytecode(bundle: Written) -> BytecodeReport | None:
     return BytecodeReport(mode=mode, version=bytecode.version, sizes=sizes, skipped=bytecode.skipped)
 
 
-def _explanation(bundle: Written) -> Explanation:
+def _explanation(bundle: Written, old: OldBundle | None, owners: Mapping[str, str]) -> Explanation:
     """Work out why each package is there, what takes the room and what could be saved."""
     selected, plan = bundle.selected, bundle.plan
     graph = selected.graph()
     sized = [
-        FileReport(entry.path, packed, entry.content.size)
+        FileReport(entry.path, packed, entry.content.size, entry.owner)
         for entry, packed in zip(plan.entries, bundle.digest.packed_sizes, strict=True)
     ]
     return Explanation(
@@ -196,6 +198,8 @@ def _explanation(bundle: Written) -> Explanation:
         savings=_savings(bundle),
         largest_files=tuple(nsmallest(MAX_FILES, sized, key=lambda file: (-file.unzipped, file.path))),
         unimported=unimported(plan, graph, selected.name, selected.config.handler),
+        files=tuple(sized),
+        old_files=owned_files(old, selected.name, owners) if old else None,
     )
 
 

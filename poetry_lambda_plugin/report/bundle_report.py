@@ -60,6 +60,8 @@ class FileReport(NamedTuple):
     """Bytes, headers included."""
     unzipped: int
     """Bytes."""
+    owner: str = ""
+    """The package that brings it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +75,10 @@ class Explanation:
     """The largest first."""
     unimported: tuple[str, ...]
     """Direct dependencies that nothing in the bundle seems to import."""
+    files: tuple[FileReport, ...] = ()
+    """All, by path."""
+    old_files: tuple[FileReport, ...] | None = None
+    """Those of the bundle that it is compared with, by path; None where none was named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.stages.outputs import place_of
+from poetry_lambda_plugin.stages.pages import PageError
+from poetry_lambda_plugin.stages.pages import check_page
 
 
 if TYPE_CHECKING:
@@ -40,6 +42,15 @@ def check_outputs(bundles: Sequence[Selected]) -> None:
                 f"exclude-layers: {layer.path} would be written by this very run. "
                 "Make the layer in a run of its own, before the function."
             )
+
+
+def check_report(page: Path | None, bundles: Sequence[Selected]) -> None:
+    """Raise PageError where a report's page can't be written, or would replace a bundle."""
+    if page is None:
+        return
+    check_page(page)
+    if place_of(page) in {place_of(bundle.output) for bundle in bundles}:
+        raise PageError(page, "a bundle is to be written there")
 
 
 def _described(bundle: Selected) -> str:

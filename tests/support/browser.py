@@ -1,0 +1,172 @@
+"""A headless Chromium, spoken to over two pipes in its DevTools protocol; nothing but the browser is needed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+EXECUTABLE = next((path for name in NAMES if (path := shutil.which(name))), None)
+
+PATIENCE = 30
+"""Seconds that a busy machine may take to start a browser, or to answer."""
+
+KEYS = {
+    **{"Enter": 13, "Escape": 27, "End": 35, "Home": 36, "Tab": 9},
+    **{"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40},
+}
+
+
+class Browser:
+    """One page of a browser."""
+
+    def __init__(self, width: int = 1280, height: int = 900) -> None:
+        self._profile = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
+        to_read, self._write = os.pipe()
+        self._read, to_write = os.pipe()
+        # the protocol wants commands at 3 and answers at 4, whatever numbers the pipes have here
+        command = (
+            f"exec {EXECUTABLE} --headless=new --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage "
+            f"--disable-background-networking --remote-debugging-pipe --user-data-dir={self._profile.name} "
+            f"--window-size={width},{height} about:blank 3<&{to_read} 4>&{to_write}"
+        )
+        self._process = subprocess.Popen(
+            ["bash", "-c", command],
+            pass_fds=(to_read, to_write),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_read)
+        os.close(to_write)
+        self._buffer = b""
+        self._number = 0
+        self._session: str | None = None
+        self.events: list[dict[str, Any]] = []
+        """What the page reported by itself: requests, errors and words of the console."""
+
+    def __enter__(self) -> Self:
+        page = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
+        attached = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        os.close(self._read)
+        os.close(self._write)
+        self._profile.cleanup()
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        """Call a method of the protocol, and return its result."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while (answer := self._next()).get("id") != self._number:
+            self.events.append(answer)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            data = os.read(self._read, 1 << 20)
+            assert data, "the browser has gone"
+            self._buffer += data
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        answer = json.loads(message)
+        assert isinstance(answer, dict)
+        return answer
+
+    def open(self, path: Path) -> None:
+        """Open a file, and wait for it to be loaded."""
+        self.call("Page.navigate", url=path.as_uri())
+        self.wait(lambda: self("document.readyState") == "complete")
+
+    def __call__(self, expression: str) -> Any:
+        """Return what an expression of JavaScript has as its value."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait(self, condition: Callable[[], Any]) -> None:
+        """Wait until something is true."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    def click(self, selector: str) -> None:
+        """Click in the middle of an element, as a mouse would."""
+        x, y = self(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()"
+        )
+        self.click_at(x, y)
+
+    def click_at(self, x: float, y: float) -> None:
+        """Click at a place of the window."""
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            button = "none" if kind == "mouseMoved" else "left"
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
+
+    def press(self, *keys: str) -> None:
+        """Press keys by name, or type characters."""
+        for key in keys:
+            code = KEYS.get(key)
+            text = {} if code else {"text": key}
+            common = {"key": key, "windowsVirtualKeyCode": code or ord(key[0].upper())}
+            if key == "Enter":
+                text = {"text": "\r"}
+            self.call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def prefer(self, scheme: str, media: str = "") -> None:
+        """Let the user prefer `dark` or `light`, or look at paper, which is the medium `print`."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", media=media, features=[feature])
+
+    def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        """Save a picture of what is seen, or of the whole page."""
+        result = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(result["data"]))
+
+    def failures(self) -> list[str]:
+        """Return errors, warnings and requests of the page so far, its own file aside."""
+        found = []
+        for event in self.events:
+            method, parameters = event.get("method"), event.get("params", {})
+            if method == "Runtime.exceptionThrown":
+                found.append(json.dumps(parameters["exceptionDetails"]))
+            elif method == "Log.entryAdded":
+                found.append(parameters["entry"]["text"])
+            elif method == "Runtime.consoleAPICalled":
+                found.append(json.dumps(parameters["args"]))
+            elif method == "Network.requestWillBeSent" and parameters.get("type") != "Document":
+                found.append(parameters["request"]["url"])
+        return found
