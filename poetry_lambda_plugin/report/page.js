@@ -186,8 +186,8 @@ function drawMap() {
 
 function box(node, level, isOpen, left, top, wide, high, width, height) {
   const tone = state.colour === "change" ? node.change : node.kind;
-  const classes = ["box", isOpen ? "open" : "leaf", tone, node.children && "folder", level === 0 && "top", high > 38 && !isOpen && "tall"];
   const hasName = wide > 34 && high > 15;
+  const classes = ["box", isOpen ? "open" : "leaf", tone, node.children && "folder", level === 0 && "top", hasName && "named", high > 38 && !isOpen && "tall"];
   const element = make("div", { class: classes.filter(Boolean).join(" ") });
   if (hasName) element.append(make("b", {}, node.name));
   if (hasName && (wide > 120 || (high > 38 && !isOpen && wide > 52))) element.append(make("em", {}, size(weight(node))));
@@ -327,7 +327,7 @@ function isFound(name) {
 function markHits() {
   for (const [node, element] of boxes) {
     element.classList.toggle("dim", hits !== null && !hits.has(node));
-    element.classList.toggle("hit", hits !== null && !node.children && hits.has(node));
+    element.classList.toggle("hit", hits !== null && element.classList.contains("leaf") && hits.has(node));
   }
 }
 
@@ -430,21 +430,15 @@ function leftOutParts(bundle) {
 function figures(bundle) {
   const { total, limits, layers } = bundle;
   if (!total) return [make("p", {}, "Sizes and digest are unknown: not all files were at hand in this dry run.")];
-  const before = bundle.oldFiles && treeTotals(bundle.oldFiles);
+  const gain = (column) => (bundle.differences || []).reduce((sum, row) => sum + row[column], 0);
   const parts = [
-    figure("Zipped", size(total[0]), before && total[0] - before[0], total[0], limits.zipped, "large", total[0] < limits.zipped ? "" : "for Lambda's API: S3 takes it"),
-    figure("Unzipped", size(total[1]), before && total[1] - before[1], total[1] + layers, limits.unzipped, "over", layers ? `with ${size(layers)} in layers` : ""),
+    figure("Zipped", size(total[0]), gain(3), total[0], limits.zipped, "large", total[0] < limits.zipped ? "" : "for Lambda's API: S3 takes it"),
+    figure("Unzipped", size(total[1]), gain(4), total[1] + layers, limits.unzipped, "over", layers ? `with ${size(layers)} in layers` : ""),
     figure("Files", number(total[2])),
     figure("CodeSha256", bundle.sha256),
   ];
   if (bundle.bytecode) parts.push(figure("Bytecode", bundle.bytecode));
   return parts;
-}
-
-function treeTotals(rows) {
-  const totals = [0, 0];
-  for (const [, list] of rows) for (const [, zipped, unzipped] of page.lists[list]) { totals[0] += zipped; totals[1] += unzipped; }
-  return totals;
 }
 
 function figure(name, value, delta, used, limit, excess, remark) {
@@ -493,7 +487,7 @@ function setTime(time) {
   const other = bundle.oldFiles && sizes(isOld ? bundle.files : bundle.oldFiles);
   const versions = new Map(isOld ? (bundle.differences || []).map((row) => [row[0], row[1]]) : []);
   for (const pack of bundle.packages) if (!versions.has(pack.name)) versions.set(pack.name, pack.version);
-  state.root = bundle.files && treeOf(isOld ? bundle.oldFiles : bundle.files, other, isOld, bundle.output, versions);
+  state.root = bundle.files && treeOf(isOld ? bundle.oldFiles : bundle.files, other, isOld, isOld ? "before" : bundle.output, versions);
   state.node = state.root;
   for (const input of at("time").querySelectorAll("input")) input.checked = input.value === time;
   refresh();
@@ -575,8 +569,8 @@ function listen() {
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.key === "/" && event.target.tagName !== "INPUT") { field.focus(); event.preventDefault(); }
-    else if (event.key === "Escape" && event.target.tagName !== "INPUT" && state.node) leave();
+    if (event.key === "/" && event.target !== field) { field.focus(); event.preventDefault(); }
+    else if (event.key === "Escape" && event.target !== field && state.node) leave();
   });
   at("theme").addEventListener("click", () => setTheme(!document.documentElement.classList.contains("dark")));
   let timer = 0;

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: a map of each bundle's files, and tables of what is told."""
+"""The report as one page that needs nothing else: a map of each bundle's files, and tables."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
+    from poetry_lambda_plugin.audit.savings import Saving
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import BytecodeReport
     from poetry_lambda_plugin.report.bundle_report import Explanation
@@ -134,9 +135,9 @@ def _files(reported: Sequence[FileReport], shared: _Shared) -> list[tuple[str, i
     ]
 
 
-def _savings(explanation: Explanation) -> list[tuple[str, int, int, str]]:
+def _savings(explanation: Explanation) -> list[Saving]:
     singly, together = explanation.savings.singly, explanation.savings.together
-    return [tuple(saving) for saving in (*singly, *([together] if len(singly) > 1 else []))]
+    return [*singly, *([together] if len(singly) > 1 else [])]
 
 
 def _bytecode(bytecode: BytecodeReport) -> str:

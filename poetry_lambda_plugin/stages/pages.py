@@ -31,7 +31,7 @@ class PageError(LambdaBundleError):
 
 
 def check_page(path: Path) -> None:
-    """Raise PageError where it is already clear that a page can't be written, or would replace what is none."""
+    """Raise PageError where it is already clear that a page can't be written, or would replace another."""
     if path.suffix.lower() not in SUFFIXES:
         raise PageError(path, "its name must end with .html")
     try:
@@ -51,7 +51,7 @@ def is_page(file: Path) -> bool:
 
 
 def write_page(path: Path, page: bytes) -> None:
-    """Write a page as bundles are: whole or not at all, and untouched where nothing differs; raises PageError."""
+    """Write a page as bundles are: whole, or as it was where that fails; raises PageError."""
     try:
         with OutputFile(path) as file:
             file.write(page)

@@ -1,8 +1,9 @@
-"""A headless Chromium, spoken to over two pipes in its DevTools protocol; nothing but the browser is needed."""
+"""A headless Chromium, spoken to over two pipes in its DevTools protocol: no other library is needed."""
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -10,13 +11,13 @@ import subprocess
 import tempfile
 import time
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -29,8 +30,15 @@ PATIENCE = 30
 """Seconds that a busy machine may take to start a browser, or to answer."""
 
 KEYS = {
-    **{"Enter": 13, "Escape": 27, "End": 35, "Home": 36, "Tab": 9},
-    **{"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40},
+    "Enter": 13,
+    "Escape": 27,
+    "End": 35,
+    "Home": 36,
+    "Tab": 9,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
 }
 
 
@@ -41,20 +49,21 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
-        # the protocol wants commands at 3 and answers at 4, whatever numbers the pipes have here
         command = (
-            f"exec {EXECUTABLE} --headless=new --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage "
-            f"--disable-background-networking --remote-debugging-pipe --user-data-dir={self._profile.name} "
-            f"--window-size={width},{height} about:blank 3<&{to_read} 4>&{to_write}"
+            f"exec {EXECUTABLE} --headless=new --no-sandbox --disable-gpu --no-first-run "
+            "--disable-dev-shm-usage --disable-background-networking --remote-debugging-pipe "
+            f"--user-data-dir={self._profile.name} --window-size={width},{height} about:blank "
         )
+        # the protocol wants commands at 3 and answers at 4, whatever numbers the pipes have here
+        away = [fcntl.fcntl(pipe, fcntl.F_DUPFD, 10) for pipe in (to_read, to_write)]
         self._process = subprocess.Popen(
-            ["bash", "-c", command],
-            pass_fds=(to_read, to_write),
+            ["bash", "-c", f"{command} 3<&{away[0]} 4>&{away[1]}"],
+            pass_fds=away,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(to_read)
-        os.close(to_write)
+        for pipe in (to_read, to_write, *away):
+            os.close(pipe)
         self._buffer = b""
         self._number = 0
         self._session: str | None = None
@@ -123,11 +132,12 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click in the middle of an element, as a mouse would."""
-        x, y = self(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()"
+        element = f"document.querySelector({json.dumps(selector)})"
+        self(f"{element}.scrollIntoView({{block: 'center'}})")
+        left, top, width, height = self(
+            f"(({{x, y, width, height}}) => [x, y, width, height])({element}.getBoundingClientRect())"
         )
-        self.click_at(x, y)
+        self.click_at(left + width / 2, top + height / 2)
 
     def click_at(self, x: float, y: float) -> None:
         """Click at a place of the window."""
