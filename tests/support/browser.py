@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 EXECUTABLE = next((path for name in NAMES if (path := shutil.which(name))), None)
+if sys.platform == "win32":
+    # no pipe can be handed over there
+    EXECUTABLE = None
 
 PATIENCE = 30
 """Seconds that a busy machine may take to start a browser, or to answer."""
@@ -46,6 +49,8 @@ class Browser:
     """One page of a browser."""
 
     def __init__(self, width: int = 1280, height: int = 900) -> None:
+        import fcntl
+
         self._profile = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
