@@ -189,8 +189,8 @@ function box(node, level, isOpen, left, top, wide, high, width, height) {
   const hasName = wide > 34 && high > 15;
   const classes = ["box", isOpen ? "open" : "leaf", tone, node.children && "folder", level === 0 && "top", hasName && "named", high > 38 && !isOpen && "tall"];
   const element = make("div", { class: classes.filter(Boolean).join(" ") });
-  if (hasName) element.append(make("b", {}, node.name));
-  if (hasName && (wide > 120 || (high > 38 && !isOpen && wide > 52))) element.append(make("em", {}, size(weight(node))));
+  if (hasName) element.append(make("b", { "aria-hidden": "true" }, node.name));
+  if (hasName && (wide > 120 || (high > 38 && !isOpen && wide > 52))) element.append(make("em", { "aria-hidden": "true" }, size(weight(node))));
   Object.assign(element.style, {
     left: percent(left, width), top: percent(top, height), width: percent(wide, width), height: percent(high, height),
   });
@@ -402,7 +402,7 @@ function changeTable(bundle) {
 
 function savingTable(bundle) {
   const rows = bundle.savings.map(([option, zipped, unzipped, remark]) => ({ cells: [[option, make("code", {}, option)], bytes(zipped), bytes(unzipped), remark] }));
-  const heads = [{ name: "Not used yet" }, { name: "Zipped", number: true }, { name: "Unzipped", number: true }, { name: "" }];
+  const heads = [{ name: "Not used yet" }, { name: "Zipped", number: true }, { name: "Unzipped", number: true }, { name: "Remark" }];
   const parts = rows.length ? [table("What could be saved", "measured on this bundle; savings may overlap", heads, rows, [2, true])] : [];
   if (bundle.unimported.length) {
     parts.push(make("p", { class: "alert note" }, `Nothing else in the bundle imports ${bundle.unimported.join(", ")}: is it needed? (Plugins and drivers may be loaded by name.)`));
