@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Given: TypeAlias = "Mapping[str, Any]"
 """What one origin (the table, a bundle's, the command line) says: values by key, read and checked."""
 
+BUNDLE_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+
 PLACEHOLDERS = ("name", "version", "runtime", "architecture", "bundle")
 """What an output is filled in with."""
 
@@ -118,7 +120,7 @@ def _table_values(table: Mapping[str, object], where: str, root: Path) -> Given:
 
 def _bundle_values(name: str, table: object, root: Path) -> Given:
     where = f"{TABLE}.{BUNDLES}.{name}"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if not re.fullmatch(BUNDLE_NAME, name):
         raise ConfigError(f"{where}: a bundle's name has letters, digits, '.', '_' and '-' only.")
     return _table_values(mapping(table, where), where, root)
 
