@@ -131,7 +131,7 @@ class LambdaCommand(GroupCommand, ABC):
         return self._format != "text"
 
     def _check_format(self) -> None:
-        if self.option("format") not in self.formats:
+        if len(self.formats) > 1 and self.option("format") not in self.formats:
             listed = f"{', '.join(self.formats[:-1])} or {self.formats[-1]}"
             raise ConfigError(f"--format must be {listed}, not {self.option('format')!r}.")
 
