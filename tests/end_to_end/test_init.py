@@ -42,14 +42,7 @@ MAINTAINED = [
 """Those in production that AWS maintains, the newest first."""
 
 HANDLER = "def handler(event, context):\n    return 1\n"
-LAMBDA_MAINTAINED = [
-    runtime.name
-    for runtime in reversed(RUNTIMES)
-    if runtime.deprecation and datetime.now(tz=timezone.utc).date() < runtime.deprecation
-]
-"""Those in production that AWS maintains, the newest first."""
-
-HANDLER = "def lambda_handler(event, context):\n    return 1\n"
+LAMBDA_HANDLER = "def lambda_handler(event, context):\n    return 1\n"
 NO_PACKAGE = "[tool.poetry]\npackage-mode = false\n"
 HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
 
