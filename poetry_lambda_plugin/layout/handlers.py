@@ -38,6 +38,9 @@ RESOLVER = re.compile(
 )
 """Classes of Powertools whose objects can be called with an event and a context; not all of them can."""
 
+RELEVANT = re.compile(rb"event|handler|Mangum|Chalice|FlaskLambda|Resolver")
+"""Without one of these words nothing in a module is found."""
+
 WRITTEN = re.compile(rb"^def[ \t]+(lambda_handler|handler)[ \t]*\(", re.MULTILINE)
 """A handler in a module that the running Python does not understand."""
 
@@ -51,7 +54,7 @@ class Candidate(NamedTuple):
 
 def candidates(source: bytes) -> tuple[Candidate, ...]:
     """Return what Lambda may call in a module, in its order."""
-    tree = parsed(source)
+    tree = parsed(source) if RELEVANT.search(source) else ast.Module([], [])
     if tree is None:
         return tuple(Candidate(match[1].decode(), "function") for match in WRITTEN.finditer(source))
     known = _imported_names(tree)
@@ -97,7 +100,8 @@ def _takes_event(function: ast.FunctionDef) -> bool:
     is_context = "context" in context.arg.lower() or context.arg == "ctx" or _is_lambda_context(context)
     if function.name in NAMES:
         return True
-    return (is_event and is_context) or (function.name.endswith("_handler") and (is_event or is_context))
+    is_named_so = function.name.endswith("_handler") and required == 2
+    return (is_event and is_context) or (is_named_so and (is_event or is_context))
 
 
 def _is_lambda_context(argument: ast.arg) -> bool:

@@ -23,6 +23,7 @@ POWERTOOLS = "from aws_lambda_powertools.event_handler import APIGatewayRestReso
         pytest.param("def run(event: SQSEvent, ctx: LambdaContext): ...", ["run function"], id="annotated"),
         pytest.param("@tracer\ndef handler(event, context, db=None): ...", ["handler function"], id="more"),
         pytest.param("try:\n def handler(event, context): ...\nfinally: ...", ["handler function"], id="try"),
+        pytest.param("def key_handler(event, canvas=None): ...", [], id="key-presses"),
         pytest.param("async def handler(event, context): ...", [], id="async"),
         pytest.param("def handler(event): ...", [], id="event-alone"),
         pytest.param("def handler(a, b, c): ...", [], id="three"),
