@@ -157,7 +157,7 @@ def make_bundles(
         supplier = Supplier(project, observer, temporary, _wheel_problems)
         run = _Run(
             circumstances=circumstances,
-            questions=Questions(explain=circumstances.explain, old=old),
+            questions=Questions(explain=circumstances.explain, old=old, files=circumstances.page is not None),
             supplier=supplier,
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
             notes=WheelNotes(project.settings, supplier.wheel_hash),
@@ -194,7 +194,7 @@ def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
     with ExitStack() as outputs:
         finished = [_write(run, bundle, outputs) for bundle in compilations]
         run.supplier.check_unchanged()
-        check_sizes([bundle for bundle, _ in finished])
+        check_sizes([bundle for bundle, _ in finished], run.questions)
         reports = [_report_finished(*pair, run.questions) for pair in finished]
         _commit(finished, reports)
     run.stopwatch.end("writing")
@@ -242,7 +242,7 @@ def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
     _end_compiling(run, bundles)
     epoch = run.circumstances.source_date_epoch
     finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
-    check_sizes(finished)
+    check_sizes(finished, run.questions)
     run.stopwatch.end("writing")
     known = {bundle.selected.output: bundle for bundle in finished}
     for bundle in bundles:

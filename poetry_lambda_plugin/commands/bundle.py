@@ -27,6 +27,7 @@ from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.commands.redaction import without_credentials
+from poetry_lambda_plugin.commands.redaction import written_passwords
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.report import text
@@ -151,7 +152,8 @@ class BundleCommand(LambdaCommand):
     def _write_page_of_failure(self, error: ReportedError) -> None:
         """Write the page with what failed above all else; what keeps it from that comes second."""
         try:
-            self._write_page(without_credentials(str(error)))
+            passwords = written_passwords(self._root) if self._root else ()
+            self._write_page(without_credentials(str(error), passwords))
         except PageError as unwritten:
             self.line_error(f"<warning>Warning: {safe(str(unwritten))}</warning>")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from heapq import nsmallest
 from itertools import groupby
@@ -70,9 +71,11 @@ class Questions:
     """Why each package is there and what could be saved."""
     old: OldBundle | None = None
     """What has grown since this one."""
+    files: bool = False
+    """Every file, for a map of them."""
 
 
-def check_sizes(bundles: Sequence[Written]) -> None:
+def check_sizes(bundles: Sequence[Written], questions: Questions) -> None:
     """Raise MaxSizeError for all bundles that are too large at once, each with what takes its room."""
     messages, reports = [], []
     for bundle in bundles:
@@ -80,7 +83,7 @@ def check_sizes(bundles: Sequence[Written]) -> None:
         unzipped, layers = bundle.digest.total.unzipped, bundle.selected.layers_size
         if excess(unzipped + layers, config) > 0:
             messages.append(too_large(output.name, unzipped, layers, config, _savings(bundle)))
-            reports.append(report_of(bundle, "planned", Questions(explain=True), changed=None))
+            reports.append(report_of(bundle, "planned", replace(questions, explain=True), changed=None))
     if messages:
         raise MaxSizeError(*messages, reports=reports)
 
@@ -95,7 +98,7 @@ def report_of(bundle: Written, status: Status, questions: Questions, *, changed:
         packages=packages,
         digest=bundle.digest,
         bytecode=_bytecode(bundle),
-        explanation=_explanation(bundle, old, owners) if questions.explain else None,
+        explanation=_explanation(bundle, questions, owners) if questions.explain else None,
         differences=differences(old, bundle.selected.name, packages, owners) if old else None,
         findings=planned.findings,
         notes=(*planned.notes, *_notes(bundle)),
@@ -185,7 +188,7 @@ def _bytecode(bundle: Written) -> BytecodeReport | None:
     return BytecodeReport(mode=mode, version=bytecode.version, sizes=sizes, skipped=bytecode.skipped)
 
 
-def _explanation(bundle: Written, old: OldBundle | None, owners: Mapping[str, str]) -> Explanation:
+def _explanation(bundle: Written, questions: Questions, owners: Mapping[str, str]) -> Explanation:
     """Work out why each package is there, what takes the room and what could be saved."""
     selected, plan = bundle.selected, bundle.plan
     graph = selected.graph()
@@ -198,8 +201,10 @@ def _explanation(bundle: Written, old: OldBundle | None, owners: Mapping[str, st
         savings=_savings(bundle),
         largest_files=tuple(nsmallest(MAX_FILES, sized, key=lambda file: (-file.unzipped, file.path))),
         unimported=unimported(plan, graph, selected.name, selected.config.handler),
-        files=tuple(sized),
-        old_files=owned_files(old, selected.name, owners) if old else None,
+        files=tuple(sized) if questions.files else (),
+        old_files=owned_files(questions.old, selected.name, owners)
+        if questions.files and questions.old
+        else None,
     )
 
 

@@ -76,9 +76,9 @@ class Explanation:
     unimported: tuple[str, ...]
     """Direct dependencies that nothing in the bundle seems to import."""
     files: tuple[FileReport, ...] = ()
-    """All, by path."""
+    """All, by path, where a map of them is wanted."""
     old_files: tuple[FileReport, ...] | None = None
-    """Those of the bundle that it is compared with, by path; None where none was named."""
+    """Those of the bundle that it is compared with, by path; None without one, or without a map."""
 
 
 @dataclass(frozen=True, slots=True)
