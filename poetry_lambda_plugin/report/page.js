@@ -554,7 +554,7 @@ function listen() {
   const field = at("search");
   field.addEventListener("input", () => search(field.value));
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { field.value = ""; search(""); focusOn(sorted(state.node)[0]); }
+    if (event.key === "Escape") { field.value = ""; search(""); if (state.node) focusOn(sorted(state.node)[0]); }
     else if (event.key === "Enter" || event.key === "ArrowDown") at("found").querySelector("button")?.focus();
     else return;
     event.preventDefault();

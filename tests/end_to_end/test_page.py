@@ -254,6 +254,21 @@ def test_page_in_a_browser(service: Project, browser: Browser) -> None:
 
 
 @needs_browser
+def test_page_without_sizes(service: Project, browser: Browser) -> None:
+    """A dry run that lacks files has a page too: its packages, no map, and nothing that fails."""
+    bundle("--dry-run", "--report", "size.html")
+    browser.open(service.folder / "size.html")
+    before = browser.failures()
+
+    browser.press("/", *"native", "Escape", "Escape")
+
+    assert text(browser, "#map") == "Sizes are unknown: not all files were at hand in this dry run."
+    cells = text(browser, "#packages tbody tr").split("\t")
+    assert cells[:4] == ["helper", "2.0", "?", "?"]
+    assert browser.failures() == before
+
+
+@needs_browser
 def test_page_runs_no_script_but_its_own(service: Project, browser: Browser) -> None:
     """What slipped in by a mistake of ours would be refused by the browser."""
     bundle("api", "--report", "size.html")
