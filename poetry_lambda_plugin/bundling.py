@@ -1,12 +1,14 @@
 """The one verb: from a project and its lock to ZIP files, room by room.
 
 All that needs no network is decided first, for all bundles; then the files are fetched; then all bundles are
-planned and compiled; only then is anything written, and nothing takes its place before all is complete.
+planned and compiled; only then is anything written, and nothing takes its place before all is complete. A
+bundle that can't be made drops out on the way, with those that need it as a layer; the others go on.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
@@ -14,8 +16,6 @@ from typing import TYPE_CHECKING
 from typing import Protocol
 from typing import TypeAlias
 
-from poetry_lambda_plugin.archive.output import OutputFile
-from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
@@ -24,11 +24,15 @@ from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
 from poetry_lambda_plugin.report.assembly import ReportedError
-from poetry_lambda_plugin.report.assembly import check_sizes
+from poetry_lambda_plugin.report.assembly import check_size
 from poetry_lambda_plugin.report.assembly import outlook
+from poetry_lambda_plugin.report.assembly import refused
 from poetry_lambda_plugin.report.assembly import report_of
 from poetry_lambda_plugin.report.difference import read_bundle
+from poetry_lambda_plugin.report.failed import CommitError
+from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.phases import Stopwatch
+from poetry_lambda_plugin.report.sbom_library import check_library
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
@@ -36,17 +40,26 @@ from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 from poetry_lambda_plugin.stages.collisions import check_outputs
 from poetry_lambda_plugin.stages.collisions import check_report
+from poetry_lambda_plugin.stages.collisions import check_settled
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
+from poetry_lambda_plugin.stages.failures import failures_of
+from poetry_lambda_plugin.stages.layers import LayerBundle
+from poetry_lambda_plugin.stages.outputs import records_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
+from poetry_lambda_plugin.stages.placed import Nowhere
+from poetry_lambda_plugin.stages.placed import Placing
+from poetry_lambda_plugin.stages.placed import compared_with
+from poetry_lambda_plugin.stages.placed import placed
+from poetry_lambda_plugin.stages.planned import FindingsError
 from poetry_lambda_plugin.stages.planned import planned_bundles
 from poetry_lambda_plugin.stages.selected import select_bundles
+from poetry_lambda_plugin.stages.supplied import Supply
 from poetry_lambda_plugin.stages.written import written
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
@@ -54,8 +67,9 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.layout.wheel import Wheel
+    from poetry_lambda_plugin.poetry_api.facts import ProjectFacts
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import Status
@@ -64,29 +78,27 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.artifacts import Artifact
     from poetry_lambda_plugin.stages.compiled import Compiled
+    from poetry_lambda_plugin.stages.failures import Failures
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.outputs import FileId
+    from poetry_lambda_plugin.stages.placed import Placed
+    from poetry_lambda_plugin.stages.planned import Planned
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
+    from poetry_lambda_plugin.trial.trying import Trier
+    from poetry_lambda_plugin.trial.wishes import TrialWishes
 
-    _Finished: TypeAlias = "tuple[Written, OutputFile | _Nowhere]"
-
-
-class CommitError(ReportedError):
-    """Bundles that did not all take their places; the reports tell which have."""
-
-    def __init__(self, cause: BaseException, reports: Sequence[BundleReport]) -> None:
-        there = [str(report.output) for report in reports if report.status != "failed"]
-        missing = [str(report.output) for report in reports if report.status == "failed"]
-        words = str(cause) or "Interrupted."
-        if there:
-            words += f" In place already: {', '.join(there)}."
-        if missing and len(reports) > 1:
-            words += f" Not written, and as before: {', '.join(missing)}."
-        super().__init__(words, reports=reports)
+    _Finished: TypeAlias = "tuple[Placed, BundleReport]"
 
 
 class Observer(Progress, CompilationObserver, Protocol):
     """Is told what happens."""
+
+    def trying(self, handler: str, version: str) -> None:
+        """Take note that a handler is being imported, which can take a while."""
+
+    def tried(self) -> None:
+        """Take note that it was."""
 
     def turn_to(self, bundle: Selected) -> None:
         """Take note of the bundle that is told of from now on."""
@@ -117,12 +129,15 @@ class Circumstances:
     """An older bundle."""
     page: Path | None = None
     """Where the report will be written as a page, by whoever is given it."""
+    trial: TrialWishes | None = None
+    """How the handlers are to be tried; None for not at all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
+class Run:
     """What all bundles of one run have in common."""
 
+    facts: ProjectFacts
     circumstances: Circumstances
     questions: Questions
     supplier: Supplier
@@ -130,145 +145,261 @@ class _Run:
     notes: WheelNotes
     observer: Observer
     stopwatch: Stopwatch
-    read: Callable[[Choice, Artifact], Wheel | ProjectSource]
+    supply: Supply
+    failures: Failures
+    records: Path
+    """Where it is kept what earlier runs have written to folders."""
+    trier: Trier | None
+    """None where no handler is to be tried."""
 
 
 def make_bundles(
     project: OpenProject,
-    configs: Sequence[BundleConfig],
-    family: Sequence[BundleConfig],
-    earlier: Sequence[BundleConfig],
+    order: Order,
     circumstances: Circumstances,
     observer: Observer,
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
 
-    `family` are all bundles of the project, and `earlier` what they are without options, as earlier runs may
-    have had none. Raises LambdaBundleError.
+    Raises LambdaBundleError for what is wrong with all bundles, and for the only one; of several,
+    FailedBundlesError at the end.
     """
     stopwatch = Stopwatch()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
-    outputs = written_before(project.facts, (*configs, *family, *earlier))
-    bundles = select_bundles(project, configs, family, circumstances.today, outputs)
+    failures = failures_of(order)
+    configs = [one.config for one in order.wanted]
+    known = (*configs, *order.family, *order.plain, *order.earlier)
+    outputs = written_before(project.facts, known, records_of(project))
+    bundles = select_bundles(project, order, circumstances.today, outputs, failures)
     check_outputs(bundles)
     check_report(circumstances.page, bundles)
+    if any(bundle.sbom for bundle in bundles):
+        check_library()
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
+    questions = Questions(explain=circumstances.explain, old=old, files=circumstances.page is not None)
+    with begun(project, circumstances, questions, observer, outputs, failures, stopwatch) as run:
+        if run.trier is not None:
+            run.trier.check(bundles)
+        bundles = failures.each(bundles, partial(_with_interpreter, run.compiler), _itself)
+        run.stopwatch.end("selecting")
+        for first in bundles[:1]:
+            observer.turn_to(first)
+        try:
+            reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
+        except FindingsError as error:
+            report = refused(error.selected, error.findings)
+            raise ReportedError(*error.args, reports=[report]) from error
+    return _told(run, bundles[:1], reports)
+
+
+@contextmanager
+def begun(
+    project: OpenProject,
+    circumstances: Circumstances,
+    questions: Questions,
+    observer: Observer,
+    outputs: Collection[FileId],
+    failures: Failures,
+    stopwatch: Stopwatch,
+) -> Iterator[Run]:
+    """Begin a run, whose temporary files are gone at its end."""
     with temporary_folder() as temporary:
         supplier = Supplier(project, observer, temporary, _wheel_problems)
-        run = _Run(
+        supply = Supply(supplier, partial(_read, observer, outputs), failures)
+        yield Run(
+            facts=project.facts,
             circumstances=circumstances,
-            questions=Questions(explain=circumstances.explain, old=old, files=circumstances.page is not None),
+            questions=questions,
             supplier=supplier,
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
             notes=WheelNotes(project.settings, supplier.wheel_hash),
             observer=observer,
             stopwatch=stopwatch,
-            read=partial(_read, observer, outputs),
+            supply=supply,
+            failures=failures,
+            records=records_of(project),
+            trier=_trier(project, circumstances, observer, temporary, supply),
         )
-        _find_interpreters(run.compiler, bundles)
-        stopwatch.end("selecting")
-        observer.turn_to(bundles[0])
-        reports = [*_foreseen(run, bundles)] if circumstances.dry_run else _made(run, bundles)
-    return _told(run, bundles, reports)
 
 
-def _told(run: _Run, bundles: Sequence[Selected], reports: Sequence[BundleReport]) -> Iterator[BundleReport]:
-    """Yield each bundle's report below its list."""
-    for bundle, report in zip(bundles, reports, strict=True):
-        if bundle is not bundles[0]:
+def _told(
+    run: Run, listed: Sequence[Selected], reports: Sequence[tuple[Selected, BundleReport]]
+) -> Iterator[BundleReport]:
+    """Yield each bundle's report below its list; raises FailedBundlesError at the end for the others.
+
+    `listed` are those whose list has begun.
+    """
+    for bundle, report in reports:
+        if bundle not in listed:
             run.observer.turn_to(bundle)
         run.observer.complete()
         yield report
     run.stopwatch.end("reporting")
     run.observer.took(run.stopwatch.phases)
+    if run.failures:
+        raise FailedBundlesError(run.failures, run.facts, {bundle.unit: report for bundle, report in reports})
 
 
-def _made(run: _Run, bundles: Sequence[Selected]) -> Sequence[BundleReport]:
+def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, BundleReport]]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
-    parts = run.supplier.supply(_all_parts(bundles), run.read)
+    parts = run.supply.parts(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts, run.notes)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes)
     run.stopwatch.end("planning")
-    compilations = [compiled(plan, run.compiler) for plan in plans]
+    compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
-        finished = [_write(run, bundle, outputs) for bundle in compilations]
+        placing = Placing(run.circumstances.source_date_epoch, run.records, _described, {})
+        finished = run.failures.each(
+            compilations, partial(_place, placing, outputs, run.questions), _selected
+        )
         run.supplier.check_unchanged()
-        check_sizes([bundle for bundle, _ in finished], run.questions)
-        reports = [_report_finished(*pair, run.questions) for pair in finished]
-        _commit(finished, reports)
+        check_settled([done.bundle for done in finished])
+        pairs = [(done, _report_finished(done, run.questions)) for done in finished]
+        if run.trier is not None:
+            pairs = _tried(run.trier, run.failures, pairs)
+            run.stopwatch.end("trying")
+        _commit(run, pairs)
     run.stopwatch.end("writing")
-    return reports
+    return [(one.bundle.selected, report) for one, report in pairs]
 
 
-def _commit(finished: Sequence[_Finished], reports: Sequence[BundleReport]) -> None:
-    """Let all bundles take their places, one after the other; raises CommitError for the first that can't."""
+def _commit(run: Run, finished: Sequence[_Finished]) -> None:
+    """Let all files take their places, one after the other; raises CommitError for the first that can't."""
+    files = [file for placed, _ in finished for file in placed.files]
     done = 0
     try:
-        for done, (_, file) in enumerate(finished):  # noqa: B007 - it is told below
+        for done, file in enumerate(files):  # noqa: B007 - it is told below
             file.commit()
     except (LambdaBundleError, KeyboardInterrupt) as error:
         # it may have been stopped between taking its place and telling so
-        done += finished[done][1].is_in_place
+        done += files[done].is_in_place
         if isinstance(error, KeyboardInterrupt) and not done:
             raise
-        failed = [replace(report, status="failed", changed=False) for report in reports[done:]]
-        raise CommitError(error, [*reports[:done], *failed]) from error
+        told = {
+            one.bundle.selected.unit: report if one.output in files[:done] else _not_there(report, error)
+            for one, report in finished
+        }
+        paths = [file.path for file in files]
+        raise CommitError(error, run.failures, run.facts, told, paths, done) from error
 
 
-def _write(run: _Run, bundle: Compiled, outputs: ExitStack) -> _Finished:
-    """Write a bundle beside its place."""
-    path = bundle.planned.selected.output
-    file = _Nowhere() if is_nowhere(path) else outputs.enter_context(OutputFile(path))
-    finished = written(bundle, file, run.circumstances.source_date_epoch)
-    file.finish()
-    return finished, file
+def _not_there(report: BundleReport, error: BaseException) -> BundleReport:
+    return replace(report, status="failed", changed=False, error=str(error) or "Interrupted.")
 
 
-def _report_finished(bundle: Written, file: OutputFile | _Nowhere, questions: Questions) -> BundleReport:
+def _place(placing: Placing, outputs: ExitStack, questions: Questions, bundle: Compiled) -> Placed:
+    """Write a bundle beside its place, from where `outputs` removes it if it is not to stay."""
+    with ExitStack() as own:
+        finished = placed(placing, bundle, own)
+        check_size(finished.bundle, questions)
+        outputs.push(own.pop_all())
+    placing.done[bundle.selected.unit] = finished
+    return finished
+
+
+def _described(bundle: Written) -> bytes:
+    # its library is large, and needed here alone
+    from poetry_lambda_plugin.report.sbom import sbom_document
+
+    return sbom_document(bundle)
+
+
+def _report_finished(finished: Placed, questions: Questions) -> BundleReport:
     """Report a bundle as it will be in its place: nothing that could still fail is left for later."""
-    status: Status = "written" if file.differs else "unchanged"
-    return report_of(bundle, status, questions, changed=file.differs)
+    differs = finished.output.differs
+    status: Status = "written" if differs else "unchanged"
+    return report_of(finished.bundle, status, questions, changed=differs)
 
 
-def _foreseen(run: _Run, bundles: Sequence[Selected]) -> Iterator[BundleReport]:
+def _tried(trier: Trier, failures: Failures, pairs: Sequence[_Finished]) -> list[_Finished]:
+    """Import the handlers before any bundle takes its place: those that can't be imported fail."""
+    from poetry_lambda_plugin.report.smoke_test import enforce_tried
+    from poetry_lambda_plugin.report.smoke_test import with_smoke_test
+
+    made = {one.bundle.selected.unit: one.bundle for one, _ in pairs}
+
+    def attempt(pair: _Finished) -> _Finished:
+        bundle = pair[0].bundle
+        return pair[0], with_smoke_test(pair[1], trier.tried(bundle, made), bundle.selected.config)
+
+    told = failures.each(pairs, attempt, lambda pair: pair[0].bundle.selected)
+    if not failures:
+        enforce_tried([report for _, report in told])
+    return told
+
+
+def _trier(
+    project: OpenProject,
+    circumstances: Circumstances,
+    observer: Observer,
+    temporary: Path,
+    supply: Supply,
+) -> Trier | None:
+    """Return what tries handlers, where that is asked for: few runs need all that belongs to it."""
+    if circumstances.trial is None:
+        return None
+    from poetry_lambda_plugin.stages.brought_along import brought_along
+    from poetry_lambda_plugin.trial.trying import Trier
+
+    packages = partial(brought_along, project, supply)
+    return Trier(project, circumstances.trial, observer, temporary, packages)
+
+
+def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[tuple[Selected, BundleReport]]:
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
-    at_hand = {choice: run.supplier.at_hand(choice) for choice in _all_parts(bundles)}
-    parts = {c: run.read(c, artifact) for c, artifact in at_hand.items() if artifact is not None}
+    parts = run.supply.at_hand(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(bundles, parts, run.notes)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes)
     run.stopwatch.end("planning")
-    compilations = [compiled_before(plan, run.compiler) for plan in plans]
+    compilations = run.failures.each(plans, lambda plan: compiled_before(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
-    epoch = run.circumstances.source_date_epoch
-    finished = [written(bundle, _Nowhere(), epoch) for bundle in compilations if bundle is not None]
-    check_sizes(finished, run.questions)
+    made: dict[Unit, Written] = {}
+    run.failures.each(filter(None, compilations), partial(_foresee, run, made), _selected)
+    check_settled([*made.values()])
     run.stopwatch.end("writing")
-    known = {bundle.selected.output: bundle for bundle in finished}
-    for bundle in bundles:
-        if bundle.output in known:
-            would_be = known[bundle.output]
-            is_there = has_hash(bundle.output, f"sha256:{would_be.digest.sha256.hex()}")
-            yield report_of(would_be, "planned", run.questions, changed=not is_there)
+    for bundle in run.failures.left(bundles):
+        if would_be := made.get(bundle.unit):
+            changed = _would_differ(run, would_be)
+            yield bundle, report_of(would_be, "planned", run.questions, changed=changed)
         else:
-            yield outlook(bundle, run.questions)
+            yield bundle, outlook(bundle, run.questions, made)
 
 
-def _find_interpreters(compiler: Compiler, bundles: Iterable[Selected]) -> None:
-    """Find all that will compile before anything is fetched."""
-    for bundle in bundles:
-        if bundle.config.bytecode is not None:
-            compiler.interpreter(bundle.target.runtime.python)
+def _foresee(run: Run, made: dict[Unit, Written], bundle: Compiled) -> None:
+    """Find out what a bundle would be, if all its layers are known."""
+    layers = [layer.selected.unit for layer in bundle.selected.layers if isinstance(layer, LayerBundle)]
+    if all(layer in made for layer in layers):
+        epoch = run.circumstances.source_date_epoch
+        finished = written(bundle, Nowhere(bundle.selected.output), epoch, made)
+        check_size(finished, run.questions)
+        made[bundle.selected.unit] = finished
 
 
-def _end_compiling(run: _Run, bundles: Iterable[Selected]) -> None:
+def _would_differ(run: Run, bundle: Written) -> bool:
+    if bundle.selected.config.unpacked is not None:
+        return compared_with(bundle, run.circumstances.source_date_epoch, run.records).differs
+    return not has_hash(bundle.output, f"sha256:{bundle.digest.sha256.hex()}")
+
+
+def _itself(bundle: Selected) -> Selected:
+    return bundle
+
+
+def _selected(bundle: Planned | Compiled) -> Selected:
+    return bundle.selected
+
+
+def _with_interpreter(compiler: Compiler, bundle: Selected) -> Selected:
+    """Find all that will compile a bundle before anything is fetched."""
+    if bundle.config.bytecode is not None:
+        compiler.interpreter(bundle.target.runtime.python)
+    return bundle
+
+
+def _end_compiling(run: Run, bundles: Iterable[Selected]) -> None:
     if any(bundle.config.bytecode for bundle in bundles):
         run.stopwatch.end("compiling")
-
-
-def _all_parts(bundles: Iterable[Selected]) -> list[Choice]:
-    """Return all that has to be made ready, each part once."""
-    return list(dict.fromkeys(choice for bundle in bundles for choice in bundle.parts))
 
 
 def _read(
@@ -293,18 +424,3 @@ def _wheel_problems(wheel: Path, target: Target) -> Iterator[str]:
     from poetry_lambda_plugin.audit.binaries import wheel_problems
 
     return wheel_problems(wheel, target)
-
-
-class _Nowhere:
-    """Takes the archive of a dry run, for its digest, or that which is to be thrown away."""
-
-    differs, is_in_place = True, False
-
-    def write(self, data: bytes) -> None:
-        """Drop the bytes."""
-
-    def finish(self) -> None:
-        """Have nothing to end."""
-
-    def commit(self) -> None:
-        """Have no place to take."""

@@ -21,6 +21,9 @@ Code = Literal[
     "handler-unclear",
     "hash-weak",
     "ignore-unused",
+    "import-circular",
+    "import-failing",
+    "import-missing",
     "layer-empty",
     "layer-stale",
     "names-collide",
@@ -36,9 +39,18 @@ Code = Literal[
     "sdk-version",
     "secret",
     "service-unclear",
+    "shadows-client",
+    "shadows-stdlib",
+    "syntax-error",
+    "smoke-test-unclear",
+    "smoke-test-untried",
     "table-ignored",
 ]
 """Stable from release to release; `.github/CHANGELOG.md` tells of new ones."""
+
+ONLY_WHEN_TRIED = ("smoke-test-unclear", "smoke-test-untried")
+"""Codes of a trial, which most runs do without."""
+Severity = Literal["warning", "error"]
 
 CODES: tuple[Code, ...] = get_args(Code)
 
@@ -51,6 +63,10 @@ class Finding(NamedTuple):
     """One paragraph: what, where, and what to do."""
     where: str | None = None
     """A path in the bundle, `path:line`, a package, a pattern or a table; None for the whole bundle."""
+    severity: Severity = "warning"
+    """`error` for what keeps the bundle from being written."""
+    about: str | None = None
+    """The dotted module that it is about, by which `ignore` may name it too, or by one above it."""
 
 
 class Judged(NamedTuple):
@@ -65,12 +81,16 @@ class StrictError(LambdaBundleError):
 
 
 def judged(findings: Iterable[Finding], ignore: Sequence[str], *, strict: bool) -> Judged:
-    """Part findings by `ignore`; raises StrictError for one that is told where the user asked for none."""
+    """Part findings by `ignore`; raises StrictError for one that is told where the user asked for none.
+
+    Errors are told with all others: who asks decides what they stop.
+    """
     parts: tuple[list[Finding], list[Finding]] = [], []
     for finding in findings:
         parts[any(_silences(item, finding) for item in ignore)].append(finding)
     told, silenced = map(tuple, parts)
-    if strict and told:
+    warnings = [finding for finding in told if finding.severity == "warning"]
+    if strict and warnings:
         words = " ".join(finding.message for finding in told)
         raise StrictError(f"{words} (--strict makes this an error.)")
     return Judged(told, silenced)
@@ -79,7 +99,9 @@ def judged(findings: Iterable[Finding], ignore: Sequence[str], *, strict: bool) 
 def unused_ignores(ignore: Iterable[str], silenced: Sequence[Finding]) -> Iterator[Finding]:
     """Yield a warning for each element of `ignore` that silences nothing, for it is likely misspelt."""
     for item in ignore:
-        if item != "ignore-unused" and not any(_silences(item, finding) for finding in silenced):
+        if item == "ignore-unused" or item.partition(":")[0] in ONLY_WHEN_TRIED:
+            continue
+        if not any(_silences(item, finding) for finding in silenced):
             words = f"ignore: {item!r} silences nothing. Drop it, or correct it."
             yield Finding("ignore-unused", words, item)
 
@@ -90,4 +112,6 @@ def _silences(item: str, finding: Finding) -> bool:
     if code != finding.code or not colon:
         return code == finding.code
     path, _, line = (finding.where or "").rpartition(":")
+    if finding.about is not None and f"{finding.about}.".startswith(f"{where}."):
+        return True
     return where == finding.where or (line.isdecimal() and where == path)

@@ -24,6 +24,12 @@ def _check_command() -> Command:
     return CheckCommand()
 
 
+def _verify_command() -> Command:
+    from poetry_lambda_plugin.commands.verify import VerifyCommand
+
+    return VerifyCommand()
+
+
 def _init_command() -> Command:
     from poetry_lambda_plugin.commands.init import InitCommand
 
@@ -31,10 +37,11 @@ def _init_command() -> Command:
 
 
 class LambdaPlugin(ApplicationPlugin):
-    """Add `poetry lambda-bundle`, `poetry lambda-check` and `poetry lambda-init`."""
+    """Add `poetry lambda-bundle`, `poetry lambda-check`, `poetry lambda-verify` and `poetry lambda-init`."""
 
     def activate(self, application: Application) -> None:
         """Register factories, so that a command is imported only when it is called."""
         application.command_loader.register_factory("lambda-bundle", _bundle_command)
         application.command_loader.register_factory("lambda-check", _check_command)
+        application.command_loader.register_factory("lambda-verify", _verify_command)
         application.command_loader.register_factory("lambda-init", _init_command)

@@ -68,6 +68,17 @@ def sweep(folder: Path) -> None:
                 _remove_stray(folder / name, match["host"], int(match["process"]))
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all in it, read-only folders too; what can't be removed is no error."""
+    for folder, _, files in os.walk(path):
+        # a file that is itself read-only can't be removed on Windows alone
+        names = [folder, *(os.path.join(folder, file) for file in files if sys.platform == "win32")]  # noqa: PTH118
+        for name in names:
+            with suppress(OSError):
+                os.chmod(name, 0o700)  # noqa: PTH101 - one for each of thousands
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def _remove_stray(path: Path, host: str, process: int) -> None:
     with suppress(OSError):
         status = path.lstat()
@@ -76,7 +87,7 @@ def _remove_stray(path: Path, host: str, process: int) -> None:
         if _lives(process) if host == _host() else time.time() - status.st_mtime < DAY:
             return
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
         else:
             path.unlink()
 

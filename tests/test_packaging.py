@@ -111,6 +111,7 @@ def test_readme_test_line_installs_the_test_group() -> None:
     [
         pytest.param("poetry.lock", id="plugin"),
         pytest.param("tests/projects/example/poetry.lock", id="example"),
+        pytest.param("tests/projects/monorepo/poetry.lock", id="monorepo"),
     ],
 )
 def test_lock_names_no_host(lock: str) -> None:

@@ -15,9 +15,10 @@ import poetry_lambda_plugin
 
 from poetry_lambda_plugin.commands.bundle import BundleCommand
 from poetry_lambda_plugin.commands.check import CheckCommand
-from poetry_lambda_plugin.configuration.bundles import PLACEHOLDERS
+from poetry_lambda_plugin.commands.verify import VerifyCommand
 from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.configuration.keys import OPTIONS
+from poetry_lambda_plugin.configuration.placeholders import PLACEHOLDERS
 from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.findings import CODES
 from poetry_lambda_plugin.findings import Finding
@@ -132,6 +133,7 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
     # lists that are empty here
     found |= {f"bundles[].{field}[]" for field in ("warnings", "notes", "explanation.unimported_packages")}
     found |= {f"bundles[].findings[].{field}" for field in Finding._fields}
+    found |= {f"bundles[].layers[].{field}" for field in ("bundle", "path", "unzipped_bytes")}
     assert sorted(named) == sorted(found)
 
 
@@ -154,6 +156,24 @@ def test_lists_every_field_of_the_check(locked_project: Project) -> None:
     assert sorted(row[0].strip("`") for row in tables(r"Can it run there\?")[1]) == sorted(found)
 
 
+def test_lists_every_option_of_the_verification() -> None:
+    """Its second table has each option of the command, and no other."""
+    rows = tables(r"Is that what is deployed\?")[1]
+
+    assert sorted(name for row in rows for name in spelled(row[0])) == sorted(
+        o.name for o in VerifyCommand.options
+    )
+
+
+def test_lists_every_field_of_the_verification(locked_project: Project) -> None:
+    """Its third table has each field of a real document, and no other."""
+    assert bundle("-o", "function.zip").exit_code == 0
+    outcome = run("lambda-verify", "function.zip", "--no-root", "--format", "json")
+
+    rows = tables(r"Is that what is deployed\?")[2]
+    assert sorted(row[0].strip("`") for row in rows) == sorted(set(fields(json.loads(outcome.output))))
+
+
 def test_lists_every_code_of_a_warning() -> None:
     """Each code that a finding is made with has its row and can be ignored, and no other."""
     sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
@@ -165,7 +185,7 @@ def test_lists_every_code_of_a_warning() -> None:
 
 def spelled(cell: str) -> tuple[str, ...]:
     """Return the shortcut, if there is one, and the name of an option."""
-    return tuple(re.findall(r"(?<![\w-])--?([a-zA-Z-]+)", cell))
+    return tuple(re.findall(r"(?<![\w-])--?([a-zA-Z0-9-]+)", cell))
 
 
 def option_rows() -> dict[str, str]:

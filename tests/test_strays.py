@@ -43,7 +43,8 @@ def test_removes_what_a_dead_process_left(tmp_path: Path, dead: int) -> None:
     (tmp_path / "kept/file").touch()
     (tmp_path / f".{prefix_of(dead)}1.tmp").touch()
     (tmp_path / f"{prefix_of(dead)}a_2").mkdir()
-    (tmp_path / f"{prefix_of(dead)}a_2/file").touch()
+    (tmp_path / f"{prefix_of(dead)}a_2/file").touch(0o444)
+    (tmp_path / f"{prefix_of(dead)}a_2").chmod(0o555)
     (tmp_path / f"{prefix_of(dead)}3").symlink_to("kept")
 
     sweep(tmp_path)

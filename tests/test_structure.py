@@ -22,8 +22,10 @@ ROOT = Path(poetry_lambda_plugin.__file__).parent
 FLOORS = (
     "plugin",
     "commands",
+    "verifying",
     "bundling",
     "report",
+    "trial",
     "stages",
     "audit",
     "bytecode",

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Literal
 
 import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
 from poetry_lambda_plugin.archive.replacing import replacing
+from poetry_lambda_plugin.archive.unpacked import held
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
 from poetry_lambda_plugin.archive.writer import write_archive
@@ -23,6 +25,7 @@ from poetry_lambda_plugin.strays import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from types import TracebackType
     from typing import BinaryIO
@@ -32,13 +35,19 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.content import Entry
 
 
+Kind = Literal["output", "report", "sbom", "unpacked"]
+"""What is written, by the option that says where."""
+
+NAMES: Mapping[Kind, str] = {"output": "bundle", "report": "page", "sbom": "SBOM", "unpacked": "bundle"}
+
+
 class UnwritableOutputError(LambdaBundleError):
     """An output path that can't become a file."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, kind: Kind = "output") -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"The bundle can't be written to {path}: {reason}. Choose another --output.")
+        super().__init__(f"The {NAMES[kind]} can't be written to {path}: {reason}. Choose another --{kind}.")
 
 
 class NoRoomError(LambdaBundleError):
@@ -50,17 +59,17 @@ class NoRoomError(LambdaBundleError):
         )
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, kind: Kind = "output") -> None:
     """Raise UnwritableOutputError where it is already clear that `path` can't be written.
 
     Nothing is created: the nearest folder that exists decides.
     """
     try:
-        reason = _obstacle(_followed(path))
+        reason = _obstacle(_followed(path), kind)
     except OSError as error:
         reason = error.strerror or str(error)
     if reason is not None:
-        raise UnwritableOutputError(path, reason)
+        raise UnwritableOutputError(path, reason, kind)
 
 
 def is_nowhere(path: Path) -> bool:
@@ -68,13 +77,13 @@ def is_nowhere(path: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(os.devnull)
 
 
-def _obstacle(path: Path) -> str | None:
+def _obstacle(path: Path, kind: Kind) -> str | None:
     """Return why a path can't become a file."""
-    if path.is_dir():
-        return "it is a folder"
+    if path.is_dir() != (kind == "unpacked") and path.exists():
+        return "it is a folder" if kind != "unpacked" else "it is not a folder"
     if is_nowhere(path):
         return None
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file() and kind != "unpacked":
         return "it is not a regular file"
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
@@ -92,12 +101,12 @@ def _followed(path: Path) -> Path:
 
 
 @contextmanager
-def _as_refusal(path: Path) -> Iterator[None]:
+def refused_as(path: Path, kind: Kind) -> Iterator[None]:
     """Raise UnwritableOutputError for what the system refuses."""
     try:
         yield
     except OSError as error:
-        raise UnwritableOutputError(path, error.strerror or str(error)) from error
+        raise UnwritableOutputError(path, error.strerror or str(error), kind) from error
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -128,9 +137,12 @@ class OutputFile:
     `commit`, whatever the reason, it removes what it wrote and the folders it made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: Kind = "output", *, folder: Path | None = None) -> None:
+        """Take a path, or one that is not settled yet, and the folder to write in until it is."""
         self.path = path
-        self._place = _followed(path)
+        self._is_settled = folder is None
+        self._kind = kind
+        self._place = _followed(path) if folder is None else folder / path.name
         self._temporary = beside(self._place)
         self._made: list[Path] = []
         self._file: BinaryIO | None = None
@@ -145,7 +157,7 @@ class OutputFile:
 
     def __enter__(self) -> Self:
         try:
-            with _as_refusal(self.path):
+            with refused_as(self.path, self._kind):
                 self._open()
         except BaseException:
             # __exit__ is not yet to be called
@@ -154,15 +166,24 @@ class OutputFile:
         return self
 
     def _open(self) -> None:
-        for folder in reversed([p for p in self._place.parents if not p.exists()]):
-            self._made.append(folder)
-            folder.mkdir(exist_ok=True)
+        self._make_folders()
         self._file = self._temporary.open("xb")
+        if not self._is_settled:
+            # there is nothing to compare with
+            return
         try:
             self._previous = self._place.open("rb")
             self._stamp = _stamp(self._place)
         except OSError:
             self._forget_previous()
+        self._take_mode()
+
+    def _make_folders(self) -> None:
+        for folder in reversed([p for p in self._place.parents if not p.exists()]):
+            self._made.append(folder)
+            folder.mkdir(exist_ok=True)
+
+    def _take_mode(self) -> None:
         # what was for one user's eyes is so from the first byte
         with suppress(OSError):
             self._temporary.chmod(self._place.stat().st_mode & 0o777)
@@ -177,7 +198,7 @@ class OutputFile:
 
     def write(self, data: bytes) -> None:
         """Append; raises UnwritableOutputError, as on a full disk, and ChangedFileError."""
-        with _as_refusal(self.path):
+        with refused_as(self.path, self._kind):
             if self._previous is not None:
                 if self._previous.read(len(data)) == data:
                     self._same += len(data)
@@ -188,10 +209,33 @@ class OutputFile:
 
     def finish(self) -> None:
         """End the writing: from here to `commit` no handle is open, however many outputs wait for it."""
-        with _as_refusal(self.path):
+        with refused_as(self.path, self._kind):
             if self._previous is not None and self._previous.read(1):
                 self._copy_same(self._previous)
             self._close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what was written, once it is finished; raises UnwritableOutputError and ChangedFileError."""
+        with (
+            refused_as(self.path, self._kind),
+            (self._temporary if self.differs else self._place).open("rb") as file,
+        ):
+            if not self.differs and _stamp(self._place) != self._stamp:
+                raise self._changed_meanwhile()
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def settle(self, path: Path) -> None:
+        """Take the name that depends on what was written; the folders on its way are made."""
+        self.finish()
+        self.path, self._place = path, _followed(path)
+        with refused_as(path, self._kind):
+            self._make_folders()
+            self._take_mode()
+            with suppress(FileNotFoundError):
+                stamp = _stamp(self._place)
+                if (found := held(self._place)) == held(self._temporary):
+                    self._stamp, (self._same, self._checksum) = stamp, found
 
     @property
     def differs(self) -> bool:
@@ -206,7 +250,7 @@ class OutputFile:
     def commit(self) -> bool:
         """Take the path's place unless it holds the same bytes already; tell whether it changed."""
         self.finish()
-        with _as_refusal(self.path):
+        with refused_as(self.path, self._kind):
             if self._stamp is None:
                 self._temporary.replace(self._place)
             elif not self._still_holds_it():
@@ -215,14 +259,7 @@ class OutputFile:
 
     def _still_holds_it(self) -> bool:
         """Tell whether the path has the same bytes, maybe put there again by one that bundles the same."""
-        if _stamp(self._place) == self._stamp:
-            return True
-        size = checksum = 0
-        with self._place.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                size += len(chunk)
-                checksum = deflate.crc32(chunk, checksum)
-        return (size, checksum) == (self._same, self._checksum)
+        return _stamp(self._place) == self._stamp or held(self._place) == (self._same, self._checksum)
 
     def _copy_same(self, previous: BinaryIO) -> None:
         """Write what was the same so far, now that something differs."""

@@ -115,6 +115,11 @@ class ArchiveDigest:
         return b64encode(self.sha256).decode("ascii")
 
 
+def moment_of(epoch: int) -> int:
+    """Return the moment nearest to one in seconds since 1970 that a ZIP has: of 1980 … 2107, and even."""
+    return min(max(epoch, EARLIEST), LATEST) // 2 * 2
+
+
 class Timestamp(NamedTuple):
     """A moment as ZIP headers hold it (APPNOTE 4.4.6)."""
 
@@ -124,7 +129,7 @@ class Timestamp(NamedTuple):
     @classmethod
     def from_epoch(cls, seconds: int) -> Timestamp:
         """Convert seconds since 1970 (UTC), clamped to 1980 … 2107."""
-        moment = time.gmtime(min(max(seconds, EARLIEST), LATEST))
+        moment = time.gmtime(moment_of(seconds))
         return cls(
             moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2,
             (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday,

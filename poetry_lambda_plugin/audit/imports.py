@@ -7,12 +7,17 @@ import re
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.layout.filters import PathFilter
+from poetry_lambda_plugin.layout.modules import folders_of
+from poetry_lambda_plugin.layout.modules import handler_module
+from poetry_lambda_plugin.layout.modules import module_path
 from poetry_lambda_plugin.layout.python_source import MAX_SOURCE
 
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from poetry_lambda_plugin.archive.content import Entry
     from poetry_lambda_plugin.layout.plan import BundlePlan
@@ -38,6 +43,8 @@ LOADED = rb"(?:\b(?:import|from)[ \t]+|[\"',][ \t]*)"
 IMPORTABLE = (".py", ".so", ".pyd")
 SCRIPT_GROUPS = frozenset({"console_scripts", "gui_scripts"})
 """Entry points for people; those of any other group are there for other packages to load."""
+
+WORD = re.compile(rb"\w+")
 
 MAX_OWN_SIZE = 8 << 20
 """Bytes of a file of the project that is searched for names; a larger one holds data."""
@@ -69,24 +76,74 @@ def service_notes(bundled: Collection[str], graph: DependencyGraph) -> Iterator[
 def unimported(
     plan: BundlePlan, graph: DependencyGraph, project: str, handler: str | None
 ) -> tuple[str, ...]:
-    """Return the direct dependencies that no other package needs, and that no other file names.
+    """Return the direct dependencies that no other package needs, and that nothing reaches.
 
-    A dependency's modules name one by importing it, or as the first word of a string, as loaders do; those
-    of what only it needs don't count. In a file of the `project` any mention does. A name that is computed
-    is not seen. Where the project is not in the bundle, nothing is known.
+    What is reached begins with the project's modules, those alone that the handler leads to where one is set,
+    and goes on with the packages that they name and what those need. A dependency's modules name one by
+    importing it, also in functions, or as the first word of a string, as loaders do; those of what only it
+    needs don't count. In a file of the `project` any mention does. A name that is computed is not seen.
+    Where the project is not in the bundle, nothing is known.
     """
     own = [entry for entry in plan.entries if entry.owner == project and ".dist-info/" not in entry.path]
     names = _import_names(plan, _undemanded(plan, graph, project)) if own else {}
-    mentions = (entry.read() for entry in own if entry.content.size <= MAX_OWN_SIZE)
+    mentions = (entry.read() for entry in _led_to(own, handler) if entry.content.size <= MAX_OWN_SIZE)
     for text in ((handler or "").encode(), *mentions):
         names = {name: words for name, words in names.items() if not _says(text, words, rb"\b")}
+    unreached = set(names)
+    namers = _namers(plan, names, graph) if names else {}
+    while reached := {
+        name for name in unreached if namers[name] & _needed_by(graph, graph.direct - unreached)
+    }:
+        unreached -= reached
+    return tuple(sorted(unreached))
+
+
+def _namers(
+    plan: BundlePlan, names: Mapping[str, frozenset[bytes]], graph: DependencyGraph
+) -> Mapping[str, set[str]]:
+    """Return the packages whose modules name each of some others, what only those need aside."""
     independent = {name: graph.reachable({name}) for name in names}
-    for entry in _modules(plan) if names else ():
+    namers: dict[str, set[str]] = {name: set() for name in names}
+    for entry in _modules(plan):
         text = entry.read()
-        named = (name for name, words in names.items() if _says(text, words, LOADED))
-        for name in [name for name in named if entry.owner in independent[name]]:
-            del names[name]
-    return tuple(sorted(names))
+        for name, words in names.items():
+            asked = entry.owner in independent[name] and entry.owner not in namers[name]
+            if asked and _says(text, words, LOADED):
+                namers[name].add(entry.owner)
+    return namers
+
+
+def _needed_by(graph: DependencyGraph, packages: Collection[str]) -> frozenset[str]:
+    """Return some packages and all that they need, directly or not."""
+    found: set[str] = set()
+    queue = list(packages)
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue += graph.needs.get(name, ())
+    return frozenset(found)
+
+
+def _led_to(own: Sequence[Entry], handler: str | None) -> Sequence[Entry]:
+    """Return the project's files without the modules that nothing leads to from the handler.
+
+    A module leads to each whose name it has anywhere in its text. Files that are no modules stay.
+    """
+    modules = {module_path(entry.path): entry for entry in own if entry.path.endswith(".py")}
+    start = handler_module(handler) if handler else ""
+    if start not in modules:
+        return own
+    found, queue = set(), [start]
+    while queue:
+        path = queue.pop()
+        if path in found:
+            continue
+        found |= {path}
+        queue += [folder for folder in folders_of(path) if folder in modules]
+        words = set(WORD.findall(modules[path].read()))
+        queue += [other for other in modules if other.rpartition("/")[2].encode() in words]
+    return [entry for entry in own if not entry.path.endswith(".py") or module_path(entry.path) in found]
 
 
 def _says(text: bytes, words: Collection[bytes], before: bytes) -> bool:

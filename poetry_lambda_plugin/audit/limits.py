@@ -18,6 +18,7 @@ from poetry_lambda_plugin.wording import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -66,18 +67,24 @@ def excess(unzipped: int, config: BundleConfig) -> int:
     return unzipped - (MAX_UNZIPPED_SIZE - 1 if config.max_size is None else config.max_size)
 
 
-def too_large(name: str, bundle: int, layers: int, config: BundleConfig, savings: Savings) -> str:
-    """Say by what a ZIP is too large, and the least that makes it fit; sizes are unzipped bytes."""
+def too_large(
+    name: str, bundle: int, layers: Mapping[str, int], config: BundleConfig, savings: Savings
+) -> str:
+    """Say by what a ZIP is too large, and the least that makes it fit; sizes are unzipped bytes.
+
+    `layers` are the sizes of its layers by their names.
+    """
+    total = bundle + sum(layers.values())
     limit = MAX_UNZIPPED_SIZE if config.max_size is None else config.max_size
-    exact = size(bundle + layers) == size(limit)
+    exact = size(total) == size(limit)
     having = f"has {_told(bundle, exact=exact)}"
-    if layers:
-        having += f" and its layers have {_told(layers, exact=exact)}"
+    for layer, unzipped in layers.items():
+        having += f" and its layer {layer} has {_told(unzipped, exact=exact)}"
     told = f"{limit:,} bytes" if exact else round_size(limit)
     rule = f"max-size allows {told}"
     if config.max_size is None:
         rule = f"Lambda refuses {told} or more, layers included"
-    return f"Unzipped, {name} {having}; {rule}. {_remedy(bundle + layers, config, savings)}"
+    return f"Unzipped, {name} {having}; {rule}. {_remedy(total, config, savings)}"
 
 
 def _remedy(unzipped: int, config: BundleConfig, savings: Savings) -> str:

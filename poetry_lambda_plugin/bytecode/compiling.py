@@ -110,6 +110,10 @@ class Compiler:
         """Return what would compile; raises NoInterpreterError and NoHashBasedBytecodeError."""
         return self._interpreters.find(python)
 
+    def workers(self, python: tuple[int, int]) -> Workers:
+        """Return processes of what would compile; raises NoInterpreterError and NoHashBasedBytecodeError."""
+        return Workers(self._interpreters.answering(python).path, self._temporary)
+
     def at_hand(self, compilation: Compilation) -> Bytecode | None:
         """Return bytecode that has been compiled before; None where some has not. Nothing is compiled."""
         archives = self._wanted(compilation, self.interpreter(compilation.python))

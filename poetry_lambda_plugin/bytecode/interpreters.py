@@ -45,12 +45,21 @@ class NoInterpreterError(LambdaBundleError):
         self.refused = dict(refused)
         version = f"{python[0]}.{python[1]}"
         super().__init__(
-            f"Only CPython {version} can compile bytecode for Python {version}, and none is found: not as "
-            f"python{version} on PATH, nor by Poetry or pyenv, nor in the project's environment.",
-            *(f"  - {path} {reason}" for path, reason in refused.items()),
+            *nowhere_found(f"Only CPython {version} can compile bytecode for Python {version}", self),
             f"Get one with `poetry python install {version}` or `pyenv install {version}`, "
             "or bundle without bytecode.",
         )
+
+
+def nowhere_found(need: str, error: NoInterpreterError) -> Iterator[str]:
+    """Yield lines that say what is needed, and where it was looked for."""
+    name = f"python{error.python[0]}.{error.python[1]}"
+    yield (
+        f"{need}, and none is found: not as {name} on PATH, nor by Poetry or pyenv, nor in the project's "
+        "environment."
+    )
+    for path, reason in error.refused.items():
+        yield f"  - {path} {reason}"
 
 
 class NoHashBasedBytecodeError(LambdaBundleError):

@@ -23,6 +23,7 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
+    from collections.abc import Sequence
     from concurrent.futures import Future
     from types import TracebackType
     from typing import IO
@@ -86,6 +87,25 @@ class Workers:
     ) -> Future[Mapping[str, bytes]]:
         """Have sources compiled; the result lacks those that can't be, and may be a CrashError."""
         return self._pool.submit(self._compiled, sources, settings, root)
+
+    def compare(self, pairs: Sequence[tuple[bytes, bytes]]) -> Future[Sequence[bool]]:
+        """Have `.pyc` files made here held against others; what can't be read is not the same."""
+        return self._pool.submit(self._compared, pairs)
+
+    def _compared(self, pairs: Sequence[tuple[bytes, bytes]]) -> Sequence[bool]:
+        worker = self._idle.get()
+        answers: list[bytes] = []
+        try:
+            while len(answers) < len(pairs) and not worker.killed:
+                left = list(pairs[len(answers) :])
+                answers += worker.answers(marshal.dumps((left,), 2), len(left))
+                if len(answers) < len(pairs):
+                    # the next one has ended the process
+                    answers.append(b"other")
+                    worker.end()
+        finally:
+            self._idle.put(worker)
+        return [answer == b"same" for answer in answers]
 
     def _compiled(
         self, sources: Mapping[str, Entry], settings: BytecodeSettings, root: str

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
+import sys
+import threading
 import traceback
 
 from abc import ABC
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from cleo.io.io import IO
 
@@ -148,11 +152,17 @@ class LambdaCommand(GroupCommand, ABC):
         self._write_document(masked(str(error)))
         # shown with -q too: nobody should have to guess why a deployment stopped
         self._write_error(masked(str(error)), verbosity=Verbosity.NORMAL if interrupted else Verbosity.QUIET)
-        if isinstance(error, BuildFailedError) and self.io.is_verbose():
-            self.line_error(safe(masked(error.log)))
+        for cause in self._causes(error):
+            if isinstance(cause, BuildFailedError) and self.io.is_verbose():
+                self.line_error(safe(masked(cause.log)))
         if self.io.is_debug():
-            self.line_error(safe(masked("".join(traceback.format_exception(error)))))
+            for cause in self._causes(error):
+                self.line_error(safe(masked("".join(traceback.format_exception(cause)))))
         return INTERRUPTED if interrupted else 1
+
+    def _causes(self, error: LambdaBundleError) -> Sequence[LambdaBundleError]:
+        """Return what went wrong, where an error tells of several things."""
+        return (error,)
 
     def _write_error(self, message: str, verbosity: Verbosity = Verbosity.QUIET) -> None:
         self.io.write_error_line(f"\n<error>{safe(message)}</error>", verbosity=verbosity)
@@ -216,3 +226,16 @@ def _garbage_left_alone() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM, as CI sends it, clean up like Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -3,52 +3,65 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
-import threading
 
 from contextlib import closing
-from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import ClassVar
 
 from cleo.helpers import argument
 
+from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.bundling import Circumstances
 from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.commands.base import LambdaCommand
 from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.base import safe
+from poetry_lambda_plugin.commands.base import termination_as_interrupt
 from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
 from poetry_lambda_plugin.commands.redaction import without_credentials
 from poetry_lambda_plugin.commands.redaction import written_passwords
+from poetry_lambda_plugin.configuration.bundles import BrokenBundlesError
 from poetry_lambda_plugin.configuration.bundles import checked_options
+from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
+from poetry_lambda_plugin.configuration.layering import Order
+from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
+from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
+from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.json import json_document
 from poetry_lambda_plugin.report.markdown import markdown_document
-from poetry_lambda_plugin.stages.pages import PageError
 from poetry_lambda_plugin.stages.pages import write_page
+from poetry_lambda_plugin.trial.wishes import trial_wishes
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from cleo.io.inputs.argument import Argument
     from cleo.io.inputs.option import Option
 
     from poetry_lambda_plugin.bundling import Observer
-    from poetry_lambda_plugin.exceptions import LambdaBundleError
+    from poetry_lambda_plugin.configuration.bundles import Given
+    from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.report.bundle_report import FailedReport
+
+
+class UnwrittenPageError(LambdaBundleError):
+    """A page that could not be written when all bundles were there."""
 
 
 class BundleCommand(LambdaCommand):
@@ -70,17 +83,17 @@ class BundleCommand(LambdaCommand):
 
     interrupted = "Interrupted: no bundle was left half-written."
 
-    _reports: Sequence[BundleReport] = ()
+    _reports: Sequence[BundleReport | FailedReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
-        with _termination_as_interrupt(), closing(self._observer()) as observer:
+        with termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
         try:
             self._write_page(None)
-        except PageError as error:
-            raise PageError(error.path, error.reason, self.all_the_same()) from error
+        except UnwritableOutputError as error:
+            raise UnwrittenPageError(f"{error} {self.all_the_same()}") from error
 
     def document(self, error: str | None) -> str:
         """Return what became of each bundle, and the error, as one document."""
@@ -98,8 +111,13 @@ class BundleCommand(LambdaCommand):
     def _make(self, observer: Observer) -> Iterator[BundleReport]:
         options = checked_options(typed_values(self.option))
         epoch = source_date_epoch(os.environ)
+        wishes = trial_wishes(
+            self.option("env"),
+            self.option("timeout"),
+            wanted=self.option("smoke-test"),
+            dry_run=self.option("dry-run"),
+        )
         project = self.opened()
-        configs_of = config_reader(project)
         circumstances = Circumstances(
             today=datetime.now(tz=timezone.utc).date(),
             source_date_epoch=epoch,
@@ -107,11 +125,19 @@ class BundleCommand(LambdaCommand):
             explain=self.option("explain") or self.option("report") is not None,
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
             page=self._page(),
+            trial=wishes,
         )
-        configs = configs_of(options, self.argument("bundles"))
-        family = configs_of(options, ())
-        earlier = configs_of({}, (), made=False)
-        return make_bundles(project, configs, family, earlier, circumstances, observer)
+        return make_bundles(project, self._order(config_reader(project), options), circumstances, observer)
+
+    def _order(self, configs_of: Callable[..., Sequence[BundleConfig]], options: Given) -> Order:
+        """Find out what is to be made."""
+        asked, broken = _sound(configs_of, options, self.argument("bundles"))
+        family, _ = _sound(configs_of, options)
+        unasked = partial(_sound, partial(configs_of, made=False))
+        plain, _ = unasked({name: options[name] for name in options.keys() & FOR_LAYERS_TOO})
+        earlier, _ = unasked({})
+        wanted = wanted_bundles(asked, plain)
+        return Order(wanted=wanted, broken=broken, family=family, plain=plain, earlier=earlier)
 
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []
@@ -143,8 +169,9 @@ class BundleCommand(LambdaCommand):
         """Say what is wrong, of which bundles, and return the exit code."""
         if isinstance(error, ReportedError):
             self._reports = error.reports
-        if isinstance(error, MaxSizeError):
-            self._report_too_large(error.reports)
+        for cause in self._causes(error):
+            if isinstance(cause, MaxSizeError):
+                self._report_too_large(cause.reports, is_one_of_many=cause is not error)
         if isinstance(error, ReportedError):
             self._write_page_of_failure(error)
         return super()._fail(error)
@@ -154,13 +181,17 @@ class BundleCommand(LambdaCommand):
         try:
             passwords = written_passwords(self._root) if self._root else ()
             self._write_page(without_credentials(str(error), passwords))
-        except PageError as unwritten:
+        except UnwritableOutputError as unwritten:
             self.line_error(f"<warning>Warning: {safe(str(unwritten))}</warning>")
 
-    def _report_too_large(self, reports: Sequence[BundleReport]) -> None:
+    def _causes(self, error: LambdaBundleError) -> Sequence[LambdaBundleError]:
+        """Return the error, and each bundle's own."""
+        return (error, *dict.fromkeys(error.causes if isinstance(error, FailedBundlesError) else ()))
+
+    def _report_too_large(self, reports: Sequence[BundleReport], *, is_one_of_many: bool) -> None:
         """Show what takes the room, above the error, which is then the last to be seen."""
         for report in reports:
-            if len(reports) > 1:
+            if is_one_of_many:
                 heading = text.heading(report.project, report.version, report.bundle, report.target)
                 self.line_error(f"\n{heading}")
             for line in text.explanation(report):
@@ -171,23 +202,26 @@ class BundleCommand(LambdaCommand):
         for line in text.summary(report):
             self.line(line)
         explained = text.explanation(report) if self.option("explain") else ()
-        for line in (*explained, *text.differences(report)):
+        for line in (*text.slowest_modules(report), *explained, *text.differences(report)):
             self.line(line)
         for note in report.notes:
             self.line(f"<comment>Note: {safe(note)}</comment>")
         if self.io.is_verbose():
-            for line in text.details(report):
+            for line in (*text.details(report), *text.trial_details(report)):
                 self.line(line)
 
 
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, as CI sends it, clean up like Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _sound(
+    configs_of: Callable[..., Sequence[BundleConfig]], options: Given, names: Sequence[str] = ()
+) -> tuple[Sequence[BundleConfig], Mapping[str, LambdaBundleError]]:
+    """Return the bundles whose tables can be meant, and the errors of the others, by name.
+
+    Raises BrokenBundlesError where that is not for each bundle to tell: where none is sound, or one is broken
+    that is not to be made.
+    """
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        return configs_of(options, names), {}
+    except BrokenBundlesError as error:
+        if not error.configs or not error.are_wanted:
+            raise
+        return error.configs, error.errors

@@ -37,7 +37,12 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
         option("report", None, "Write a page, FILE.html, to look at what is in the bundles.", flag=False),
     ),
     "bytecode": (option("format", None, "Report as text, json or markdown.", flag=False, default="text"),),
-    "strict": (option("dry-run", None, "Plan everything, write no bundle, ask no network."),),
+    "strict": (
+        option("smoke-test", None, "Import the handler as on Lambda before a bundle takes its place."),
+        option("env", None, "A variable for the smoke test, as NAME=VALUE.", flag=False, multiple=True),
+        option("timeout", None, "Seconds that the smoke test's import may take.", flag=False),
+        option("dry-run", None, "Plan everything, write no bundle, ask no network."),
+    ),
 }
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
 
@@ -71,7 +76,7 @@ def typed_values(value_of: Callable[[str], Any], names: Collection[str] = OPTION
     """Return what was typed of some options, by key; `value_of` tells what one has."""
     given = {OPTIONS[name].name: value_of(name) for name in names}
     return {
-        name: _without_commas(value) if KEYS[name].commas else value
+        name: _without_commas(value) if KEYS[name].commas else False if KEYS[name].is_turned_off else value
         for name, value in given.items()
         if value not in (None, False, [])
     }

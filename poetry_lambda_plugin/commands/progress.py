@@ -19,6 +19,7 @@ from poetry_lambda_plugin.report.text import compilation_line
 from poetry_lambda_plugin.report.text import heading
 from poetry_lambda_plugin.report.text import package_line
 from poetry_lambda_plugin.report.text import phases_line
+from poetry_lambda_plugin.report.text import trial_line
 from poetry_lambda_plugin.wording import counted
 from poetry_lambda_plugin.wording import duration
 from poetry_lambda_plugin.wording import size
@@ -71,6 +72,8 @@ class ConsoleObserver:
         self._builds: dict[LockedPackage, float] = {}
         self._compilation: tuple[int, str, float] | None = None
         """Files, version of the compiler, and when it began."""
+        self._trial: tuple[str, str, float] | None = None
+        """Handler, version of the importer, and when it began."""
         self._made: set[LockedPackage] = set()
 
     def turn_to(self, bundle: Selected) -> None:
@@ -127,6 +130,22 @@ class ConsoleObserver:
                 files, version, _ = self._compilation
                 self._write([f"{compilation_line(files, version, DONE)}: <success>done</success>"])
             self._compilation = None
+
+    def trying(self, handler: str, version: str) -> None:
+        """Say that a handler is being imported, which can take a while."""
+        with self._lock:
+            self._trial = handler, version, time.monotonic()
+            if self._live is None:
+                self._write([trial_line(handler, version)])
+            self._show()
+
+    def tried(self) -> None:
+        """Let the line of a trial say that it has ended."""
+        with self._lock:
+            if self._live is not None and self._trial is not None:
+                handler, version, _ = self._trial
+                self._write([trial_line(handler, version, DONE)])
+            self._trial = None
 
     def complete(self) -> None:
         """Write what is left of the list: in a dry run, packages that are not at hand."""
@@ -194,6 +213,9 @@ class ConsoleObserver:
         if self._compilation is not None:
             count, _, started = self._compilation
             yield "Compiling", [Span(counted(count, "file"), "c1")], duration(now - started)
+        if self._trial is not None:
+            handler, _, started = self._trial
+            yield "Trying", [Span(handler, "c1")], duration(now - started)
 
     def _tick(self) -> None:
         while not self._ended.is_set():
@@ -227,6 +249,12 @@ class SilentObserver:
 
     def compiled(self) -> None:
         """Pass over a compilation's end."""
+
+    def trying(self, handler: str, version: str) -> None:
+        """Pass over a trial."""
+
+    def tried(self) -> None:
+        """Pass over a trial's end."""
 
     def complete(self) -> None:
         """Pass over the end of a list."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import string
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
 from poetry_lambda_plugin.configuration.keys import KEYS
+from poetry_lambda_plugin.configuration.layering import with_layers
+from poetry_lambda_plugin.configuration.placeholders import DIGEST
+from poetry_lambda_plugin.configuration.placeholders import filled_in
+from poetry_lambda_plugin.configuration.placeholders import literal
 from poetry_lambda_plugin.configuration.readers import ConfigError
+from poetry_lambda_plugin.configuration.readers import ContradictionError
 from poetry_lambda_plugin.configuration.readers import mapping
 from poetry_lambda_plugin.configuration.readers import unknown
 from poetry_lambda_plugin.configuration.values import BUNDLES
@@ -28,6 +33,7 @@ from poetry_lambda_plugin.wording import nearest
 if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Sequence
     from typing import TypeAlias
 
@@ -35,14 +41,28 @@ if TYPE_CHECKING:
 Given: TypeAlias = "Mapping[str, Any]"
 """What one origin (the table, a bundle's, the command line) says: values by key, read and checked."""
 
-BUNDLE_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+NOT_SHARED = ("only-root", "only", "with", "without", "extras", "all-extras")
+"""Keys that say which dependencies are wanted: those of a shared layer its functions want."""
 
-PLACEHOLDERS = ("name", "version", "runtime", "architecture", "bundle")
-"""What an output is filled in with."""
+BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class ContradictionError(LambdaBundleError):
-    """Keys or options that can't both be meant."""
+class BrokenBundlesError(ConfigError):
+    """Bundles whose own tables can't be meant; the words are those of the first."""
+
+    def __init__(
+        self,
+        errors: Mapping[str, LambdaBundleError],
+        configs: Sequence[BundleConfig],
+        chosen: Sequence[str | None],
+    ) -> None:
+        self.errors = errors
+        """By bundle."""
+        self.configs = configs
+        """Those of the others that are to be made."""
+        self.are_wanted = errors.keys() <= {*chosen}
+        """Whether all of them were to be made: what is wrong elsewhere is told before anything is made."""
+        super().__init__(*next(iter(errors.values())).args)
 
 
 def bundle_configs(
@@ -57,25 +77,42 @@ def bundle_configs(
     """
     tables = dict(mapping(table, TABLE))
     own_tables = mapping(tables.pop(BUNDLES, {}), f"{TABLE}.{BUNDLES}")
-    common = _table_values(tables, TABLE, root)
+    common = _table_values(tables, TABLE, root, own_tables)
     typed = _with_includes_from(_with_absolute_paths(options, cwd), cwd, root)
     _check_rivals(typed, "--")
-    own = {name: _bundle_values(name, value, root) for name, value in own_tables.items()}
     for name in bundles:
-        if name not in own:
-            raise ConfigError(_unknown_bundle(name, own))
-    merged: dict[str | None, Given] = {name: _merged(common, given, typed) for name, given in own.items()}
-    merged = merged or {None: _merged(common, typed)}
+        if name not in own_tables:
+            raise ConfigError(_unknown_bundle(name, own_tables))
+    broken: dict[str, LambdaBundleError] = {}
+    own: dict[str, Given] = {}
+    for name, value in own_tables.items():
+        with _noted(broken, name):
+            own[name] = _bundle_values(name, value, root, own_tables)
+    merged: dict[str | None, Given] = {
+        name: _merged(_inherited(common, name), given, typed) for name, given in own.items()
+    }
+    merged = merged or ({} if own_tables else {None: _merged(common, typed)})
     if made:
         _check_needs(common, f"{TABLE}.", merged.values())
     for name, given in own.items() if made else ():
-        _check_needs(given, f"{TABLE}.{BUNDLES}.{name}.", [merged[name]])
-    chosen: tuple[str | None, ...] = (*dict.fromkeys(bundles),) or (*merged,)
-    others = len(merged) - len(chosen)
-    return tuple(
-        _config(name, merged[name], ignore_is_shared=others > 0 and "ignore" not in own.get(name or "", ()))
+        with _noted(broken, name):
+            _check_needs(given, f"{TABLE}.{BUNDLES}.{name}.", [merged[name]])
+    layered = with_layers(merged, typed, made=made, broken=broken)
+    broken.update(layered.broken)
+    chosen: tuple[str | None, ...] = (*dict.fromkeys(bundles),) or (*own_tables,) or (None,)
+    others = max(len(own_tables), 1) - len(chosen)
+    configs = tuple(
+        _config(
+            name,
+            layered.merged[name],
+            ignore_is_shared=others > 0 and "ignore" not in own.get(name or "", ()),
+        )
         for name in chosen
+        if name not in broken
     )
+    if broken:
+        raise BrokenBundlesError(broken, configs, chosen)
+    return configs
 
 
 def checked_options(options: Mapping[str, object]) -> Given:
@@ -84,45 +121,73 @@ def checked_options(options: Mapping[str, object]) -> Given:
 
 
 def output_path(config: BundleConfig, default_folder: Path, values: Mapping[str, str]) -> Path:
-    """Fill in an output's placeholders; raises ConfigError for one that does not exist."""
+    """Fill in the placeholders of an output, or of a folder instead of it.
+
+    Raises ConfigError for one that does not exist.
+    """
+    if config.unpacked is not None:
+        return filled_in(config.unpacked, {k: v for k, v in values.items() if k != DIGEST}, "unpacked")
     output = config.output
     if output is None:
         name = "{bundle}" if config.bundle else "{name}-layer" if config.layer else "{name}"
         suffix = "-{architecture}" if len(config.architectures) > 1 else ""
-        output = _literal(default_folder) / f"{name}{suffix}.zip"
-    template = str(output)
+        output = literal(default_folder) / f"{name}{suffix}.zip"
+    return filled_in(output, values, "output")
+
+
+def sbom_path(config: BundleConfig, values: Mapping[str, str]) -> Path | None:
+    """Fill in the path of an SBOM, None without one; raises ConfigError as for an output."""
+    return filled_in(config.sbom, values, "sbom") if config.sbom is not None else None
+
+
+@contextmanager
+def _noted(broken: dict[str, LambdaBundleError], name: str) -> Iterator[None]:
+    """Take note of what is wrong with one bundle alone; the first thing counts."""
     try:
-        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
-    except ValueError as error:
-        raise ConfigError(f"The output {template!r} can't be understood: {error}.") from None
-    for _, field, format_spec, conversion in parts:
-        written = (
-            f"{field}{'!' if conversion else ''}{conversion or ''}{':' if format_spec else ''}{format_spec}"
-        )
-        if written not in values:
-            names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-            raise ConfigError(
-                f"The output {template!r} has an unknown placeholder {{{written}}}. Known: {names}."
-            )
-    return type(output)(os.path.normpath(template.format_map(values)))
+        yield
+    except LambdaBundleError as error:
+        broken.setdefault(name, error)
 
 
-def _table_values(table: Mapping[str, object], where: str, root: Path) -> Given:
+def _inherited(common: Given, name: str) -> Given:
+    """Return what a bundle has from the common table: a layer that all others get does not get itself."""
+    if name not in common.get("exclude-layers", ()):
+        return common
+    return {key: value for key, value in common.items() if key != "exclude-layers"}
+
+
+def _table_values(table: Mapping[str, object], where: str, root: Path, bundles: Collection[str]) -> Given:
     values = {}
     for name, value in table.items():
         if name not in KEYS:
             raise ConfigError(_unknown_key(name, value, where))
         values[name] = KEYS[name].reader(value, f"{where}.{name}")
     given = _with_absolute_paths(values, root)
+    if "exclude-layers" in given:
+        layers = [
+            _layer(layer, f"{where}.exclude-layers", root, bundles) for layer in given["exclude-layers"]
+        ]
+        given = {**given, "exclude-layers": tuple(dict.fromkeys(layers))}
     _check_rivals(given, f"{where}.")
+    _check_unshared(given, f"{where}.")
     return given
 
 
-def _bundle_values(name: str, table: object, root: Path) -> Given:
+def _layer(written: str, where: str, root: Path, bundles: Collection[str]) -> Path | str:
+    """Tell a bundle's name from a path; raises ConfigError for what looks like a name and is none."""
+    if written in bundles:
+        return written
+    path = _expanded(written, root)
+    if BUNDLE_NAME.fullmatch(written) and path.suffix != ".zip" and not path.exists():
+        raise ConfigError(unknown(f"bundle {written!r} in {where}", written, bundles, f"[{TABLE}.{BUNDLES}]"))
+    return path
+
+
+def _bundle_values(name: str, table: object, root: Path, bundles: Collection[str]) -> Given:
     where = f"{TABLE}.{BUNDLES}.{name}"
-    if not re.fullmatch(BUNDLE_NAME, name):
+    if not BUNDLE_NAME.fullmatch(name):
         raise ConfigError(f"{where}: a bundle's name has letters, digits, '.', '_' and '-' only.")
-    return _table_values(mapping(table, where), where, root)
+    return _table_values(mapping(table, where), where, root, bundles)
 
 
 def _unknown_key(name: str, value: object, where: str) -> str:
@@ -153,6 +218,15 @@ def _check_rivals(given: Given, prefix: str) -> None:
     both = sorted({*given.get("with", ())} & {*given.get("without", ())})
     if both:
         raise ContradictionError(f"{prefix}with and {prefix}without both name {both[0]!r}. Drop one.")
+
+
+def _check_unshared(given: Given, prefix: str) -> None:
+    """Raise ContradictionError for keys that choose what a shared layer gets from its functions."""
+    for name in NOT_SHARED if given.get("shared-by") else ():
+        if given.get(name):
+            raise ContradictionError(
+                f"{prefix}shared-by and {prefix}{name} can't be used together. Drop one."
+            )
 
 
 def _check_needs(given: Given, prefix: str, merged: Iterable[Given]) -> None:
@@ -203,15 +277,13 @@ def _with_includes_from(given: Given, cwd: Path, root: Path) -> Given:
 
 
 def _with_absolute_paths(given: Given, base: Path) -> Given:
-    """Let relative outputs and layers be relative to `base`."""
+    """Let relative outputs be relative to `base`."""
     absolute: dict[str, Any] = {}
-    if "output" in given:
-        output = given["output"]
-        # a folder, to be made where it does not exist
-        output += "{bundle}.zip" if output.endswith(("/", os.sep)) else ""
-        absolute["output"] = _expanded(output, _literal(base))
-    if "exclude-layers" in given:
-        absolute["exclude-layers"] = tuple(_expanded(path, base) for path in given["exclude-layers"])
+    for key, name in (("output", "{bundle}.zip"), ("sbom", "{bundle}.cdx.json"), ("unpacked", "")):
+        if key in given:
+            # a folder, to be made where it does not exist
+            path = given[key] + (name if given[key].endswith(("/", os.sep)) else "")
+            absolute[key] = _expanded(path, literal(base))
     return {**given, **absolute}
 
 
@@ -220,8 +292,3 @@ def _expanded(path: str, base: Path) -> Path:
         return base / type(base)(path).expanduser()
     except RuntimeError as error:
         raise ConfigError(f"The path {path!r} can't be understood: {error}") from None
-
-
-def _literal(folder: Path) -> Path:
-    """Keep the braces of a folder's own name from being taken for placeholders."""
-    return type(folder)(str(folder).replace("{", "{{").replace("}", "}}"))

@@ -31,7 +31,9 @@ class Key(NamedTuple):
     help: str
     """What `--help` says, and what the README's row begins with."""
     option: str | None = None
-    """Name of its option, singular where that is given once for each value; None without one."""
+    """Name of its option, singular where that is given once for each value, with `no-` where it stands for
+    false; None without one.
+    """
     shortcut: str | None = None
     commas: bool = False
     """Whether its option may have several in one value, with commas or spaces between."""
@@ -39,6 +41,11 @@ class Key(NamedTuple):
     """Keys that can't be meant together with it; each pair is named at one of the two."""
     needs: str | None = None
     """The key without which it means nothing."""
+
+    @property
+    def is_turned_off(self) -> bool:
+        """Tell whether its option stands for false."""
+        return self.option == f"no-{self.name}"
 
     @property
     def field(self) -> str:
@@ -58,6 +65,10 @@ _KEYS = (
         option="architecture"),
     Key("output", "string", readers.string, "Path of the ZIP; may hold {name}, {version}, {runtime} …",
         option="output", shortcut="o"),
+    Key("sbom", "string", readers.string, "Write an SBOM too, in CycloneDX 1.6; path as of the output.",
+        option="sbom"),
+    Key("unpacked", "string", readers.string, "Write a folder instead of a ZIP; path as of the output.",
+        option="unpacked", rivals=("output",)),
     Key("without", "list", readers.strings, "Leave these dependency groups out.",
         option="without", commas=True),
     Key("with", "list", readers.strings, "Take these dependency groups too.", option="with", commas=True),
@@ -78,7 +89,9 @@ _KEYS = (
     Key("exclude-runtime-packages", "boolean", readers.boolean,
         "Leave out what the runtime has: boto3 and its kind.", option="exclude-runtime-packages"),
     Key("exclude-layers", "list", readers.strings,
-        "Paths of the layers that the function will have; what they hold is left out."),
+        "Layers that the function will have, each a bundle's name or a path; what they hold is left out."),
+    Key("shared-by", "string or list", readers.strings,
+        'The functions that a layer is for, or "all": it holds what all of them need.', needs="layer"),
     Key("botocore-services", "list", readers.strings, 'The AWS services whose models are kept, or "auto".'),
     Key("layer", "boolean", readers.boolean, "Lay the bundle out as a Lambda layer.", option="layer"),
     Key("layer-path", "string", readers.layer_path, "Where a layer's files lie: python or version-specific."),
@@ -96,6 +109,8 @@ _KEYS = (
         "Which of the project's own modules and packages are taken."),
     Key("scripts", "boolean", readers.boolean,
         "Bundle scripts and console entry points in bin/, to be run by the runtime's Python."),
+    Key("audit", "boolean", readers.boolean, "Don't look into the bundle before it is written.",
+        option="no-audit"),
     Key("ignore", "list", readers.ignored, "Warnings that you know of, as CODE or CODE:WHERE."),
     Key("strict", "boolean", readers.boolean, "Turn every warning into an error.", option="strict"),
 )

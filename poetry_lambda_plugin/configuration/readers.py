@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -50,8 +52,16 @@ BUILT_IN_MODULES = frozenset(
 """Modules that are built into every CPython, which the runtime lets no handler shadow."""
 
 
+SHA256_SIZE = 32
+"""Bytes of a digest."""
+
+
 class ConfigError(LambdaBundleError):
     """A key, an option or an environment variable that can't be understood."""
+
+
+class ContradictionError(LambdaBundleError):
+    """Keys or options that can't both be meant."""
 
 
 class SetRuntime(NamedTuple):
@@ -288,3 +298,15 @@ def _type_name(value: object) -> str:
     names = {bool: "a boolean", int | float: "a number", list: "a list", Mapping: "a table"}
     # not by exact type: Poetry hands over tomlkit's subclasses
     return next((name for kind, name in names.items() if isinstance(value, kind)), f"{value!r}")
+
+
+def code_sha256(value: object, where: str) -> bytes:
+    """Take a SHA-256 as Lambda's API reports it, in base64, or in hexadecimal digits."""
+    text = string(value, where).strip().strip("\"'")
+    with suppress(ValueError):
+        digest = bytes.fromhex(text) if len(text) == 2 * SHA256_SIZE else b64decode(text, validate=True)
+        if len(digest) == SHA256_SIZE:
+            return digest
+    raise ConfigError(
+        f"{where} must be the CodeSha256 that Lambda reports, 44 characters of base64, not {text!r}."
+    )

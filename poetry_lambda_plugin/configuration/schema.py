@@ -122,7 +122,7 @@ def schema() -> Schema:
         "title": "Several bundles from one lock",
         "description": "A table for each, with the same keys; they beat those of the table above.",
         "additionalProperties": False,
-        "patternProperties": {f"^{BUNDLE_NAME}$": {"$ref": "#/definitions/bundle"}},
+        "patternProperties": {f"^{BUNDLE_NAME.pattern}$": {"$ref": "#/definitions/bundle"}},
     }
     rivals = [_not_both(key.name, rival) for key in KEYS.values() for rival in key.rivals]
     return {

@@ -26,7 +26,7 @@ OPTIMIZATIONS = (0, 1, 2)
 LAYER_PATHS = ("python", "version-specific")
 
 ALL = "all"
-"""Stands for all of the project's own modules."""
+"""Stands for all of the project's own modules, or for all functions."""
 
 AUTO = "auto"
 """Stands for the services that the project's sources ask clients for."""
@@ -73,6 +73,10 @@ class BundleConfig:
     architectures: tuple[Architecture, ...] = (DEFAULT_ARCHITECTURE,)
     output: Path | None = None
     """Absolute, with placeholders; None for the default."""
+    unpacked: Path | None = None
+    """Absolute, with placeholders: a folder instead of the ZIP; None for the ZIP."""
+    sbom: Path | None = None
+    """Absolute, with placeholders; None for no SBOM."""
     selection: Selection = Selection()
     no_root: bool = False
     only_root: bool = False
@@ -81,8 +85,10 @@ class BundleConfig:
     exclude_packages: tuple[str, ...] = ()
     """Normalised names; what only they need goes too."""
     exclude_runtime_packages: bool = False
-    exclude_layers: tuple[Path, ...] = ()
-    """Layers whose distributions the function does without."""
+    exclude_layers: tuple[Path | str, ...] = ()
+    """Layers whose distributions the function does without: paths of ZIPs, and names of bundles."""
+    shared_by: tuple[str, ...] = ()
+    """Names of the functions that a layer is for: it holds what all of them need."""
     botocore_services: tuple[str, ...] | None = None
     """Services whose models are kept, or AUTO alone; None for all."""
     layer: bool = False
@@ -98,6 +104,8 @@ class BundleConfig:
     modules: tuple[str, ...] | None = None
     """The project's own modules, packages or patterns of them; None for all."""
     scripts: bool = False
+    audit: bool = True
+    """Whether the bundle is looked into before it is written."""
     ignore: tuple[str, ...] = ()
     """Findings that the user knows of: `CODE` or `CODE:WHERE`."""
     ignore_is_shared: bool = False
@@ -108,3 +116,13 @@ class BundleConfig:
     def table(self) -> str:
         """Name of the table in pyproject.toml that is this bundle's own."""
         return f"{TABLE}.{BUNDLES}.{self.bundle}" if self.bundle else TABLE
+
+    @property
+    def layer_files(self) -> tuple[Path, ...]:
+        """Those of its layers that are ZIPs on disk."""
+        return tuple(layer for layer in self.exclude_layers if not isinstance(layer, str))
+
+    @property
+    def layer_bundles(self) -> tuple[str, ...]:
+        """Those of its layers that are bundles of the same project."""
+        return tuple(layer for layer in self.exclude_layers if isinstance(layer, str))

@@ -70,6 +70,12 @@ class Distribution:
     """Whether the wheel's RECORD is no longer true."""
     is_project: bool = False
 
+    @property
+    def metadata(self) -> Content | None:
+        """Its METADATA, which the bundle may do without; None for files that are no distribution."""
+        path = str(self.record_path).removesuffix("RECORD") + "METADATA"
+        return next((entry.content for entry in self.entries if entry.path == path), None)
+
 
 def release_of(folder: str) -> Release | None:
     """Return whose `.dist-info` a folder's name says it is; None for other folders."""
@@ -94,13 +100,18 @@ def record_content(distribution: Distribution, entries: Collection[Entry], *, ch
 
 def record_rows(path: Path, record: Member) -> Iterator[list[str]]:
     """Yield the rows of a RECORD in an archive; raises InvalidArchiveError."""
-    # not every Python that this runs with lets csv see a NUL
-    text = read_whole(path, record, MAX_RECORD).decode("utf-8", "replace").replace("\0", "\ufffd")
     try:
-        yield from csv.reader(io.StringIO(text, newline=""))
+        yield from rows_of(read_whole(path, record, MAX_RECORD))
     except csv.Error:
         reason = f"a field of it has more than {csv.field_size_limit():,} characters"
         raise InvalidArchiveError(path.name, reason, record.name) from None
+
+
+def rows_of(record: bytes) -> Iterator[list[str]]:
+    """Yield the rows of a RECORD; raises csv.Error."""
+    # not every Python that this runs with lets csv see a NUL
+    text = record.decode("utf-8", "replace").replace("\0", "\ufffd")
+    return csv.reader(io.StringIO(text, newline=""))
 
 
 def _known_rows(record: WheelContent, members: Container[str]) -> Mapping[str, tuple[str, str]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
+    from poetry_lambda_plugin.archive.content import Content
     from poetry_lambda_plugin.layout.botocore import ServiceFilter
     from poetry_lambda_plugin.layout.distribution import Distribution
     from poetry_lambda_plugin.layout.filters import PathFilter
@@ -67,6 +68,8 @@ class PlannedDistribution:
     source: str
     left_out: tuple[LeftOut, ...]
     is_project: bool
+    metadata: Content | None = None
+    """METADATA, in the bundle or not; None for files that are no distribution."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +136,7 @@ def plan_bundle(
                 source=distribution.source,
                 left_out=(*distribution.left_out, *left_out),
                 is_project=distribution.is_project,
+                metadata=distribution.metadata,
             )
         )
     _check_folders(places)

@@ -157,11 +157,21 @@ class Indexes:
     def stop(self) -> None:
         """Let nobody wait for an answer any more."""
         self._stopped.set()
+        for session in self._sessions():
+            session.stop()
+        break_connections()
+
+    def resume(self) -> None:
+        """Let others ask again, after nobody waits any more."""
+        self._stopped.clear()
+        for session in self._sessions():
+            session.resume()
+
+    def _sessions(self) -> Iterator[QuickAuthenticator]:
         sessions = [getattr(repository, "session", None) for repository in self._poetry.pool.repositories]
         for session in (*sessions, self.__dict__.get("_session")):
             if isinstance(session, QuickAuthenticator):
-                session.stop()
-        break_connections()
+                yield session
 
     def cache_name(self, package: LockedPackage) -> str:
         """Return the name of the repository cache that a package belongs to; raises UnavailableFileError."""

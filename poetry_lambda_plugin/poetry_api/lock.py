@@ -19,6 +19,7 @@ from poetry_lambda_plugin.poetry_api.likeness import Likeness
 from poetry_lambda_plugin.selection.graph import DependencyGraph
 from poetry_lambda_plugin.selection.locked import LockedFile
 from poetry_lambda_plugin.selection.locked import LockedPackage
+from poetry_lambda_plugin.selection.outline import PackageOutline
 from poetry_lambda_plugin.wording import hint
 from poetry_lambda_plugin.wording import listing
 
@@ -144,6 +145,12 @@ class Lock:
         return frozenset(package.name for package in self._locker.locked_repository().packages)
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of all groups that the project has, the main one excepted."""
+        names = self._poetry.package.dependency_group_names(include_optional=True)
+        return tuple(sorted(name for name in names if name != MAIN_GROUP))
+
+    @property
     def readable_names(self) -> frozenset[str]:
         """The names of all packages in the lock as far as it can be read; it need not be there."""
         try:
@@ -151,6 +158,23 @@ class Lock:
             return frozenset(canonicalize_name(package["name"]) for package in packages)
         except (RuntimeError, ValueError, KeyError, TypeError, OSError):
             return frozenset()
+
+    def outlines(self) -> Mapping[str, PackageOutline]:
+        """Return what the lock says of each package, by normalised name, as far as it can be read."""
+        outlines: dict[str, PackageOutline] = {}
+        try:
+            data = self._poetry.locker.lock_data
+            project_extras = data.get("extras", {})
+            for package in data["package"]:
+                name = canonicalize_name(package["name"])
+                named_by = tuple(extra for extra, names in project_extras.items() if name in _names(names))
+                groups = (*package.get("groups", ()), *(outlines[name].groups if name in outlines else ()))
+                extras = {extra: _names(names) for extra, names in package.get("extras", {}).items()}
+                optional = bool(package.get("optional"))
+                outlines[name] = PackageOutline(tuple(dict.fromkeys(groups)), optional, extras, named_by)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, OSError):
+            return {}
+        return outlines
 
     def graph(
         self, target: Target, selection: Selection, packages: Sequence[LockedPackage]
@@ -233,6 +257,12 @@ class Lock:
             f"{self._poetry.locker.lock} can't be read: {reason}. "
             "Restore it from version control, or run `poetry lock` to make it anew."
         )
+
+
+def _names(requirements: Iterable[str]) -> tuple[str, ...]:
+    """Return the normalised names that requirements begin with."""
+    found = (re.match(r"[\w.-]+", requirement) for requirement in requirements)
+    return tuple(canonicalize_name(match[0]) for match in found if match)
 
 
 def _graph(

@@ -107,6 +107,10 @@ class QuickAuthenticator(Authenticator):
         """Let no request begin any more; those under way end with `break_connections`."""
         self._stopped.set()
 
+    def resume(self) -> None:
+        """Let requests begin again."""
+        self._stopped.clear()
+
     def request(self, *arguments: Any, **options: Any) -> Response:
         """Send a request, again after failures; raises StoppedError."""
         self._check_not_stopped()

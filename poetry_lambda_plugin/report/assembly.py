@@ -21,6 +21,7 @@ from poetry_lambda_plugin.audit.limits import zipped_notes
 from poetry_lambda_plugin.audit.savings import RUNTIME_PACKAGES_OPTION
 from poetry_lambda_plugin.audit.savings import SERVICES_OPTION
 from poetry_lambda_plugin.audit.savings import savings
+from poetry_lambda_plugin.configuration.placeholders import readable
 from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.botocore import service_use
@@ -29,9 +30,11 @@ from poetry_lambda_plugin.report.bundle_report import BundleReport
 from poetry_lambda_plugin.report.bundle_report import BytecodeReport
 from poetry_lambda_plugin.report.bundle_report import Explanation
 from poetry_lambda_plugin.report.bundle_report import FileReport
+from poetry_lambda_plugin.report.bundle_report import LayerReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import differences
 from poetry_lambda_plugin.report.difference import owned_files
+from poetry_lambda_plugin.stages.layers import LayerBundle
 from poetry_lambda_plugin.stages.packages import needs_own_sdk
 
 
@@ -41,8 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.audit.savings import Savings
+    from poetry_lambda_plugin.findings import Finding
+    from poetry_lambda_plugin.report.bundle_report import FailedReport
     from poetry_lambda_plugin.report.bundle_report import Status
     from poetry_lambda_plugin.report.difference import OldBundle
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
 
@@ -54,13 +60,15 @@ MAX_FILES = 10
 class ReportedError(LambdaBundleError):
     """An error of bundles that there is something to tell of all the same."""
 
-    def __init__(self, *lines: str, reports: Sequence[BundleReport]) -> None:
+    def __init__(self, *lines: str, reports: Sequence[BundleReport | FailedReport]) -> None:
         self.reports = reports
         super().__init__(*lines)
 
 
 class MaxSizeError(ReportedError):
-    """Bundles that are larger than Lambda or the user allows."""
+    """A bundle that is larger than Lambda or the user allows."""
+
+    reports: Sequence[BundleReport]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,17 +83,14 @@ class Questions:
     """Every file, for a map of them."""
 
 
-def check_sizes(bundles: Sequence[Written], questions: Questions) -> None:
-    """Raise MaxSizeError for all bundles that are too large at once, each with what takes its room."""
-    messages, reports = [], []
-    for bundle in bundles:
-        config, output = bundle.selected.config, bundle.selected.output
-        unzipped, layers = bundle.digest.total.unzipped, bundle.selected.layers_size
-        if excess(unzipped + layers, config) > 0:
-            messages.append(too_large(output.name, unzipped, layers, config, _savings(bundle)))
-            reports.append(report_of(bundle, "planned", replace(questions, explain=True), changed=None))
-    if messages:
-        raise MaxSizeError(*messages, reports=reports)
+def check_size(bundle: Written, questions: Questions) -> None:
+    """Raise MaxSizeError for a bundle that is too large with its layers, with what takes its room."""
+    config, unzipped = bundle.selected.config, bundle.digest.total.unzipped
+    if excess(unzipped + bundle.layers_size, config) > 0:
+        layers = {layer.name: layer.unzipped for layer in bundle.layers}
+        words = too_large(bundle.output.name, unzipped, layers, config, _savings(bundle))
+        report = report_of(bundle, "planned", replace(questions, explain=True), changed=None)
+        raise MaxSizeError(words, reports=[report])
 
 
 def report_of(bundle: Written, status: Status, questions: Questions, *, changed: bool | None) -> BundleReport:
@@ -93,7 +98,10 @@ def report_of(bundle: Written, status: Status, questions: Questions, *, changed:
     planned, packages, old = bundle.compiled.planned, tuple(_packages(bundle)), questions.old
     owners = {entry.path: entry.owner for entry in bundle.plan.entries}
     return _begun(bundle.selected)(
+        output=bundle.output,
+        sbom=bundle.sbom,
         status=status,
+        layers=tuple(LayerReport(layer.bundle, layer.path, layer.unzipped) for layer in bundle.layers),
         changed=changed,
         packages=packages,
         digest=bundle.digest,
@@ -105,8 +113,11 @@ def report_of(bundle: Written, status: Status, questions: Questions, *, changed:
     )
 
 
-def outlook(selected: Selected, questions: Questions) -> BundleReport:
-    """Report a dry run that lacks some of a bundle's files: all but sizes and digest."""
+def outlook(selected: Selected, questions: Questions, made: Mapping[Unit, Written]) -> BundleReport:
+    """Report a dry run that lacks some of a bundle's files: all but sizes and digest.
+
+    `made` are the bundles of the run that lack none.
+    """
     mode = selected.config.bytecode
     missing, restraint = "files", "asks no network"
     if mode is not None:
@@ -117,7 +128,10 @@ def outlook(selected: Selected, questions: Questions) -> BundleReport:
     )
     no_sizes = "Without sizes --diff has nothing to compare: run the command without --dry-run."
     return _begun(selected)(
+        output=readable(selected.output),
+        sbom=readable(selected.sbom) if selected.sbom is not None else None,
         status="planned",
+        layers=tuple(_expected_layers(selected, made)),
         changed=None,
         packages=tuple(_expected_packages(selected)),
         digest=None,
@@ -127,6 +141,12 @@ def outlook(selected: Selected, questions: Questions) -> BundleReport:
         findings=selected.findings,
         notes=(*selected.notes, unknown, *([no_sizes] if questions.old else [])),
     )
+
+
+def refused(selected: Selected, findings: tuple[Finding, ...]) -> BundleReport:
+    """Report a bundle that is not written for what was found in it."""
+    report = outlook(selected, Questions(), {})
+    return replace(report, status="failed", changed=False, findings=findings, notes=selected.notes)
 
 
 def _begun(selected: Selected) -> partial[BundleReport]:
@@ -139,17 +159,27 @@ def _begun(selected: Selected) -> partial[BundleReport]:
         target=selected.target,
         runtime_chosen_by=selected.runtime_chosen_by,
         handler=selected.config.handler,
-        output=selected.output,
+        is_folder=selected.config.unpacked is not None,
         left_out=selected.left_out,
+        audit=selected.config.audit,
         unzipped_limit=unzipped_limit(selected.config),
-        layers_unzipped=selected.layers_size,
         loose_files=selected.project.loose if selected.project else (),
     )
 
 
+def _expected_layers(selected: Selected, made: Mapping[Unit, Written]) -> Iterator[LayerReport]:
+    for layer in selected.layers:
+        if isinstance(layer, LayerBundle):
+            known = made.get(layer.selected.unit)
+            yield LayerReport(layer.name, layer.path, known.digest.total.unzipped if known else None)
+        else:
+            yield LayerReport(None, layer.path, layer.unzipped)
+
+
 def _notes(bundle: Written) -> Iterator[str]:
     selected = bundle.selected
-    yield from zipped_notes(bundle.digest.total, selected.output, layer=selected.config.layer)
+    if selected.config.unpacked is None:
+        yield from zipped_notes(bundle.digest.total, bundle.output, layer=selected.config.layer)
     if selected.config.botocore_services == (AUTO,):
         bundled = {d.name for d in bundle.plan.distributions if not d.is_project}
         yield from service_notes(bundled, selected.graph())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
     from poetry_lambda_plugin.selection.runtime_choice import ChosenBy
+    from poetry_lambda_plugin.trial.outcome import SmokeTest
 
 
 Status = Literal["written", "unchanged", "planned", "failed"]
@@ -81,6 +82,16 @@ class Explanation:
     """Those of the bundle that it is compared with, by path; None without one, or without a map."""
 
 
+class LayerReport(NamedTuple):
+    """A layer beside a function."""
+
+    bundle: str | None
+    """Name of the bundle that it is; None for a ZIP that is only named by its path."""
+    path: Path
+    unzipped: int | None
+    """Bytes; None in a dry run that lacks files of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What became of one package; sizes are what it has gained, in bytes."""
@@ -103,6 +114,10 @@ class BundleReport:
     runtime_chosen_by: ChosenBy
     handler: str | None
     output: Path
+    is_folder: bool
+    """Whether the output is a folder instead of a ZIP."""
+    sbom: Path | None
+    """None where none was asked for."""
     status: Status
     changed: bool | None
     """Whether the output has other bytes than before, in a dry run whether it would; None where unknown."""
@@ -111,8 +126,8 @@ class BundleReport:
     """Packages that are selected, but left to the runtime, to a layer or to nobody."""
     unzipped_limit: int | None
     """Bytes that it and its layers may not reach: Lambda's own or the user's; None for no limit."""
-    layers_unzipped: int
-    """Bytes of the layers that the function will have beside it."""
+    layers: tuple[LayerReport, ...]
+    """Those that the function will have beside it."""
     digest: ArchiveDigest | None
     """None in a dry run without all files at hand."""
     bytecode: BytecodeReport | None
@@ -123,6 +138,35 @@ class BundleReport:
     """What changed since another bundle; None where none was named, or sizes are unknown."""
     loose_files: tuple[str, ...]
     """What was taken from the project's root because it has no package."""
+    audit: bool
+    """Whether the bundle was looked into."""
     findings: tuple[Finding, ...]
-    """Warnings."""
+    """Warnings, and errors where it failed for them."""
     notes: tuple[str, ...]
+    smoke_test: SmokeTest | None = None
+    """What became of its handler; None where none was asked for."""
+    error: str | None = None
+    """What kept it from its place."""
+
+    @property
+    def layers_unzipped(self) -> int | None:
+        """Bytes of its layers; None where one is not known."""
+        sizes = [layer.unzipped for layer in self.layers]
+        return None if None in sizes else sum(filter(None, sizes))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedReport:
+    """A bundle that could not be made."""
+
+    project: str
+    version: str
+    bundle: str | None
+    architecture: str | None
+    """None where its table can't be read."""
+    target: Target | None
+    """None where no runtime was found for it."""
+    handler: str | None
+    output: Path | None
+    error: str
+    """In lines."""

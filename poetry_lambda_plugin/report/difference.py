@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import re
-
 from collections import defaultdict
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.archive.reader import InvalidArchiveError
-from poetry_lambda_plugin.archive.reader import Member
 from poetry_lambda_plugin.archive.reader import read_members
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.layout.distribution import record_rows
-from poetry_lambda_plugin.layout.distribution import release_of
+from poetry_lambda_plugin.layout.listing import listings
+from poetry_lambda_plugin.layout.listing import source_path
 from poetry_lambda_plugin.report.bundle_report import Difference
 from poetry_lambda_plugin.report.bundle_report import FileReport
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from collections.abc import Iterator
     from collections.abc import Mapping
     from pathlib import Path
 
+    from poetry_lambda_plugin.layout.listing import Listing
     from poetry_lambda_plugin.report.bundle_report import PackageReport
 
 
 OTHER_FILES = "(other files)"
 """Stands for files that no RECORD lists."""
-
-SITE = re.compile(r"|python|python/lib/python3\.\d+/site-packages")
-"""Folders of a bundle that Python looks for distributions in."""
-
-BYTECODE = re.compile(r"__pycache__/([^/.]+)\.[^/]+\.pyc$")
-"""End of the path of what was compiled for the import system (PEP 3147)."""
 
 
 class OldBundleError(LambdaBundleError):
@@ -46,14 +38,6 @@ class FileSize(NamedTuple):
 
     zipped: int
     unzipped: int
-
-
-class Listing(NamedTuple):
-    """What a RECORD lists."""
-
-    name: str
-    version: str
-    paths: tuple[str, ...]
 
 
 class OldBundle(NamedTuple):
@@ -76,13 +60,13 @@ def read_bundle(path: Path) -> OldBundle:
     """Return a bundle to compare with; raises OldBundleError."""
     try:
         members = {member.name: member for member in read_members(path)}
-        listings = tuple(_listings(path, members))
+        found = tuple(listings(members, lambda name: record_rows(path, members[name])))
     except InvalidArchiveError as error:
         raise OldBundleError(f"--diff: {path} can't be compared with: {error.detail}.") from error
     except OSError as error:
         raise OldBundleError(f"--diff: {path} can't be read: {error.strerror}.") from error
     sizes = {name: FileSize(member.packed_size, member.size) for name, member in members.items()}
-    return OldBundle(sizes, listings)
+    return OldBundle(sizes, found)
 
 
 def differences(
@@ -113,7 +97,7 @@ def owned_files(old: OldBundle, project: str, owners: Mapping[str, str]) -> tupl
     # where two list one file, it belongs to the same one as in the bundle's plan
     listings = sorted(old.listings, key=lambda listing: (listing.name != project, listing.name))
     listed = {path: listing.name for listing in reversed(listings) for path in listing.paths}
-    belongs = {path: listed.get(_source(path)) or owners.get(path) for path in old.sizes}
+    belongs = {path: listed.get(source_path(path)) or owners.get(path) for path in old.sizes}
     # what a project includes beside a wheel that was built of it
     others = project if project in belongs.values() else OTHER_FILES
     return tuple(FileReport(path, *size, belongs[path] or others) for path, size in sorted(old.sizes.items()))
@@ -133,11 +117,6 @@ def _packages(
     }
 
 
-def _source(path: str) -> str:
-    """Return the module that bytecode belongs to, since no RECORD lists what was compiled for a bundle."""
-    return BYTECODE.sub(r"\1.py", path)
-
-
 def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> Difference:
     before, after = old or PackageSize("", 0, 0), new or PackageSize("", 0, 0)
     return Difference(
@@ -147,19 +126,3 @@ def _difference(name: str, old: PackageSize | None, new: PackageSize | None) -> 
         after.zipped - before.zipped,
         after.unzipped - before.unzipped,
     )
-
-
-def _listings(path: Path, members: Mapping[str, Member]) -> Iterator[Listing]:
-    sources = {_source(name) for name in members}
-    for name, member in members.items():
-        folder, _, base = name.rpartition("/")
-        site, _, info = folder.rpartition("/")
-        release = release_of(info)
-        # elsewhere there is what setuptools brings along for itself, and its like
-        if base != "RECORD" or release is None or not SITE.fullmatch(site):
-            continue
-        rows = record_rows(path, member)
-        listed = (f"{site}/{row[0]}" if site else row[0] for row in rows if row)
-        # of a RECORD that lists more than there is, only what there is is kept
-        paths = dict.fromkeys(listed_path for listed_path in listed if listed_path in sources)
-        yield Listing(release.name, release.version, tuple(paths))

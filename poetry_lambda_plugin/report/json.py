@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 from typing import Any
 
+from poetry_lambda_plugin.report.bundle_report import FailedReport
 from poetry_lambda_plugin.runtime.runtimes import MAX_UNZIPPED_SIZE
 from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
 
@@ -19,18 +20,24 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.report.bundle_report import Difference
     from poetry_lambda_plugin.report.bundle_report import Explanation
     from poetry_lambda_plugin.report.bundle_report import PackageReport
+    from poetry_lambda_plugin.trial.outcome import SmokeTest
 
 
 SCHEMA_VERSION = 1
 """Rises when a field is removed or changes its meaning; new fields may come at any time."""
 
 
-def json_document(reports: Sequence[BundleReport], error: str | None = None) -> str:
+SIZES = ("code_sha256", "sha256", "zipped_bytes", "unzipped_bytes", "files")
+
+
+def json_document(reports: Sequence[BundleReport | FailedReport], error: str | None = None) -> str:
     """Return all reports, and the error that ended the run, as one JSON document."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "error": error,
-        "bundles": [_bundle(report) for report in reports],
+        "bundles": [
+            _failed(report) if isinstance(report, FailedReport) else _bundle(report) for report in reports
+        ],
     }
     return json.dumps(document, indent=2)
 
@@ -45,10 +52,13 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "architecture": report.target.architecture,
         "handler": report.handler,
         "output": str(report.output),
+        "unpacked": report.is_folder,
+        "sbom": str(report.sbom) if report.sbom else None,
         "status": report.status,
+        "error": report.error,
         "changed": report.changed,
-        "code_sha256": digest.code_sha256 if digest else None,
-        "sha256": digest.sha256.hex() if digest else None,
+        "code_sha256": digest.code_sha256 if digest and not report.is_folder else None,
+        "sha256": digest.sha256.hex() if digest and not report.is_folder else None,
         "zipped_bytes": digest.total.zipped if digest else None,
         "unzipped_bytes": digest.total.unzipped if digest else None,
         "files": digest.total.files if digest else None,
@@ -61,12 +71,42 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
             for left in package.left_out
         ],
         "left_out_packages": [package._asdict() for package in report.left_out],
+        "layers": [
+            {"bundle": layer.bundle, "path": str(layer.path), "unzipped_bytes": layer.unzipped}
+            for layer in report.layers
+        ],
         "layers_unzipped_bytes": report.layers_unzipped,
         "explanation": _explanation(report.explanation) if report.explanation else None,
         "differences": None if report.differences is None else [_difference(d) for d in report.differences],
+        "smoke_test": _smoke_test(report.smoke_test) if report.smoke_test else None,
         "warnings": [finding.message for finding in report.findings],
+        "audit": report.audit,
         "findings": [finding._asdict() for finding in report.findings],
         "notes": list(report.notes),
+    }
+
+
+def _failed(report: FailedReport) -> dict[str, Any]:
+    """Return the same fields, null or empty where nothing is known."""
+    target = report.target
+    empty = ("packages", "left_out", "left_out_packages", "layers", "warnings", "findings", "notes")
+    unknown = (
+        *("runtime_chosen_by", *SIZES, "bytecode", "layers_unzipped_bytes"),
+        *("explanation", "differences", "smoke_test", "sbom", "unpacked", "audit"),
+    )
+    return {
+        "bundle": report.bundle,
+        "project": {"name": report.project, "version": report.version},
+        "runtime": target.runtime.name if target else None,
+        "architecture": report.architecture,
+        "handler": report.handler,
+        "output": str(report.output) if report.output else None,
+        "status": "failed",
+        "error": report.error,
+        "changed": False,
+        "limits": {"zipped_bytes": MAX_ZIPPED_SIZE, "unzipped_bytes": MAX_UNZIPPED_SIZE},
+        **dict.fromkeys(unknown),
+        **{name: [] for name in empty},
     }
 
 
@@ -108,6 +148,20 @@ def _bytecode(bytecode: BytecodeReport) -> dict[str, Any]:
         "skipped": bytecode.skipped,
         "zipped_bytes": sizes.zipped if sizes else None,
         "unzipped_bytes": sizes.unzipped if sizes else None,
+    }
+
+
+def _smoke_test(test: SmokeTest) -> dict[str, Any]:
+    return {
+        "status": test.status,
+        "message": test.message,
+        "python": test.python,
+        "isolation": test.isolation,
+        "refused_isolations": [{"isolation": name, "reason": reason} for name, reason in test.refused],
+        "seconds": test.seconds,
+        "modules": [module._asdict() for module in test.modules],
+        "chain": list(test.chain),
+        "output": list(test.output),
     }
 
 

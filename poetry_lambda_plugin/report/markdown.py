@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import one_line
+from poetry_lambda_plugin.report.bundle_report import FailedReport
 from poetry_lambda_plugin.report.text import CONTROL
 from poetry_lambda_plugin.report.text import by_unzipped
 from poetry_lambda_plugin.report.text import signed
@@ -48,55 +49,67 @@ LINKED = re.compile(r"[@#](?=\w)|:(?=//)|\bwww(?=\.)")
 LINE_START = re.compile(r"\s*(\d*)([-+#=.)]+)(?=\s|$)")
 """What would make a list or a heading of a line, or code of an indented one."""
 
+NOT_WRITTEN = "is **not** written"
+
 UNTOLD = "Sizes and digest are unknown, since not all files are at hand."
 
 
-def markdown_document(reports: Sequence[BundleReport], error: str | None = None) -> str:
+def markdown_document(reports: Sequence[BundleReport | FailedReport], error: str | None = None) -> str:
     """Return all reports, and the error that ended the run; what a comment has no room for, it says."""
     parts = [MARK]
     if error:
         parts.append(_alert("CAUTION", map(prose, error.splitlines())))
-    # two architectures of one bundle mostly have the same ones
-    if told := dict.fromkeys(finding for report in reports for finding in report.findings):
+    # two architectures of one bundle mostly have the same ones; errors are told above
+    made = [report for report in reports if not isinstance(report, FailedReport)]
+    found = dict.fromkeys(finding for report in made for finding in report.findings)
+    if told := [finding for finding in found if finding.severity == "warning"]:
         parts.append(_alert("WARNING", map(_warning, told)))
     if reports:
         parts.append(_overview(reports))
     length = sum(len(part) + 2 for part in parts)
-    for number, report in enumerate(reports):
+    looked_into = [report for report in made if report.digest is not None or report.status != "failed"]
+    for number, report in enumerate(looked_into):
         part = "\n\n".join(_details(report, is_only=len(reports) == 1))
         length += len(part) + 2
         if length > MAX_COMMENT:
-            rest = counted(len(reports) - number, "bundle")
+            rest = counted(len(looked_into) - number, "bundle")
             parts.append(f"A comment has no room for the packages of {rest} more.")
             break
         parts.append(part)
     return "\n\n".join(filter(None, parts))
 
 
-def _overview(reports: Sequence[BundleReport]) -> str:
+def _overview(reports: Sequence[BundleReport | FailedReport]) -> str:
     """Return a table with a row for each bundle."""
-    compared = any(report.differences is not None for report in reports)
     heads = ["Bundle", "Runtime", "-Zipped", "-Unzipped", "-Files", "CodeSha256"]
-    rows = []
-    for report in reports:
-        zipped, unzipped, files, digest = "?", "?", "?", ""
-        if report.digest is not None:
-            total = report.digest.total
-            zipped = _of(total.zipped, total.zipped, MAX_ZIPPED_SIZE)
-            unzipped = _of(total.unzipped, total.unzipped + report.layers_unzipped, report.unzipped_limit)
-            files, digest = f"{total.files:,}", code(report.digest.code_sha256)
-        if compared and report.differences is not None:
-            zipped += f" ({signed(sum(d.zipped for d in report.differences))})"
-            unzipped += f" ({signed(sum(d.unzipped for d in report.differences))})"
-        name = f"{code(report.bundle or report.project)} {_state(report)}".rstrip()
-        rows.append([name, prose(str(report.target)), zipped, unzipped, files, digest])
-    return _table(heads, rows)
+    return _table(heads, [_failed(r) if isinstance(r, FailedReport) else _row(r) for r in reports])
+
+
+def _failed(report: FailedReport) -> list[str]:
+    where = str(report.target or report.architecture or "")
+    return [f"{code(report.bundle or report.project)} {NOT_WRITTEN}", prose(where), "?", "?", "?", ""]
+
+
+def _row(report: BundleReport) -> list[str]:
+    zipped, unzipped, files, digest = "?", "?", "?", ""
+    if report.digest is not None:
+        total, layers = report.digest.total, report.layers_unzipped or 0
+        zipped = _of(total.zipped, total.zipped, MAX_ZIPPED_SIZE)
+        unzipped = _of(total.unzipped, total.unzipped + layers, report.unzipped_limit)
+        files, digest = f"{total.files:,}", code(report.digest.code_sha256)
+    if report.differences is not None:
+        zipped += f" ({signed(sum(d.zipped for d in report.differences))})"
+        unzipped += f" ({signed(sum(d.unzipped for d in report.differences))})"
+    if report.is_folder:
+        zipped = digest = ""
+    name = f"{code(report.bundle or report.project)} {_state(report)}".rstrip()
+    return [name, prose(str(report.target)), zipped, unzipped, files, digest]
 
 
 def _state(report: BundleReport) -> str:
     if report.status == "planned":
         return "would be unchanged" if report.changed is False else "would be written"
-    return "is **not** written" if report.status == "failed" else ""
+    return NOT_WRITTEN if report.status == "failed" else ""
 
 
 def _of(count: int, counted_too: int, limit: int | None) -> str:

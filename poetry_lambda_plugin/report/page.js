@@ -178,7 +178,7 @@ function drawMap() {
     if (isOpen) draw(node, left + 3, top + HEAD, wide - 6, high - HEAD - 3, level + 1);
   });
   if (state.node && weight(state.node)) draw(state.node, 0, 0, width, height, 0);
-  else drawn.append(make("p", { class: "empty muted" }, "Sizes are unknown: not all files were at hand in this dry run."));
+  else drawn.append(make("p", { class: "empty muted" }, unknown(state.bundle)));
   map.replaceChildren(drawn);
   drawCrumbs();
   markHits();
@@ -429,17 +429,23 @@ function leftOutParts(bundle) {
 
 function figures(bundle) {
   const { total, limits, layers } = bundle;
-  if (!total) return [make("p", {}, "Sizes and digest are unknown: not all files were at hand in this dry run.")];
+  if (!total) return [make("p", {}, unknown(bundle))];
   const gain = (column) => (bundle.differences || []).reduce((sum, row) => sum + row[column], 0);
-  const parts = [
+  const parts = bundle.isFolder ? [] : [
     figure("Zipped", size(total[0]), gain(3), total[0], limits.zipped, "large", total[0] < limits.zipped ? "" : "for Lambda's API: S3 takes it"),
+  ];
+  parts.push(
     figure("Unzipped", size(total[1]), gain(4), total[1] + layers, limits.unzipped, "over", layers ? `with ${size(layers)} in layers` : ""),
     figure("Files", number(total[2])),
-    figure("CodeSha256", bundle.sha256),
-  ];
+  );
+  if (bundle.sha256) parts.push(figure("CodeSha256", bundle.sha256));
   if (bundle.bytecode) parts.push(figure("Bytecode", bundle.bytecode));
   return parts;
 }
+
+/** Say why there are no sizes. */
+const unknown = (bundle) => (bundle.state === "failed" ? "It was not made, so there are no sizes."
+  : "Sizes and digest are unknown: not all files were at hand in this dry run.");
 
 function figure(name, value, delta, used, limit, excess, remark) {
   const parts = [make("span", { class: "muted" }, name), make("b", { class: value.length > 14 && "long" }, value, delta ? make("span", { class: `delta ${delta > 0 ? "more" : "less"}` }, signed(delta)) : null)];
@@ -456,7 +462,11 @@ function alerts(bundle) {
   if (page.error) parts.push(make("p", { class: "alert error", role: "alert" }, ...prose(page.error)));
   if (bundle.state === "planned" && !page.error) parts.push(make("p", { class: "alert note" }, "A dry run: this bundle was not written."));
   if (bundle.state === "failed") parts.push(make("p", { class: "alert error" }, "This bundle was not written."));
-  for (const [code, message] of bundle.findings) parts.push(make("p", { class: "alert warning" }, make("b", {}, `Warning ${code}: `), ...prose(message)));
+  if (bundle.error && bundle.error !== page.error) parts.push(make("p", { class: "alert error" }, ...prose(bundle.error)));
+  for (const [severity, code, message] of bundle.findings) {
+    const label = severity === "error" ? "Error" : "Warning";
+    parts.push(make("p", { class: `alert ${severity}` }, make("b", {}, `${label} ${code}: `), ...prose(message)));
+  }
   for (const note of bundle.notes) parts.push(make("p", { class: "alert note" }, make("b", {}, "Note: "), ...prose(note)));
   return parts;
 }
@@ -509,7 +519,7 @@ function choose(bundle) {
   state.bundle = bundle;
   state.colour = bundle.oldFiles ? "change" : "kind";
   at("name").replaceChildren(bundle.name, " ", make("small", {}, bundle.name === bundle.project ? bundle.version : `${bundle.project} ${bundle.version}`));
-  at("target").textContent = [bundle.output, `${bundle.runtime} on ${bundle.architecture}`, bundle.handler && `handler ${bundle.handler}`].filter(Boolean).join(" · ");
+  at("target").textContent = [bundle.output, [bundle.runtime, bundle.architecture].filter(Boolean).join(" on "), bundle.handler && `handler ${bundle.handler}`].filter(Boolean).join(" · ");
   document.title = `${bundle.name} ${bundle.version}: what is in the bundle`;
   fill("alerts", alerts(bundle));
   fill("figures", figures(bundle));
@@ -519,7 +529,7 @@ function choose(bundle) {
   at("time").hidden = at("colour").hidden = !bundle.oldFiles;
   setTime("after");
   fill("changes", bundle.differences ? changeTable(bundle) : []);
-  fill("packages", [packageTable(bundle)]);
+  fill("packages", bundle.packages.length ? [packageTable(bundle)] : []);
   fill("savings", bundle.savings ? savingTable(bundle) : []);
   fill("left-out", leftOutParts(bundle));
   if (state.query) search(state.query);
@@ -585,7 +595,7 @@ function start() {
     for (const section of document.querySelectorAll("main > section")) section.hidden = true;
     return;
   }
-  page.bundles.forEach((bundle, index) => at("bundles").append(make("option", { value: index }, `${bundle.name} · ${bundle.architecture}`)));
+  page.bundles.forEach((bundle, index) => at("bundles").append(make("option", { value: index }, [bundle.name, bundle.architecture, bundle.state === "failed" && "failed"].filter(Boolean).join(" · "))));
   at("chooser").hidden = page.bundles.length < 2;
   at("bundles").addEventListener("change", (event) => choose(page.bundles[event.target.value]));
   listen();

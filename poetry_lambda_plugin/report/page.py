@@ -13,6 +13,7 @@ from string import Template
 from typing import TYPE_CHECKING
 from typing import Any
 
+from poetry_lambda_plugin.report.bundle_report import FailedReport
 from poetry_lambda_plugin.report.text import CONTROL
 from poetry_lambda_plugin.runtime.runtimes import MAX_ZIPPED_SIZE
 from poetry_lambda_plugin.stages.pages import BEGINNING
@@ -54,7 +55,7 @@ class _Shared:
         return list(self._numbers)
 
 
-def report_page(reports: Sequence[BundleReport], error: str | None = None) -> bytes:
+def report_page(reports: Sequence[BundleReport | FailedReport], error: str | None = None) -> bytes:
     """Return all reports, and the error that ended the run, as a page.
 
     No time is in it, nor whether the ZIP was there before: the same bundles give the same bytes.
@@ -85,7 +86,9 @@ def _source(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _bundle(report: BundleReport, shared: _Shared) -> dict[str, Any]:
+def _bundle(report: BundleReport | FailedReport, shared: _Shared) -> dict[str, Any]:
+    if isinstance(report, FailedReport):
+        return _failed(report)
     digest, explanation = report.digest, report.explanation
     return {
         "name": report.bundle or report.project,
@@ -96,8 +99,10 @@ def _bundle(report: BundleReport, shared: _Shared) -> dict[str, Any]:
         "handler": _shown(report.handler),
         "output": _shown(report.output.name),
         "state": report.status if report.status in ("planned", "failed") else "made",
+        "error": _shown(report.error),
+        "isFolder": report.is_folder,
         "total": digest and digest.total,
-        "sha256": digest and digest.code_sha256,
+        "sha256": digest and not report.is_folder and digest.code_sha256,
         "limits": {"zipped": MAX_ZIPPED_SIZE, "unzipped": report.unzipped_limit},
         "layers": report.layers_unzipped,
         "bytecode": report.bytecode and _bytecode(report.bytecode),
@@ -109,8 +114,31 @@ def _bundle(report: BundleReport, shared: _Shared) -> dict[str, Any]:
         "unimported": explanation and explanation.unimported,
         "differences": report.differences
         and [(d.name, d.old_version, d.new_version, d.zipped, d.unzipped) for d in report.differences],
-        "findings": [(finding.code, _shown(finding.message)) for finding in report.findings],
+        "findings": [(f.severity, f.code, _shown(f.message)) for f in report.findings],
         "notes": [_shown(note) for note in report.notes],
+    }
+
+
+def _failed(report: FailedReport) -> dict[str, Any]:
+    """Tell of a bundle that there is nothing of."""
+    empty = ("packages", "leftOut", "findings", "notes")
+    unknown = (
+        *("total", "sha256", "layers", "bytecode", "files", "oldFiles"),
+        *("savings", "unimported", "differences", "isFolder"),
+    )
+    return {
+        "name": report.bundle or report.project,
+        "project": report.project,
+        "version": report.version,
+        "runtime": report.target and report.target.runtime.name,
+        "architecture": report.architecture,
+        "handler": _shown(report.handler),
+        "output": _shown(report.output.name) if report.output else None,
+        "state": "failed",
+        "error": _shown(report.error),
+        "limits": {},
+        **dict.fromkeys(unknown),
+        **{name: [] for name in empty},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from collections import Counter
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.exceptions import one_line
@@ -18,6 +19,7 @@ from poetry_lambda_plugin.wording import size
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from poetry_lambda_plugin.audit.savings import Savings
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.report.bundle_report import PackageReport
     from poetry_lambda_plugin.report.phases import Phase
     from poetry_lambda_plugin.runtime.platform import Target
+    from poetry_lambda_plugin.trial.outcome import Isolation
+    from poetry_lambda_plugin.trial.outcome import SmokeTest
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -39,6 +43,16 @@ DONE = "<fg=green;options=bold>-</>"
 
 LARGEST = 3
 """Packages that the summary names; with fewer there is nothing to choose from."""
+
+
+SLOWEST = 10
+"""Modules that a smoke test names."""
+
+ISOLATIONS: Mapping[Isolation, str] = {
+    "namespaces": "isolated by namespaces",
+    "landlock": "isolated by seccomp and Landlock",
+    "audit-hook": "isolated by an audit hook, which C code and other programs pass",
+}
 
 
 def heading(project: str, version: str, bundle: str | None, target: Target) -> str:
@@ -62,6 +76,11 @@ def compilation_line(files: int, version: str, bullet: str = UNDER_WAY) -> str:
     return f"  {bullet} Compiling <c1>{counted(files, 'file')}</c1> with CPython <c2>{escaped(version)}</c2>"
 
 
+def trial_line(handler: str, version: str, bullet: str = UNDER_WAY) -> str:
+    """Return the line of a handler that is being imported."""
+    return f"  {bullet} Trying <c1>{escaped(handler)}</c1> with CPython <c2>{escaped(version)}</c2>"
+
+
 def phases_line(phases: Sequence[Phase]) -> str:
     """Return the line that says where the time went."""
     total = sum(phase.seconds for phase in phases)
@@ -73,9 +92,10 @@ def summary(report: BundleReport) -> Iterator[str]:
     """Yield the lines at the end; only what is over a limit has a colour."""
     yield f"{escaped(str(report.output))} {_verb(report)}"
     if report.digest is not None:
-        total, layers = report.digest.total, report.layers_unzipped
+        total, layers = report.digest.total, report.layers_unzipped or 0
         beside = f", and {size(layers)} in layers" if layers else ""
-        yield f"  Zipped      {_limited(total.zipped, total.zipped, MAX_ZIPPED_SIZE)}"
+        if not report.is_folder:
+            yield f"  Zipped      {_limited(total.zipped, total.zipped, MAX_ZIPPED_SIZE)}"
         limited = _limited(total.unzipped, total.unzipped + layers, report.unzipped_limit)
         yield f"  Unzipped    {limited}{beside}"
         yield f"  Files       {total.files:,}"
@@ -84,10 +104,48 @@ def summary(report: BundleReport) -> Iterator[str]:
             zipped, unzipped, files = report.bytecode.sizes
             result = f"{counted(files, 'file')}, {report.bytecode.skipped:,} skipped"
             yield f"  Bytecode    {size(zipped)} zipped, {size(unzipped)} unzipped ({result})"
-        yield f"  CodeSha256  {report.digest.code_sha256}"
+        if not report.is_folder:
+            yield f"  CodeSha256  {report.digest.code_sha256}"
     if report.handler:
         yield f"  Handler     {escaped(report.handler)}"
+    if report.smoke_test is not None:
+        yield f"  Smoke test  {_tried(report.smoke_test)}"
+    if report.sbom:
+        yield f"  SBOM        {escaped(str(report.sbom))}"
     yield from _left_out(report)
+
+
+def _tried(test: SmokeTest) -> str:
+    if test.status != "passed":
+        return {"unclear": "tried in part", "failed": "failed", "untried": "not tried"}[test.status]
+    return (
+        f"passed: imported in {test.seconds or 0:.2f} s by CPython {escaped(test.python or '')}, "
+        f"{ISOLATIONS[test.isolation] if test.isolation else ''}"
+    )
+
+
+def slowest_modules(report: BundleReport) -> Iterator[str]:
+    """Yield a table of the modules that took most of a smoke test's time, without what they imported."""
+    test = report.smoke_test
+    if test is None or test.status != "passed" or not test.modules:
+        return
+    yield ""
+    rows = [("Slowest modules", "Itself", "In all", "Size", "")]
+    for module in nsmallest(SLOWEST, test.modules, key=lambda m: (-m.own_seconds, m.name)):
+        own, in_all = (f"{1000 * seconds:.1f} ms" for seconds in (module.own_seconds, module.seconds))
+        rows.append((module.name, own, in_all, size(module.bytes) if module.bytes else "no file", ""))
+    yield from _table(rows)
+
+
+def trial_details(report: BundleReport) -> Iterator[str]:
+    """Yield what `-v` adds of a smoke test: what the host refused, and what was written meanwhile."""
+    test = report.smoke_test
+    if test is None:
+        return
+    for name, reason in test.refused:
+        yield f"  smoke test: no {escaped(name)}: {escaped(reason)}"
+    for line in test.output:
+        yield f"  smoke test: {escaped(line)}"
 
 
 def _left_out(report: BundleReport) -> Iterator[str]:
@@ -140,9 +198,9 @@ def explanation(report: BundleReport) -> Iterator[str]:
     if report.explanation.unimported:
         names = escaped(", ".join(report.explanation.unimported))
         yield ""
+        whoever = "that the handler reaches" if report.handler is not None else "else in the bundle"
         yield (
-            f"  Nothing else in the bundle imports {names}: is it needed? "
-            "(Plugins and drivers may be loaded by name.)"
+            f"  Nothing {whoever} imports {names}: is it needed? (Plugins and drivers may be loaded by name.)"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from typing import NamedTuple
+from typing import Protocol
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -11,6 +12,7 @@ from packaging.utils import canonicalize_version
 
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
+from poetry_lambda_plugin.layout.layer import Layer
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
 from poetry_lambda_plugin.wording import hint
 from poetry_lambda_plugin.wording import listing
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
 
-    from poetry_lambda_plugin.layout.layer import Layer
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.graph import DependencyGraph
     from poetry_lambda_plugin.selection.locked import LockedPackage
@@ -37,6 +38,18 @@ class UnknownPackageError(LambdaBundleError):
             f"exclude-packages: poetry.lock has no package {name!r}.{hint(name, locked)} "
             f"{listing(name, locked, 'It')}"
         )
+
+
+class LayerContents(Protocol):
+    """A layer as far as packages are left out for it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: its file's name, or its bundle's."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Version by normalised name of each distribution."""
 
 
 class LeftOutPackage(NamedTuple):
@@ -63,18 +76,19 @@ def exclude_packages(
 
 
 def exclude_layers(
-    packages: Sequence[LockedPackage], layers: Sequence[Layer]
+    packages: Sequence[LockedPackage], layers: Sequence[LayerContents]
 ) -> tuple[tuple[LockedPackage, ...], tuple[LeftOutPackage, ...], tuple[Finding, ...]]:
     """Leave out what layers hold, and warn where theirs is another version, or where one is of no use."""
     kept, left_out = [], []
     findings = [
         Finding(
             "layer-empty",
-            f"The layer {layer.path.name} holds no distribution where the runtime looks for one.",
-            layer.path.name,
+            f"The layer {layer.name} holds no distribution where the runtime looks for one.",
+            layer.name,
         )
         for layer in layers
-        if not layer.versions
+        # one that is made here may be meant for other files
+        if not layer.versions and isinstance(layer, Layer)
     ]
     for package in packages:
         # Lambda unpacks layers over each other in their order
@@ -82,11 +96,11 @@ def exclude_layers(
         if layer is None:
             kept.append(package)
             continue
-        left_out.append(LeftOutPackage(package.name, package.version, f"in the layer {layer.path.name}"))
+        left_out.append(LeftOutPackage(package.name, package.version, f"in the layer {layer.name}"))
         held = layer.versions[package.name]
         if canonicalize_version(held) != canonicalize_version(package.version):
             words = (
-                f"The layer {layer.path.name} holds {package.name} {held}, but {package.version} is locked: "
+                f"The layer {layer.name} holds {package.name} {held}, but {package.version} is locked: "
                 "make the layer again."
             )
             findings.append(Finding("layer-stale", words, package.name))
@@ -121,7 +135,7 @@ def sdk_pins(
     kept: Sequence[LockedPackage],
     on_runtime: Sequence[LeftOutPackage],
     graph: DependencyGraph,
-    layers: Sequence[Layer],
+    layers: Sequence[LayerContents],
 ) -> Iterator[Finding]:
     """Warn of packages in the bundle that allow a few versions of what is left to the runtime."""
     missing = {package.name for package in on_runtime} - {name for layer in layers for name in layer.versions}

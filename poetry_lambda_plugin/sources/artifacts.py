@@ -103,18 +103,24 @@ class Supplier:
         self._kept: dict[Path, Path] = {}
         """Where the next run finds what was built in the temporary folder."""
         self._locks: dict[str, Lock] = {}
+        self.lost: frozenset[Choice] = frozenset()
+        """What the last error of `supply` was about."""
 
     def supply(
         self, choices: Sequence[Choice], read: Callable[[Choice, Artifact], Part]
     ) -> Mapping[Choice, Part]:
         """Make all packages ready, the largest downloads first, and read each as soon as it is here.
 
-        Raises the first error in the order of the choices, and UnfitWheelError for all that can't be built.
+        Raises the first error in the order of the choices, and UnfitWheelError for all that can't be built;
+        `lost` then says which choices failed, and the others may be asked for again.
         """
+        if self.lost:
+            self._fetcher.resume()
+            self.lost = frozenset()
         # hashing keeps processors busy, and more threads than those would wait for Python's lock
         with ThreadPoolExecutor(min(self._workers, os.cpu_count() or 1)) as pool, self._ending(pool):
             at_hand = [pool.submit(self._read_at_hand, choice, read) for choice in choices]
-            found = self._results(pool, at_hand)
+            found = self._results(pool, choices, at_hand)
         parts = {choice: part for choice, part in zip(choices, found, strict=True) if part is not None}
         missing = [choice for choice in choices if choice not in parts]
         return parts | self._supply_missing(missing, read) if missing else parts
@@ -126,10 +132,11 @@ class Supplier:
         with quiet_reproducible_builds(), ThreadPoolExecutor(self._workers) as pool, self._ending(pool):
             for _ in missing:
                 pool.submit(self._make_next, queue, read)
-            made = self._results(pool, tuple(queue.results.values()))
-        unfit = [result for result in made if isinstance(result, UnfitWheel)]
+            made = self._results(pool, missing, tuple(queue.results.values()))
+        unfit = {c: result for c, result in zip(missing, made, strict=True) if isinstance(result, UnfitWheel)}
         if unfit:
-            raise UnfitWheelError(unfit)
+            self.lost = frozenset(unfit)
+            raise UnfitWheelError(list(unfit.values()))
         return {c: r for c, r in zip(missing, made, strict=True) if not isinstance(r, UnfitWheel)}
 
     def _make_next(
@@ -165,14 +172,17 @@ class Supplier:
         self._fetcher.stop()
         pool.shutdown(cancel_futures=True)
 
-    def _results(self, pool: ThreadPoolExecutor, futures: Sequence[Future[Result]]) -> list[Result]:
+    def _results(
+        self, pool: ThreadPoolExecutor, choices: Sequence[Choice], futures: Sequence[Future[Result]]
+    ) -> list[Result]:
         """Wait for all results, or for the first error; of several the first one in order is raised."""
         wait(futures, return_when=FIRST_EXCEPTION)
         if not all(future.done() and not future.exception() for future in futures):
             self._end(pool)
-        for future in futures:
+        for choice, future in zip(choices, futures, strict=True):
             error = future.exception() if future.done() and not future.cancelled() else None
             if error and not isinstance(error, StoppedError):
+                self.lost = frozenset({choice})
                 raise error
         return [future.result() for future in futures]
 

@@ -66,6 +66,11 @@ class Fetcher:
         self._stopped.set()
         self._indexes.stop()
 
+    def resume(self) -> None:
+        """Let downloads begin again, when all that were under way have ended."""
+        self._stopped.clear()
+        self._indexes.resume()
+
     def check_not_stopped(self) -> None:
         """Raise StoppedError where nothing more is to begin."""
         if self._stopped.is_set():

@@ -35,6 +35,7 @@ class WheelNotes:
         self._reads = not settings.disable_cache
         self._writes = settings.keeps
         self._wheel_hash = wheel_hash
+        self._growing: dict[Path, tuple[dict[str, Any], int]] = {}
 
     def answer(self, question: str, wheel: Path, find_out: Callable[[], Any]) -> Any:
         """Return what is known of a wheel, as JSON has it, found out where it is not.
@@ -50,6 +51,25 @@ class WheelNotes:
             if self._writes:
                 _write(note, found)
         return json.loads(found)
+
+    def growing(self, question: str, wheel: Path) -> dict[str, Any]:
+        """Return what is known of a wheel's members by name; what is added to it is written by `keep`."""
+        note = self._note(question, wheel)
+        if note not in self._growing:
+            known: Any = {}
+            with suppress(OSError, ValueError):
+                if self._reads:
+                    known = _read(note)
+            self._growing[note] = (known if isinstance(known, dict) else {}), len(known)
+        return self._growing[note][0]
+
+    def keep(self) -> None:
+        """Write what has been added to answers that grow."""
+        for note, (known, count) in list(self._growing.items()):
+            if len(known) > count and self._writes:
+                with suppress(OSError):
+                    _write(note, json.dumps(known, separators=(",", ":")))
+            self._growing[note] = known, len(known)
 
     def _note(self, question: str, wheel: Path) -> Path:
         key = source_key(question, self._wheel_hash(wheel))

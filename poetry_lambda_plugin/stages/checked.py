@@ -19,28 +19,25 @@ from poetry_lambda_plugin.selection.coverage import cover
 from poetry_lambda_plugin.selection.coverage import moves
 from poetry_lambda_plugin.selection.exclusion import exclude_layers
 from poetry_lambda_plugin.sources.building import missing_for_build
-from poetry_lambda_plugin.stages.packages import selected_packages
+from poetry_lambda_plugin.stages.packages import selector
 from poetry_lambda_plugin.stages.runtime import runtime_of
 from poetry_lambda_plugin.wording import joined
 
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
     from typing import TypeAlias
 
     from poetry_lambda_plugin.configuration.values import BundleConfig
-    from poetry_lambda_plugin.poetry_api.lock import Lock
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.runtime.runtimes import Architecture
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.coverage import Move
     from poetry_lambda_plugin.selection.coverage import TargetCoverage
     from poetry_lambda_plugin.selection.locked import LockedPackage
-    from poetry_lambda_plugin.stages.packages import PackageSelection
-    from poetry_lambda_plugin.stages.runtime import Selector
+    from poetry_lambda_plugin.stages.packages import Selector
 
     Selections: TypeAlias = Mapping[Target, Sequence[LockedPackage] | None]
 
@@ -79,27 +76,8 @@ def check_bundles(
     project: OpenProject, configs: Sequence[BundleConfig], family: Sequence[BundleConfig], only: Narrowing
 ) -> tuple[BundleCheck, ...]:
     """Check every bundle; `family` are all bundles of the project. Raises LambdaBundleError."""
-    select = _selector(project.lock)
+    select = selector(project.lock, family, project.lock.likeness)
     return tuple(_checked(project, config, family, only, select) for config in configs)
-
-
-def _selector(lock: Lock) -> Selector:
-    """Select as for a bundle, but once for all targets that the lock can't tell apart."""
-    found: dict[Hashable, PackageSelection] = {}
-
-    def select(config: BundleConfig, target: Target) -> PackageSelection:
-        wanted = (
-            config.selection,
-            config.only_root,
-            config.exclude_packages,
-            config.exclude_runtime_packages,
-        )
-        key = (wanted, lock.likeness(target))
-        if key not in found:
-            found[key] = selected_packages(lock, config, target)
-        return found[key]
-
-    return select
 
 
 def enforce_asked(checks: Sequence[BundleCheck]) -> None:
@@ -163,7 +141,7 @@ def _selection(
         if is_first:
             raise
         return None
-    layers = [read_layer(path, target.runtime) for path in config.exclude_layers if path.is_file()]
+    layers = [read_layer(path, target.runtime) for path in config.layer_files if path.is_file()]
     return exclude_layers(packages, layers)[0] if layers else packages
 
 

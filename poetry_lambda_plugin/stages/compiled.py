@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.bytecode.placing import Compilation
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.stages.planned import Planned
+    from poetry_lambda_plugin.stages.selected import Selected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +29,11 @@ class Compiled:
     """With the bytecode."""
     bytecode: Bytecode | None
     """None where none was asked for."""
+
+    @property
+    def selected(self) -> Selected:
+        """What was decided before it was planned."""
+        return self.planned.selected
 
 
 def compiled(planned: Planned, compiler: Compiler) -> Compiled:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from poetry_lambda_plugin.configuration.values import AUTO
+from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.findings import judged
 from poetry_lambda_plugin.findings import unused_ignores
@@ -27,8 +28,12 @@ from poetry_lambda_plugin.layout.project import project_distribution
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.stages.audited import audited
 from poetry_lambda_plugin.stages.audited import handler_findings
+from poetry_lambda_plugin.stages.fitting import holder
+from poetry_lambda_plugin.stages.fitting import stale_finding
+from poetry_lambda_plugin.stages.layers import LayerBundle
 from poetry_lambda_plugin.stages.selected import EmptyBundleError
 from poetry_lambda_plugin.stages.selected import import_findings
+from poetry_lambda_plugin.wording import listed
 
 
 if TYPE_CHECKING:
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.choice import Choice
     from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
+    from poetry_lambda_plugin.stages.failures import Failures
+    from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.selected import Selected
 
     Parts: TypeAlias = Mapping[Choice, Wheel | ProjectSource]
@@ -63,12 +70,25 @@ class Planned:
     notes: tuple[str, ...]
 
 
-def lay_out(parts: Parts, choice: Choice, interpreter: str | None, *, is_project: bool) -> Distribution:
+def lay_out(
+    parts: Parts, choice: Choice, interpreter: str | None = None, *, is_project: bool = False
+) -> Distribution:
     """Lay out one part of a bundle; `interpreter` is that of its scripts, which are left out without it."""
     part = parts[choice]
     if isinstance(part, ProjectSource):
         return project_distribution(part, interpreter, is_project=is_project)
     return wheel_distribution(part, interpreter, is_project=is_project)
+
+
+class FindingsError(LambdaBundleError):
+    """A bundle that is not written for what was found in it."""
+
+    def __init__(self, selected: Selected, findings: tuple[Finding, ...]) -> None:
+        self.selected = selected
+        self.findings = findings
+        """All of them, warnings included."""
+        errors = [finding for finding in findings if finding.severity == "error"]
+        super().__init__(*dict.fromkeys(finding.message for finding in errors))
 
 
 class _Draft(NamedTuple):
@@ -81,18 +101,44 @@ class _Draft(NamedTuple):
     notes: tuple[str, ...]
 
 
-def planned_bundles(bundles: Sequence[Selected], parts: Parts, notes: WheelNotes) -> list[Planned]:
-    """Plan and audit all bundles whose every part has been read; raises LambdaBundleError."""
-    # what several bundles have in common is laid out once
+@dataclass(frozen=True, slots=True)
+class _Planning:
+    """What the bundles of a run are planned with; what several have in common is laid out once."""
+
+    parts: Parts
+    lay_out: Callable[..., Distribution]
+    stale: Callable[..., Finding | None]
+    notes: WheelNotes
+    plans: dict[Unit, BundlePlan]
+    """Those that are ready: the layers of all that follow are among them."""
+
+
+def planned_bundles(
+    bundles: Sequence[Selected], parts: Parts, failures: Failures, notes: WheelNotes
+) -> list[Planned]:
+    """Plan and audit all bundles whose every part has been read, each after its layers."""
     lay_out_once = cache(partial(lay_out, parts))
-    ready = [bundle for bundle in bundles if all(choice in parts for choice in bundle.parts)]
-    drafts = [_draft(bundle, lay_out_once, notes) for bundle in ready]
+    stale = cache(lambda layer, choice, exclude: stale_finding(layer, choice, lay_out_once(choice), exclude))
+    planning = _Planning(parts, lay_out_once, stale, notes, {})
+    drafts = failures.each(_ready(bundles, parts), partial(_draft, planning), lambda selected: selected)
     # what the common table ignores need not be in every bundle
     silenced = [finding for draft in drafts for finding in draft.silenced]
-    return [_planned(draft, silenced, is_sure=len(ready) == len(bundles)) for draft in drafts]
+    is_sure = len(drafts) == len(bundles) and not failures
+    planned = partial(_planned, silenced=silenced, is_sure=is_sure)
+    return failures.each(drafts, planned, lambda draft: draft.selected)
 
 
-def _planned(draft: _Draft, silenced: Sequence[Finding], *, is_sure: bool) -> Planned:
+def _ready(bundles: Sequence[Selected], parts: Parts) -> list[Selected]:
+    """Return the bundles whose every part has been read, and every part of their layers."""
+    ready: dict[Unit, Selected] = {}
+    for bundle in bundles:
+        layers = (layer.selected for layer in bundle.layers if isinstance(layer, LayerBundle))
+        if all(choice in parts for choice in bundle.parts) and all(layer.unit in ready for layer in layers):
+            ready[bundle.unit] = bundle
+    return list(ready.values())
+
+
+def _planned(draft: _Draft, *, silenced: Sequence[Finding], is_sure: bool) -> Planned:
     """End a plan with what it ignores in vain: surely only where all that use it are known."""
     selected, config = draft.selected, draft.selected.config
     is_sure = is_sure and not config.ignore_is_shared
@@ -101,10 +147,10 @@ def _planned(draft: _Draft, silenced: Sequence[Finding], *, is_sure: bool) -> Pl
     return Planned(selected=selected, plan=draft.plan, findings=told, notes=draft.notes)
 
 
-def _draft(selected: Selected, lay_out: Callable[..., Distribution], notes: WheelNotes) -> _Draft:
-    """Plan a bundle; `lay_out` is asked for each of its parts. Raises LambdaBundleError."""
+def _draft(planning: _Planning, selected: Selected) -> _Draft:
+    """Plan a bundle; raises LambdaBundleError."""
     config = selected.config
-    distributions = list(_distributions(selected, lay_out))
+    distributions = list(_distributions(selected, planning.lay_out))
     services, unclear = _services(config.botocore_services, distributions)
     exclusions = Exclusions(PathFilter(config.exclude), services)
     plan = plan_bundle(distributions, exclusions, _prefix(config, selected.target.runtime))
@@ -113,17 +159,42 @@ def _draft(selected: Selected, lay_out: Callable[..., Distribution], notes: Whee
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
     built = _project_modules(distributions) if selected.build is not None else ()
-    found = (*plan.findings, *unclear, *import_findings(config, built), *audited(selected, plan, notes))
+    stale, not_compared = _layer_findings(planning, selected)
+    found = (
+        *plan.findings,
+        *stale,
+        *unclear,
+        *import_findings(config, selected.target.runtime, built),
+        *audited(selected, plan, planning.plans, planning.notes),
+    )
     told, silenced = judged(found, config.ignore, strict=config.strict)
-    unclear_handler, handler_notes = handler_findings(selected, plan)
+    unclear_handler, notes = handler_findings(selected, plan, planning.plans)
     told_of_handler, silenced_of_handler = judged(unclear_handler, config.ignore, strict=config.strict)
+    planning.plans[selected.unit] = plan
+    all_told = (*selected.findings, *told, *told_of_handler)
+    if any(finding.severity == "error" for finding in all_told):
+        raise FindingsError(selected, all_told)
     return _Draft(
         selected=selected,
         plan=plan,
-        told=(*selected.findings, *told, *told_of_handler),
+        told=all_told,
         silenced=(*selected.silenced, *silenced, *silenced_of_handler),
-        notes=(*selected.notes, *handler_notes),
+        notes=(*selected.notes, *notes, *not_compared),
     )
+
+
+def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Hold layers on disk against what their distributions would be made of now."""
+    found, unknown = [], []
+    for choice in selected.held:
+        name = choice.package.name
+        layer = holder(name, selected.layers)
+        if layer is not None and choice in planning.parts:
+            found.append(planning.stale(layer, choice, selected.config.exclude))
+        else:
+            unknown.append(name)
+    words = f"What the layers hold of {listed(unknown)} is not compared, since what is locked is not at hand."
+    return tuple(filter(None, found)), (words,) if unknown else ()
 
 
 def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> Iterator[Distribution]:

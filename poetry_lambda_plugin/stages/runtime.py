@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import TypeAlias
 
 from poetry_lambda_plugin.poetry_api.lock import LockError
 from poetry_lambda_plugin.runtime.platform import Target
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.selection.choice import BinaryPolicy
     from poetry_lambda_plugin.selection.choice import BuildJudge
-    from poetry_lambda_plugin.stages.packages import PackageSelection
-
-    Selector: TypeAlias = Callable[[BundleConfig, Target], PackageSelection]
+    from poetry_lambda_plugin.stages.packages import Selector
 
 
 def runtime_of(
@@ -91,16 +89,26 @@ def _with_its_layers(
 ) -> Sequence[BundleConfig]:
     """Return a bundle and all others that are its layers or have it as one, directly or not."""
     together = [config]
-    if not any(other.exclude_layers for other in family):
-        return together
-    outputs = {other: possible_outputs(facts, other) for other in (*family, config)}
-    layers = {other: {*map(place_of, other.exclude_layers)} for other in outputs}
+    links = _links(facts, (*family, config))
     for one in together:
         for other in family:
-            linked = outputs[other] & layers[one] or outputs[one] & layers[other]
-            if linked and other not in together:
+            if other not in together and (links(one, other) or links(other, one)):
                 together.append(other)
     return together
+
+
+def _links(
+    facts: ProjectFacts, bundles: Sequence[BundleConfig]
+) -> Callable[[BundleConfig, BundleConfig], bool]:
+    """Return what tells whether one bundle has another as a layer, by its name or by its output."""
+    files = {bundle: frozenset(map(place_of, bundle.layer_files)) for bundle in bundles}
+    named = frozenset[Path]().union(*files.values())
+    outputs = {bundle: possible_outputs(facts, bundle) & named for bundle in bundles if named}
+
+    def has_as_layer(one: BundleConfig, other: BundleConfig) -> bool:
+        return other.bundle in one.layer_bundles or bool(named and outputs[other] & files[one])
+
+    return has_as_layer
 
 
 def _with_dependencies(config: BundleConfig) -> BundleConfig:

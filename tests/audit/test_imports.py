@@ -133,3 +133,22 @@ def test_what_another_package_needs_is_not_asked_for() -> None:
 def test_without_the_project_nothing_is_known() -> None:
     """Who imports a layer's packages is not in the layer."""
     assert unimported(plan({"the-thing": {"thing.py": ""}}), THING, PROJECT, None) == ()
+
+
+def test_only_what_the_handler_reaches_counts() -> None:
+    """With a handler, modules that it does not lead to name nothing, nor do packages that none reaches."""
+    files = {
+        PROJECT: {
+            "api.py": "def f():\n    import shop.db\n",
+            "shop/db.py": "import a",
+            "nightly.py": "import b",
+        },
+        "a": {"a.py": "def f():\n    import c\n"},
+        "b": {"b.py": "import d"},
+        "c": {"c.py": ""},
+        "d": {"d.py": ""},
+    }
+    needs = graph("a b c d", a="", b="", c="", d="")
+
+    assert unimported(plan(files), needs, PROJECT, "api.f") == ("b", "d")
+    assert unimported(plan(files), needs, PROJECT, None) == ()

@@ -47,14 +47,14 @@ def test_sizes_are_exact_where_rounded_ones_would_not_differ() -> None:
     """Who is a byte too large reads bytes, anybody else megabytes."""
     config = BundleConfig()
 
-    exact = too_large("a.zip", MAX_UNZIPPED_SIZE - 10, 10, config, NOTHING)
-    rounded = too_large("a.zip", 200 * MB, 60 * MB, config, NOTHING)
+    exact = too_large("a.zip", MAX_UNZIPPED_SIZE - 10, {"deps": 10}, config, NOTHING)
+    rounded = too_large("a.zip", 200 * MB, {"deps": 50 * MB, "b.zip": 10 * MB}, config, NOTHING)
 
     assert exact.startswith(
-        "Unzipped, a.zip has 262,143,990 bytes and its layers have 10 bytes; "
+        "Unzipped, a.zip has 262,143,990 bytes and its layer deps has 10 bytes; "
         "Lambda refuses 262,144,000 bytes or more, layers included. "
     )
     assert rounded.startswith(
-        "Unzipped, a.zip has 200.0 MB and its layers have 60.0 MB; "
+        "Unzipped, a.zip has 200.0 MB and its layer deps has 50.0 MB and its layer b.zip has 10.0 MB; "
         "Lambda refuses 250 MB or more, layers included. "
     )

@@ -12,6 +12,7 @@ import pytest
 from poetry_lambda_plugin.configuration.bundles import bundle_configs
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.bundles import output_path
+from poetry_lambda_plugin.configuration.bundles import sbom_path
 from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.configuration.readers import parse_include
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
@@ -407,6 +408,14 @@ def test_output_of_an_option_is_relative_to_the_current_folder() -> None:
 def test_absolute_output_is_kept() -> None:
     """An absolute path is nobody's relative."""
     assert one({"output": "/out/a.zip"}).output == Path("/out/a.zip")
+
+
+def test_sbom_is_named_as_an_output() -> None:
+    """Keys, options and folders mean what they mean for the ZIP."""
+    assert one({"sbom": "out/a.json"}).sbom == ROOT / "out/a.json"
+    assert one({"sbom": "a.json"}, {"sbom": "out/"}).sbom == CWD / "out/{bundle}.cdx.json"
+    assert sbom_path(one({"sbom": "{name}-{runtime}.json"}), VALUES) == ROOT / "my-fn-python3.13.json"
+    assert sbom_path(BundleConfig(), VALUES) is None
 
 
 def test_output_expands_the_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,8 +36,11 @@ def test_keys_need_keys() -> None:
 
 
 def test_options_go_by_their_own_names() -> None:
-    """An option is named as its key, or in the singular where it is given once for each value."""
-    assert all(name in (key.name, key.name.removesuffix("s")) for name, key in OPTIONS.items())
+    """An option is named as its key, in the singular where each value has its own, or turns it off."""
+    assert all(
+        name in (key.name, key.name.removesuffix("s")) or key.is_turned_off for name, key in OPTIONS.items()
+    )
+    assert OPTIONS["no-audit"] is KEYS["audit"]
     assert OPTIONS["exclude-package"] is KEYS["exclude-packages"]
     assert "handler" not in OPTIONS
 

@@ -577,8 +577,8 @@ def test_text_with_angle_brackets_is_shown_as_it_is(simple_project: Project) -> 
     assert refusal(simple_project, "--include", "<info>x</info>").startswith("include names '<info>x</info>'")
 
 
-def test_error_of_one_bundle_stops_all(simple_project: Project) -> None:
-    """A mistake in the second bundle is found before the first is written."""
+def test_error_of_one_bundle_stops_no_other(simple_project: Project) -> None:
+    """A mistake in the second bundle is told with its name, and the first is written."""
     simple_project.pyproject(
         config=(
             "[tool.poetry-lambda-plugin.bundles.one]\n"
@@ -586,7 +586,11 @@ def test_error_of_one_bundle_stops_all(simple_project: Project) -> None:
         )
     )
 
-    assert refusal(simple_project).startswith("include names 'gone.txt'")
+    outcome = bundle()
+
+    assert outcome.exit_code == 1
+    assert outcome.message.startswith("two for x86_64 could not be made: include names 'gone.txt'")
+    assert (simple_project.folder / "dist/one.zip").exists()
 
 
 @pytest.mark.parametrize(

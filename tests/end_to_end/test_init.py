@@ -44,6 +44,13 @@ MAINTAINED = [
 HANDLER = "def handler(event, context):\n    return 1\n"
 LAMBDA_HANDLER = "def lambda_handler(event, context):\n    return 1\n"
 NO_PACKAGE = "[tool.poetry]\npackage-mode = false\n"
+LIBRARIES = {
+    "mangum": {"mangum/__init__.py": "class Mangum:\n    def __init__(self, app): ...\n"},
+    "aws-lambda-powertools": {
+        "aws_lambda_powertools/__init__.py": "",
+        "aws_lambda_powertools/event_handler/__init__.py": "class ALBResolver: ...\n",
+    },
+}
 HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
 
 
@@ -129,12 +136,14 @@ KINDS = [
 
 @pytest.mark.parametrize(("files", "pyproject", "handler"), KINDS)
 def test_proposes_the_handler(
-    project: Project, files: dict[str, str], pyproject: dict[str, Any], handler: str
+    project: Project, index: Index, files: dict[str, str], pyproject: dict[str, Any], handler: str
 ) -> None:
     """What is proposed is written, and the first bundle proves that Lambda would find it."""
-    project.pyproject(python=">=3.13,<3.14", **pyproject)
+    wheels = [make_wheel(name, files=modules) for name, modules in LIBRARIES.items()]
+    index.add(*wheels)
+    project.pyproject(python=">=3.13,<3.14", dependencies=list(LIBRARIES), source=index.url, **pyproject)
     project.write(files)
-    project.lock()
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
 
     outcome = run("lambda-init", "--no-interaction")
 

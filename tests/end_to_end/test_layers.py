@@ -210,7 +210,7 @@ def test_layers_count_against_the_limit(configured: Project) -> None:
     assert outcome.exit_code == 1
     assert not (configured.folder / "dist").exists()
     assert (
-        " bytes and its layers have 262,143,000 bytes; Lambda refuses 262,144,000 bytes or more"
+        " bytes and its layer layer.zip has 262,143,000 bytes; Lambda refuses 262,144,000 bytes or more"
         in outcome.message
     )
     assert "; max-size allows 262,143,500 bytes. " in bundle("--max-size", "262143500").message
@@ -255,11 +255,11 @@ def test_refuses_layer_of_the_same_run(configured: Project) -> None:
     function = '[tool.poetry-lambda-plugin.bundles.api]\nexclude-layers = ["dist/layer.zip"]\n'
     configure(configured, f'runtime = "python3.12"\n{layer}{function}')
 
-    assert "Make the layer before the function." in bundle().message
+    assert "Make the layer before the function, or name its bundle" in bundle().message
     made("layer")
     assert bundle().message == (
         f"exclude-layers: {configured.folder / 'dist/layer.zip'} would be written by this very run. "
-        "Make the layer in a run of its own, before the function."
+        'Name the bundle instead of the file: exclude-layers = ["layer"].'
     )
     made("api")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 
 from pathlib import Path
@@ -202,3 +204,119 @@ def test_refuses_a_layer_of_the_same_run(package: Project, layer: str) -> None:
 
     assert outcome.exit_code == 1
     assert "would be written by this very run" in outcome.message
+
+
+def other_zips(path: Path) -> set[str]:
+    """Return the ZIPs that a bundle holds, but the one that is the project's own."""
+    return {name for name in contents(path) if name.endswith(".zip")} - {"my_fn/data.zip"}
+
+
+@pytest.mark.parametrize(
+    ("output", "digits"),
+    [
+        pytest.param("my_fn/{name}-{sha256}.zip", 64, id="whole"),
+        pytest.param("my_fn/{name}-{sha256:12}.zip", 12, id="short"),
+        pytest.param("my_fn/by-{sha256:8}/{bundle}.zip", 8, id="folder"),
+    ],
+)
+def test_name_that_changes_with_the_content(package: Project, output: str, digits: int) -> None:
+    """Each content has a name of its own, told in the report; older ones stay, and are not bundled."""
+    first, again = (bundle("-o", output, "--format", "json").report for _ in range(2))
+    package.write({"my_fn/__init__.py": "changed = True\n"})
+    foreseen = bundle("-o", output, "--format", "json", "--dry-run").report
+    changed = bundle("-o", output, "--format", "json").report
+
+    expected = [
+        str(package.folder / output.format_map({"name": "my-fn", "bundle": "my-fn", "sha256": Cut(r)}))
+        for r in (first["sha256"], changed["sha256"])
+    ]
+    assert [r["output"] for r in (first, again, foreseen, changed)] == [expected[0]] * 2 + [expected[1]] * 2
+    assert [r["status"] for r in (first, again, changed)] == ["written", "unchanged", "written"]
+    assert foreseen["changed"]
+    assert all(Path(path).is_file() and other_zips(Path(path)) == set() for path in expected)
+    assert len(expected[0]) == len(expected[1])
+    assert first["sha256"][:digits] in expected[0]
+    # nothing else was left there
+    written = {path for path in package.folder.rglob("*.zip") if path.name != "data.zip"}
+    assert written == set(map(Path, expected))
+
+
+class Cut(str):
+    """A digest of which a format's number of digits is taken."""
+
+    __slots__ = ()
+
+    def __format__(self, digits: str) -> str:
+        return self[: int(digits or 64)]
+
+
+def test_bundles_of_one_content_have_one_file(package: Project) -> None:
+    """Where the name is the content's, two bundles that are the same may share it."""
+    package.pyproject(config=f'runtime = "python3.13"\noutput = "dist/{{sha256}}.zip"\n{BUNDLES}')
+
+    outcome = bundle("--format", "json")
+
+    reports = json.loads(outcome.output)["bundles"]
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    assert {r["output"] for r in reports} == {str(package.folder / f"dist/{reports[0]['sha256']}.zip")}
+    assert [path.stem for path in (package.folder / "dist").iterdir()] == [reports[0]["sha256"]]
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=["", "dry-run"])
+def test_refuses_one_name_for_two_contents(package: Project, more: list[str]) -> None:
+    """Of seventeen digests two begin alike: nothing is written."""
+    names = [f"b{number}" for number in range(17)]
+    package.write({f"{name}.txt": name for name in names})
+    tables = "".join(f'[tool.poetry-lambda-plugin.bundles.{n}]\ninclude = ["{n}.txt"]\n' for n in names)
+    package.pyproject(config=f'runtime = "python3.13"\noutput = "out/{{sha256:1}}.zip"\n{tables}')
+
+    outcome = bundle(*more)
+
+    assert outcome.exit_code == 1
+    assert re.fullmatch(
+        re.escape(f"Two different files would be written to {package.folder}/out/")
+        + r"[0-9a-f]\.zip\. Leave room for more digits, as in \{sha256:12\}, or for \{bundle\}\.",
+        outcome.message,
+    )
+    assert not (package.folder / "out").exists()
+
+
+def test_name_that_is_not_known_yet(project: Project) -> None:
+    """A dry run without the files says what it knows."""
+    from tests.support.wheels import make_wheel
+
+    wheel = make_wheel("greeting")
+    project.pyproject(dependencies=["greeting"])
+    project.write({"my_fn.py": ""})
+    project.lock([Locked.of(wheel)])
+
+    report = bundle("-o", "{name}-{sha256:12}.zip", "--dry-run", "--format", "json").report
+
+    assert report["output"] == str(project.folder / "my-fn-{sha256:12}.zip")
+
+
+@pytest.mark.parametrize("placeholder", ["{sha256:0}", "{sha256:65}", "{sha256:x}", "{sha256!r}", "{sha1}"])
+def test_refuses_other_digests(package: Project, placeholder: str) -> None:
+    """A digest has 1 to 64 digits."""
+    outcome = bundle("-o", f"{placeholder}.zip")
+
+    assert outcome.exit_code == 1
+    assert f"has an unknown placeholder {placeholder}. Known: {{name}}" in outcome.message
+
+
+def test_refuses_to_replace_what_has_the_name(package: Project) -> None:
+    """What is no ZIP stays, also where its name is known only when all is written."""
+    report = bundle("--format", "json", "--dry-run").report
+    taken = package.folder / f"dist/{report['sha256'][:12]}.zip"
+    package.write({f"dist/{taken.name}": "words"})
+
+    outcome = bundle("-o", "dist/{sha256:12}.zip")
+
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        f"The bundle can't be written to {taken}: it is there and no ZIP, and would be lost. "
+        "Choose another --output."
+    )
+    assert [(path.name, path.read_text()) for path in (package.folder / "dist").iterdir()] == [
+        (taken.name, "words")
+    ]

@@ -139,7 +139,7 @@ def test_page_is_never_bundled(project: Project) -> None:
             "mine.html", "it is there and no report of this plugin, and would be lost", id="other-page"
         ),
         pytest.param("folder.html", "it is a folder", id="folder"),
-        pytest.param("api.html", "a bundle is to be written there", id="bundle"),
+        pytest.param("api.html", "api for python3.13 on x86_64 is to be written there", id="bundle"),
     ],
 )
 def test_refuses_to_replace_what_is_no_report(service: Project, page: str, reason: str) -> None:
@@ -150,7 +150,7 @@ def test_refuses_to_replace_what_is_no_report(service: Project, page: str, reaso
 
     assert outcome.exit_code == 1
     assert outcome.message == (
-        f"--report: the page can't be written to {service.folder / page}: {reason}. Choose another file."
+        f"The page can't be written to {service.folder / page}: {reason}. Choose another --report."
     )
     assert (service.folder / "mine.html").read_text() == "<!DOCTYPE html>\n<p>words"
     assert not (service.folder / "api.html").exists()
@@ -167,6 +167,18 @@ def test_page_of_a_bundle_that_is_too_large(service: Project) -> None:
     assert [b["state"] for b in known["bundles"]] == ["planned"]
     assert known["bundles"][0]["files"]
     assert not (service.folder / "dist").exists()
+
+
+def test_page_in_the_folder_of_a_bundle(service: Project) -> None:
+    """What lies in a bundle's own folder would be a stranger there at the next run."""
+    outcome = bundle("api", "--unpacked", "dist/api", "--report", "dist/api/docs/size.html")
+
+    folder = service.folder / "dist/api"
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        f"The page can't be written to {folder}/docs/size.html: {folder} is to hold the files of api for "
+        "python3.13 on x86_64 and no others. Choose another --report."
+    )
 
 
 def test_dry_run_writes_the_page_alone(service: Project) -> None:
@@ -262,10 +274,35 @@ def test_page_without_sizes(service: Project, browser: Browser) -> None:
 
     browser.press("/", *"native", "Escape", "Escape")
 
-    assert text(browser, "#map") == "Sizes are unknown: not all files were at hand in this dry run."
+    assert (
+        text(browser, "#map") == "Sizes and digest are unknown: not all files were at hand in this dry run."
+    )
     cells = text(browser, "#packages tbody tr").split("\t")
     assert cells[:4] == ["helper", "2.0", "?", "?"]
     assert browser.failures() == before
+
+
+@needs_browser
+def test_page_of_bundles_of_which_one_failed(service: Project, browser: Browser) -> None:
+    """Each bundle has its place in the chooser, that which could not be made with the reason why."""
+    pyproject = service.folder / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace('["@tests"]', '["@tests"]\nhandler = "gone.handler"'))
+
+    outcome = bundle("--report", "size.html")
+    known = data(service.folder / "size.html")
+    browser.open(service.folder / "size.html")
+    browser(
+        "(e => { e.value = 1; e.dispatchEvent(new Event('change')) })(document.getElementById('bundles'))"
+    )
+
+    reason = "worker for python3.13 on x86_64 could not be made: The handler 'gone.handler' needs the module"
+    assert outcome.exit_code == 1
+    assert known["error"].startswith(reason)
+    assert [(b["name"], b["state"]) for b in known["bundles"]] == [("api", "made"), ("worker", "failed")]
+    assert text(browser, "#bundles option").split("\n") == ["api · x86_64", "worker · x86_64 · failed"]
+    assert text(browser, ".alert.error").split("\n")[:2] == [known["error"], "This bundle was not written."]
+    assert text(browser, "#figures") == "It was not made, so there are no sizes."
+    assert browser.failures() == []
 
 
 @needs_browser

@@ -225,6 +225,7 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
         "architecture": "x86_64",
         "handler": "my_fn.handler",
         "output": str(zip_path),
+        "error": None,
         "status": "written",
         "changed": True,
         "code_sha256": base64.b64encode(hashlib.sha256(data).digest()).decode(),
@@ -236,10 +237,12 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
         "limits": {"zipped_bytes": 52428800, "unzipped_bytes": 262144000},
         "left_out": [{"package": "greeting", "path": "greeting/__init__.py", "reason": "excluded"}],
         "left_out_packages": [],
+        "layers": [],
         "layers_unzipped_bytes": 0,
         "explanation": None,
         "differences": None,
         "findings": [],
+        "smoke_test": None,
         "warnings": [],
         "notes": [],
     }
@@ -264,7 +267,7 @@ def test_json_of_an_unchanged_bundle(locked_project: Project) -> None:
     """Only the status, and that nothing changed, tells a second run from the first."""
     first, second = bundle("--format", "json").report, bundle("--format", "json").report
 
-    assert second == {**first, "status": "unchanged", "changed": False}
+    assert second == {**first, "error": None, "status": "unchanged", "changed": False}
 
 
 def test_json_of_a_plan_without_files(locked_project: Project) -> None:

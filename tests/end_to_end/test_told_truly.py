@@ -157,6 +157,29 @@ def test_bundle_that_can_not_take_its_place(
     assert sorted(path.name for path in folder.iterdir()) == ["a.zip"]
 
 
+def test_disk_that_fails_beside_a_bundle_that_fails(
+    locked_project: Project, index: Index, tmp_path: Path
+) -> None:
+    """Both are told, and the document has all bundles."""
+    config = f'{THREE_BUNDLES}[tool.poetry-lambda-plugin.bundles.d]\nhandler = "nobody.handler"\n'
+    locked_project.pyproject(dependencies=["greeting"], source=index.url, config=config)
+    hook = FAIL_AT_RENAME.format(name="b", interrupt=False)
+
+    outcome = run_apart(tmp_path / "hook", "lambda-bundle", "--format", "json", hook=hook)
+
+    document = json.loads(outcome.output)
+    assert [(b["bundle"], b["status"]) for b in document["bundles"]] == [
+        ("a", "written"),
+        ("b", "failed"),
+        ("c", "failed"),
+        ("d", "failed"),
+    ]
+    place, failed = document["error"].splitlines()
+    assert "In place already: " in place
+    assert failed.startswith("d for ")
+    assert document["bundles"][1]["error"].endswith("No space left on device. Choose another --output.")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -111,7 +111,7 @@ class Scene:
     def made(self) -> dict[str, bytes | None]:
         """Return the outputs, None for those that aren't there."""
         paths = {name: self.project.folder / name for name in self.outputs}
-        return {name: path.read_bytes() if path.exists() else None for name, path in paths.items()}
+        return {name: _bytes(path) for name, path in paths.items()}
 
     def files(self) -> set[str]:
         """Return every path but those of Poetry's own that change from run to run."""
@@ -155,6 +155,14 @@ class Scene:
         process = self.start({"COUNT_UNDER": str(self.root / "now"), "KILL_AT": str(moment)})
         process.communicate(timeout=120)
         return process.returncode
+
+
+def _bytes(path: Path) -> bytes | None:
+    """Return what an output is: of a folder all that it holds; None where there is nothing."""
+    if not path.is_dir():
+        return path.read_bytes() if path.exists() else None
+    found = (file for file in path.rglob("*") if not file.is_dir())
+    return repr(sorted((file.relative_to(path).as_posix(), file.read_bytes()) for file in found)).encode()
 
 
 WHEELS = tuple(

@@ -37,6 +37,13 @@ exclude = ["/alpha/"]
 """
 
 
+FOLDER = f"""
+runtime = "{RUNTIME}"
+unpacked = "out/fn"
+sbom = "out/"
+"""
+
+
 def first_run(root: Path, index: Index) -> Scene:
     """No output yet, and a cold cache."""
     return project_with_wheels(root, index)
@@ -68,7 +75,17 @@ def two_bundles(root: Path, index: Index) -> Scene:
     return scene
 
 
-SCENES = (first_run, changed_project, lost_cache, two_bundles)
+def folder_and_sbom(root: Path, index: Index) -> Scene:
+    """An old folder, of which some files stay, some change and some go, and an old SBOM."""
+    scene = project_with_wheels(root, index, FOLDER, ("out/fn", "out/my-fn.cdx.json"))
+    scene.project.write({"old/__init__.py": ""})
+    bundle_before(scene)
+    change(scene)
+    shutil.rmtree(scene.project.folder / "old")
+    return scene
+
+
+SCENES = (first_run, changed_project, lost_cache, two_bundles, folder_and_sbom)
 EACH = 50
 MOMENTS = [(scene, number) for scene in SCENES for number in range(EACH)]
 CHOSEN = random.Random(16).sample(range(len(MOMENTS)), 30)

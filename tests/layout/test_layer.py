@@ -108,5 +108,5 @@ def test_refuses_missing_layer(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"exclude-layers: {path} can't be read: No such file or directory. "
-        "Make the layer before the function."
+        "Make the layer before the function, or name its bundle instead of its path."
     )

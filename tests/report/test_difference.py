@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.layout.listing import Listing
 from poetry_lambda_plugin.report.bundle_report import Difference
 from poetry_lambda_plugin.report.difference import FileSize
-from poetry_lambda_plugin.report.difference import Listing
 from poetry_lambda_plugin.report.difference import OldBundle
 from poetry_lambda_plugin.report.difference import OldBundleError
 from poetry_lambda_plugin.report.difference import differences

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from poetry_lambda_plugin.archive.writer import Sizes
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.report.bundle_report import BundleReport
 from poetry_lambda_plugin.report.bundle_report import Difference
+from poetry_lambda_plugin.report.bundle_report import FailedReport
+from poetry_lambda_plugin.report.bundle_report import LayerReport
 from poetry_lambda_plugin.report.markdown import MAX_COMMENT
 from poetry_lambda_plugin.report.markdown import code
 from poetry_lambda_plugin.report.markdown import markdown_document
@@ -65,12 +69,22 @@ def test_one_bundle_with_what_changed() -> None:
 
 def test_several_bundles_of_which_one_is_too_large() -> None:
     """A row for each, in bold what is not below its limit, with layers; then each under its own head."""
-    large = report(
-        bundle="api", status="failed", layers_unzipped=245 * MB, target=target("python3.12", "arm64")
-    )
+    layer = LayerReport("deps", Path("deps.zip"), 245 * MB)
+    large = report(bundle="api", status="failed", layers=(layer,), target=target("python3.12", "arm64"))
     unknown = report(bundle="worker", status="planned", changed=None, digest=None)
+    folder = report(bundle="web", is_folder=True)
+    failed = FailedReport(
+        project="my-fn",
+        version="1",
+        bundle="cron",
+        architecture="arm64",
+        target=None,
+        handler=None,
+        output=None,
+        error="It is",
+    )
 
-    text = markdown_document([large, unknown], "It is\n - <too> large.\n2. Really")
+    text = markdown_document([large, unknown, folder, failed], "It is\n - <too> large.\n2. Really")
 
     assert text == (
         "<!-- poetry lambda-bundle -->\n\n"
@@ -79,11 +93,15 @@ def test_several_bundles_of_which_one_is_too_large() -> None:
         "| --- | --- | --: | --: | --: | --- |\n"
         "| `api` is **not** written | python3.12 on arm64 | 4.0 MB of 50 MB | **5.0 MB of 250 MB** | 4,000 "
         f"| `{SHA}` |\n"
-        "| `worker` would be written | python3.13 on x86\\_64 | ? | ? | ? |  |\n\n"
+        "| `worker` would be written | python3.13 on x86\\_64 | ? | ? | ? |  |\n"
+        "| `web` | python3.13 on x86\\_64 |  | 5.0 MB of 250 MB | 4,000 |  |\n"
+        "| `cron` is **not** written | arm64 | ? | ? | ? |  |\n\n"
         "#### `api` for python3.12 on arm64\n\n"
         f"<details><summary>Packages</summary>\n\n{PACKAGES}\n\n"
         "#### `worker` for python3.13 on x86\\_64\n\n"
-        "Sizes and digest are unknown, since not all files are at hand."
+        "Sizes and digest are unknown, since not all files are at hand.\n\n"
+        "#### `web` for python3.13 on x86\\_64\n\n"
+        f"<details><summary>Packages</summary>\n\n{PACKAGES}"
     )
 
 

@@ -17,6 +17,7 @@ from poetry_lambda_plugin.layout.distribution import LeftOut
 from poetry_lambda_plugin.report.bundle_report import Difference
 from poetry_lambda_plugin.report.bundle_report import Explanation
 from poetry_lambda_plugin.report.bundle_report import FileReport
+from poetry_lambda_plugin.report.bundle_report import LayerReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.text import build_line
 from poetry_lambda_plugin.report.text import compilation_line
@@ -116,7 +117,8 @@ def test_summary_colours_what_is_over_the_limit(
     unzipped: int, layers: int, limit: int | None, line: str
 ) -> None:
     """Layers count, too."""
-    made = lines(digest=digest(Sizes(1, unzipped, 1)), layers_unzipped=layers, unzipped_limit=limit)
+    beside = (LayerReport(None, Path("layer.zip"), layers),) if layers else ()
+    made = lines(digest=digest(Sizes(1, unzipped, 1)), layers=beside, unzipped_limit=limit)
 
     assert made[2] == f"  Unzipped    {line}"
 

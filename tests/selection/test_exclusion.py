@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.layout.layer import HeldDistribution
 from poetry_lambda_plugin.layout.layer import Layer
 from poetry_lambda_plugin.runtime.platform import find_runtime
 from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
@@ -112,7 +113,8 @@ def test_excluded_but_imported(excluded: str, module: str, warned: bool) -> None
 
 
 def layer(name: str, **versions: str) -> Layer:
-    return Layer(Path("/layers") / name, versions, 0)
+    held = {of: HeldDistribution(version) for of, version in versions.items()}
+    return Layer(Path("/layers") / name, held, 0)
 
 
 def test_no_layers_leave_everything() -> None:
