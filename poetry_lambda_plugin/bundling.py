@@ -151,6 +151,8 @@ class Run:
     """Where it is kept what earlier runs have written to folders."""
     trier: Trier | None
     """None where no handler is to be tried."""
+    trimmed: tuple[str, ...]
+    """What any bundle of the project leaves out by patterns."""
 
 
 def make_bundles(
@@ -177,7 +179,7 @@ def make_bundles(
         check_library()
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     questions = Questions(explain=circumstances.explain, old=old, files=circumstances.page is not None)
-    with begun(project, circumstances, questions, observer, outputs, failures, stopwatch) as run:
+    with begun(project, order, circumstances, questions, observer, outputs, failures, stopwatch) as run:
         if run.trier is not None:
             run.trier.check(bundles)
         bundles = failures.each(bundles, partial(_with_interpreter, run.compiler), _itself)
@@ -195,6 +197,7 @@ def make_bundles(
 @contextmanager
 def begun(
     project: OpenProject,
+    order: Order,
     circumstances: Circumstances,
     questions: Questions,
     observer: Observer,
@@ -218,6 +221,7 @@ def begun(
             supply=supply,
             failures=failures,
             records=records_of(project),
+            trimmed=tuple(dict.fromkeys(p for config in order.family for p in config.exclude)),
             trier=_trier(project, circumstances, observer, temporary, supply),
         )
 
@@ -244,7 +248,7 @@ def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bun
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
     parts = run.supply.parts(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes, run.trimmed)
     run.stopwatch.end("planning")
     compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
     _end_compiling(run, bundles)
@@ -350,7 +354,7 @@ def _foreseen(run: Run, bundles: Sequence[Selected]) -> Iterator[tuple[Selected,
     """Tell what would be made, as far as it can be told from what is at hand: nothing is written."""
     parts = run.supply.at_hand(bundles)
     run.stopwatch.end("fetching")
-    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes)
+    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes, run.trimmed)
     run.stopwatch.end("planning")
     compilations = run.failures.each(plans, lambda plan: compiled_before(plan, run.compiler), _selected)
     _end_compiling(run, bundles)

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+Severity = Literal["error", "warning", "remark"]
+"""An error keeps the bundle from being written, a remark is told with `-v` alone."""
+
 Code = Literal[
+    "binary-architecture",
+    "binary-damaged",
+    "binary-library",
+    "binary-python",
+    "binary-version",
+    "data-prefix",
     "excluded-imported",
     "handler-unclear",
     "hash-weak",
@@ -24,12 +33,15 @@ Code = Literal[
     "import-circular",
     "import-failing",
     "import-missing",
+    "junk",
     "layer-empty",
     "layer-stale",
     "names-collide",
+    "namespace-cut",
     "packages-missing",
     "path-conflict",
     "pattern-unused",
+    "path-file",
     "project-empty",
     "runtime-deprecated",
     "runtime-outdated",
@@ -50,7 +62,6 @@ Code = Literal[
 
 ONLY_WHEN_TRIED = ("smoke-test-unclear", "smoke-test-untried")
 """Codes of a trial, which most runs do without."""
-Severity = Literal["warning", "error"]
 
 CODES: tuple[Code, ...] = get_args(Code)
 

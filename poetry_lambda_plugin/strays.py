@@ -1,7 +1,7 @@
 """Files and folders that are gone when a run ends, unless it was killed: then the next run removes them.
 
 Their names tell whose they are. A process of another host or container, with which a cache may be shared,
-can't be asked whether it lives: what is its is left alone for a day.
+can't be asked whether it lives, nor any on Windows: what is its is left alone for a day.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def _remove_stray(path: Path, host: str, process: int) -> None:
         status = path.lstat()
         if sys.platform != "win32" and status.st_uid != os.getuid():
             return
-        if _lives(process) if host == _host() else time.time() - status.st_mtime < DAY:
+        # on Windows the question may end who is asked
+        can_be_asked = host == _host() and sys.platform != "win32"
+        if _lives(process) if can_be_asked else time.time() - status.st_mtime < DAY:
             return
         if path.is_dir() and not path.is_symlink():
             remove_folder(path)
@@ -94,9 +96,6 @@ def _remove_stray(path: Path, host: str, process: int) -> None:
 
 def _lives(process: int) -> bool:
     """Tell whether a process of this host is there, or may be."""
-    if sys.platform == "win32":
-        # what is open can't be removed there, and a question may end it
-        return process == os.getpid()
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

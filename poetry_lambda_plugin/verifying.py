@@ -66,9 +66,9 @@ def verify_bundle(
     failures = Failures((), alone=True)
     expected = replace(order, wanted=tuple(wanted))
     bundles = select_bundles(project, expected, circumstances.today, outputs, failures)
-    with begun(project, circumstances, Questions(), observer, outputs, failures, Stopwatch()) as run:
+    with begun(project, order, circumstances, Questions(), observer, outputs, failures, Stopwatch()) as run:
         parts = run.supply.parts(bundles)
-        plans = planned_bundles(bundles, parts, failures, run.notes)
+        plans = planned_bundles(bundles, parts, failures, run.notes, run.trimmed)
         compilations = [compiled(p, run.compiler) for p in plans if p.selected.config.bundle in asked]
         reports = [_verified(run, bundle, parts, there) for bundle in compilations]
         run.supplier.check_unchanged()

@@ -137,6 +137,14 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
     assert sorted(named) == sorted(found)
 
 
+def test_lists_every_field_of_the_list(locked_project: Project) -> None:
+    """The table has each field of a real list, and no other."""
+    locked_project.pyproject(config='exclude-layers = ["layer.zip"]')
+    named = [row[0].strip("`") for row in table("The list of bundles")]
+
+    assert sorted(named) == sorted({*fields(json.loads(bundle("--list", "--format", "json").output))})
+
+
 def test_lists_every_option_of_the_check() -> None:
     """Its first table has each option of the command, and no other."""
     rows = tables(r"Can it run there\?")[0]
@@ -177,7 +185,7 @@ def test_lists_every_field_of_the_verification(locked_project: Project) -> None:
 def test_lists_every_code_of_a_warning() -> None:
     """Each code that a finding is made with has its row and can be ignored, and no other."""
     sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    codes = {code for text in sources for code in re.findall(r'Finding\(\s*"([a-z-]+)"', text)}
+    codes = {code for text in sources for code in re.findall(r'(?:Finding|Trouble)\(\s*"([a-z-]+)"', text)}
     named = {code for row in table("Codes of warnings") for code in re.findall(r"`([a-z-]+)`", row[0])}
 
     assert named == codes == set(CODES)

@@ -64,7 +64,26 @@ def test_leaves_what_a_living_process_has(tmp_path: Path, parent: bool) -> None:
     assert file.exists()
 
 
-@pytest.mark.parametrize(("age", "stays"), [(0, True), (DAY - 60, True), (DAY + 60, False)])
+AGES = pytest.mark.parametrize(("age", "stays"), [(0, True), (DAY - 60, True), (DAY + 60, False)])
+
+
+@AGES
+def test_leaves_what_any_process_of_windows_may_have(
+    tmp_path: Path, dead: int, age: int, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a finished file that waits for its place is not open, and nobody can ask whose it is."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    file = tmp_path / f".{prefix_of(dead)}1.tmp"
+    file.touch()
+    then = file.stat().st_mtime - age
+    os.utime(file, (then, then))
+
+    sweep(tmp_path)
+
+    assert file.exists() is stays
+
+
+@AGES
 def test_leaves_what_another_host_may_have(tmp_path: Path, dead: int, age: int, stays: bool) -> None:
     """Where a process can't be asked, a day decides."""
     host = own_prefix().split("-")[2]

@@ -14,7 +14,9 @@ import deflate
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.reader import CHUNK
+from poetry_lambda_plugin.archive.replacing import is_of_windows
 from poetry_lambda_plugin.archive.replacing import replacing
+from poetry_lambda_plugin.archive.replacing import take_place
 from poetry_lambda_plugin.archive.unpacked import held
 from poetry_lambda_plugin.archive.writer import EARLIEST
 from poetry_lambda_plugin.archive.writer import Timestamp
@@ -79,8 +81,11 @@ def is_nowhere(path: Path) -> bool:
 
 def _obstacle(path: Path, kind: Kind) -> str | None:
     """Return why a path can't become a file."""
-    if path.is_dir() != (kind == "unpacked") and path.exists():
-        return "it is a folder" if kind != "unpacked" else "it is not a folder"
+    if path.is_dir() and kind != "unpacked":
+        way = "" if path.suffix == ".zip" else " (end it with a slash for a ZIP in it)"
+        return f"it is a folder{way}"
+    if kind == "unpacked" and path.exists() and not path.is_dir():
+        return "it is not a folder"
     if is_nowhere(path):
         return None
     if path.exists() and not path.is_file() and kind != "unpacked":
@@ -106,7 +111,10 @@ def refused_as(path: Path, kind: Kind) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnwritableOutputError(path, error.strerror or str(error), kind) from error
+        reason = error.strerror or str(error)
+        if isinstance(error, PermissionError) and is_of_windows(error):
+            reason += " (another program may have it open)"
+        raise UnwritableOutputError(path, reason, kind) from error
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -252,7 +260,7 @@ class OutputFile:
         self.finish()
         with refused_as(self.path, self._kind):
             if self._stamp is None:
-                self._temporary.replace(self._place)
+                take_place(self._temporary, self._place)
             elif not self._still_holds_it():
                 raise self._changed_meanwhile()
         return self._stamp is None

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import stat
+import time
 
 from contextlib import contextmanager
 from contextlib import suppress
@@ -16,10 +17,14 @@ from poetry_lambda_plugin.strays import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Sequence
     from io import BufferedReader
     from pathlib import Path
     from typing import BinaryIO
 
+
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts to replace a file that another program has open."""
 
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
 """Windows has no pipes among its files, for whose writers a reader would wait."""
@@ -55,10 +60,29 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
         if path.is_dir():
             make_room(path)
-        temporary.replace(path)
+        take_place(temporary, path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def take_place(file: Path, place: Path, pauses: Sequence[float] = PAUSES) -> None:
+    """Let a file take another one's place; raises OSError.
+
+    On Windows that can't be while anyone has either open, as virus scanners have for a moment.
+    """
+    try:
+        file.replace(place)
+    except PermissionError as error:
+        if not pauses or not is_of_windows(error):
+            raise
+        time.sleep(pauses[0])
+        take_place(file, place, pauses[1:])
+
+
+def is_of_windows(error: OSError) -> bool:
+    """Tell an error that Windows has a number of its own for."""
+    return getattr(error, "winerror", None) is not None
 
 
 def make_room(path: Path) -> None:

@@ -78,6 +78,21 @@ class ImportAudit:
             yield from (Failure(failure, False) for failure in self._failures_of_own())
         self.notes.keep()
 
+    def needed(self, files: Collection[str]) -> frozenset[str]:
+        """Return which compiled modules among some files the handler's import fails without."""
+        needed: set[str] = set()
+        believed: set[str] = set()
+        while self.handler is not None and len(believed) < MOST_FAILURES:
+            run = self._run(believed, frozenset(files) - needed)
+            failure = run.failure_of(handler_module(self.handler).replace("/", "."))
+            if failure is None or failure.about in believed or failure.problem in ("raised", "relative"):
+                break
+            if failure.problem == "unloadable":
+                needed.add(failure.detail)
+            else:
+                believed.add(failure.about)
+        return frozenset(needed)
+
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """The bundle's files by path, without a layer's folder."""
@@ -107,9 +122,14 @@ class ImportAudit:
         entry = self.entries.get(path)
         return entry is not None and entry.owner == self.project
 
-    def _run(self, believed: Collection[str] = ()) -> ImportRun:
+    def _run(self, believed: Collection[str] = (), unloadable: frozenset[str] = frozenset()) -> ImportRun:
         return ImportRun(
-            self.finder, self.trees, self.is_own, {*believed, *self.extra}, is_whole=self.is_whole
+            self.finder,
+            self.trees,
+            self.is_own,
+            {*believed, *self.extra},
+            unloadable,
+            is_whole=self.is_whole,
         )
 
     def _failures_from(self, module: str) -> Iterator[ImportFailure]:
@@ -201,7 +221,11 @@ class ImportAudit:
 
 def is_importable(path: str) -> bool:
     """Tell whether a file is a module that a statement could name."""
-    return path.endswith(".py") and all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
+    return (
+        path != "__init__.py"
+        and path.endswith(".py")
+        and all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
+    )
 
 
 def is_aside(path: str) -> bool:

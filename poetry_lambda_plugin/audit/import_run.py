@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     """Yields other steps to be made first, and is sent what they return."""
 
 
-Problem = Literal["missing", "name", "circular", "relative", "syntax", "raised"]
+Problem = Literal["missing", "name", "circular", "relative", "syntax", "raised", "unloadable"]
 Kind = Literal[Problem, "unsure"]
 """What handlers see; `unsure` is the raising of what may be an ImportError."""
 
@@ -46,6 +46,7 @@ CATCHES = {
     "name": (ALL + IMPORT, UNKNOWN),
     "circular": (ALL + IMPORT, UNKNOWN),
     "relative": (ALL + IMPORT, UNKNOWN),
+    "unloadable": (ALL + IMPORT, UNKNOWN),
     "syntax": (ALL + SYNTAX, UNKNOWN),
     "raised": (ALL, UNKNOWN + OTHER),
     "unsure": (ALL, UNKNOWN + OTHER + IMPORT + MODULE),
@@ -84,7 +85,7 @@ class ImportFailure(Exception):  # noqa: N818 - Python's own word for what it st
         self.chain = chain
         """The imports that led there, the first one first; the last is that at the place."""
         self.detail = detail
-        """What Python says of a syntax error."""
+        """What Python says of a syntax error, or the file that can't be loaded."""
         self.kind: Kind = problem
         """Another one than the problem where something was raised for it."""
 
@@ -113,6 +114,7 @@ class ImportRun:
         trees: Trees,
         is_own: Callable[[str], bool],
         believed: Collection[str] = (),
+        unloadable: Collection[str] = (),
         *,
         is_whole: bool = True,
     ) -> None:
@@ -120,12 +122,14 @@ class ImportRun:
 
         `believed` are modules, names in
         them and files that may be taken for good; all other modules of their kind are, where the bundle is
-        not the whole function.
+        not the whole function. Of what is there, the compiled files in
+        `unloadable` can't be loaded.
         """
         self._finder = finder
         self._trees = trees
         self._is_own = is_own
         self.believed = set(believed)
+        self._unloadable = unloadable
         self._is_whole = is_whole
         self._modules: dict[str, _Module] = {}
         self._failed: dict[str, _Module] = {}
@@ -195,6 +199,8 @@ class ImportRun:
             if self._is_believed(name, parent):
                 return None
             raise self._failure("missing", name, place)
+        if found.path in self._unloadable:
+            raise self._failure("unloadable", name, place, found.path)
         module = self._failed.get(name) or _Module(name, found)
         if module.failure is not None:
             raise module.failure

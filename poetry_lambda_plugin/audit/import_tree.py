@@ -44,6 +44,8 @@ Tree = list[Any]
 ALL, IMPORT, MODULE, SYNTAX, OTHER, UNKNOWN = CAUGHT = "aimso?"
 """What is caught: all, any ImportError, ModuleNotFoundError, SyntaxError, another one, or nobody knows."""
 
+IMPORTERS = ("importlib.import_module", "import_module", "__import__")
+
 RAISED = {IMPORT: "name", MODULE: "missing", UNKNOWN: "unsure"}
 """What raising a class is, by what catching it would catch."""
 
@@ -227,9 +229,22 @@ class _Reader:
             yield from self._maybe(node.body, node.orelse)
 
     def loop(self, node: ast.For | ast.AsyncFor | ast.While) -> Iterator[Tree]:
+        if isinstance(node, ast.For):
+            yield from self._imported_in_turn(node)
         targets = [] if isinstance(node, ast.While) else [node.target]
         maybe = ["maybe", [*_bound(targets), *self.block(node.body)], self.block(node.orelse)]
         yield maybe
+
+    def _imported_in_turn(self, node: ast.For) -> Iterator[Tree]:
+        """Yield the imports of a loop over written-out names that begins with importing each."""
+        call = getattr(node.body[0], "value", None)
+        names = _strings(node.iter)
+        if not names or not isinstance(call, ast.Call) or _dotted(call.func) not in IMPORTERS:
+            return
+        if len(call.args) == 1 and ast.dump(call.args[0]) == ast.dump(
+            ast.Name(_dotted(node.target), ast.Load())
+        ):
+            yield from (["import", call.lineno, name[1:], ""] for name in names if name[1:2] != ".")
 
     def match(self, node: ast.Match) -> Iterator[Tree]:
         yield from self._maybe(*(case.body for case in node.cases))
@@ -289,7 +304,7 @@ class _Reader:
             return
         function = _dotted(node.func)
         first = node.args[0] if node.args else None
-        if function in ("importlib.import_module", "import_module", "__import__"):
+        if function in IMPORTERS:
             name = first.value if isinstance(first, ast.Constant) else None
             if isinstance(name, str) and len(node.args) == 1 and not name.startswith("."):
                 yield ["import", node.lineno, name, ""]

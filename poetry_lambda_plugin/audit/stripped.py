@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from poetry_lambda_plugin.audit.binaries import ELF_MAGIC
+from poetry_lambda_plugin.audit.scanning import ELF_MAGIC
 
 
 if TYPE_CHECKING:

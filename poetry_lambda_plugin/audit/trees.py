@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 
 
-QUESTION = "import trees 5"
+QUESTION = "import trees 6"
 """The form of what is noted; another one for every change of what trees are."""
 
 

@@ -141,7 +141,8 @@ class LambdaCommand(GroupCommand, ABC):
 
     def _warn(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            self.line_error(f"<warning>Warning: {safe(finding.message)}</warning>")
+            if finding.severity != "remark":
+                self.line_error(f"<warning>Warning: {safe(finding.message)}</warning>")
 
     def _fail(self, error: LambdaBundleError) -> int:
         """Say what is wrong, and return the exit code."""

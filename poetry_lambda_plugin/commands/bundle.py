@@ -21,6 +21,7 @@ from poetry_lambda_plugin.commands.base import LambdaCommand
 from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.base import safe
 from poetry_lambda_plugin.commands.base import termination_as_interrupt
+from poetry_lambda_plugin.commands.options import RIVALS_OF_LIST
 from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
@@ -32,6 +33,7 @@ from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
 from poetry_lambda_plugin.configuration.layering import Order
 from poetry_lambda_plugin.configuration.layering import wanted_bundles
+from poetry_lambda_plugin.configuration.readers import ContradictionError
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.report import text
@@ -39,13 +41,18 @@ from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.json import json_document
+from poetry_lambda_plugin.report.listing import list_document
+from poetry_lambda_plugin.report.listing import list_lines
 from poetry_lambda_plugin.report.markdown import markdown_document
+from poetry_lambda_plugin.stages.listed import enforce_makeable
+from poetry_lambda_plugin.stages.listed import listed_bundles
 from poetry_lambda_plugin.stages.pages import write_page
 from poetry_lambda_plugin.trial.wishes import trial_wishes
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -58,6 +65,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import FailedReport
+    from poetry_lambda_plugin.stages.listed import Listed
 
 
 class UnwrittenPageError(LambdaBundleError):
@@ -85,9 +93,13 @@ class BundleCommand(LambdaCommand):
 
     _reports: Sequence[BundleReport | FailedReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
+    _listed: Sequence[Listed] = ()
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
+        if self.option("list"):
+            self._list()
+            return
         with termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
         try:
@@ -97,8 +109,11 @@ class BundleCommand(LambdaCommand):
 
     def document(self, error: str | None) -> str:
         """Return what became of each bundle, and the error, as one document."""
-        write = markdown_document if self._format == "markdown" else json_document
-        return write(self._reports, error)
+        if self._format == "markdown":
+            return markdown_document(self._reports, error)
+        return (
+            list_document(self._listed, error) if self.option("list") else json_document(self._reports, error)
+        )
 
     def all_the_same(self) -> str:
         """Say how far the bundles are."""
@@ -139,12 +154,28 @@ class BundleCommand(LambdaCommand):
         wanted = wanted_bundles(asked, plain)
         return Order(wanted=wanted, broken=broken, family=family, plain=plain, earlier=earlier)
 
+    def _list(self) -> None:
+        """Tell which bundles there are; raises LambdaBundleError where one of them can't be made."""
+        for name in RIVALS_OF_LIST:
+            if self.option(name):
+                raise ContradictionError(f"--list and --{name} can't be used together. Drop one.")
+        if self._format == "markdown":
+            raise ContradictionError("--list and --format markdown can't be used together. Drop one.")
+        options = checked_options(typed_values(self.option))
+        project = self.opened()
+        order, today = self._order(config_reader(project), options), datetime.now(tz=timezone.utc).date()
+        self._listed = tuple(listed_bundles(project, order, today, source_date_epoch(os.environ)))
+        if not self._is_document:
+            for line in list_lines(self._listed):
+                self.line(line)
+        enforce_makeable(self._listed)
+
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []
         for report in reports:
             if not self._is_document:
-                self._report_text(report)
-            # two architectures of one bundle mostly have the same ones
+                # bundles of one project mostly have the same ones
+                self._report_text(report, {note for other in done for note in other.notes})
             told = {finding for other in done for finding in other.findings}
             self._warn(finding for finding in report.findings if finding not in told)
             done.append(report)
@@ -197,14 +228,14 @@ class BundleCommand(LambdaCommand):
             for line in text.explanation(report):
                 self.line_error(line)
 
-    def _report_text(self, report: BundleReport) -> None:
+    def _report_text(self, report: BundleReport, told: Collection[str]) -> None:
         self.line("")
         for line in text.summary(report):
             self.line(line)
         explained = text.explanation(report) if self.option("explain") else ()
         for line in (*text.slowest_modules(report), *explained, *text.differences(report)):
             self.line(line)
-        for note in report.notes:
+        for note in (note for note in report.notes if note not in told):
             self.line(f"<comment>Note: {safe(note)}</comment>")
         if self.io.is_verbose():
             for line in (*text.details(report), *text.trial_details(report)):

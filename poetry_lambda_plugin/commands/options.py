@@ -47,6 +47,15 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
 
 
+RIVALS_OF_LIST = tuple(
+    option.name
+    for options in RUN_OPTIONS.values()
+    for option in options
+    if option.name not in ("list", "format")
+)
+"""What means nothing where no bundle is made."""
+
+
 class UnknownOptionError(LambdaBundleError):
     """An option that the command does not have."""
 

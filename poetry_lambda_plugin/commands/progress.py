@@ -65,6 +65,7 @@ class ConsoleObserver:
         """Set when something happened too soon after the last for the live line to tell it."""
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
+        self._has_begun = False
         self._list: deque[_Item] = deque()
         self._ready: dict[Choice, str] = {}
         self._downloads: dict[LockedPackage, dict[int, int]] = {}
@@ -79,7 +80,10 @@ class ConsoleObserver:
     def turn_to(self, bundle: Selected) -> None:
         """Write the heading of a bundle, and as much of its list as is known."""
         with self._lock:
-            self._write([heading(bundle.name, bundle.version, bundle.config.bundle, bundle.target), ""])
+            above = [""] if self._has_begun else []
+            self._has_begun = True
+            line = heading(bundle.name, bundle.version, bundle.config.bundle, bundle.target)
+            self._write([*above, line, ""])
             self._list = deque(_items(bundle))
             self._write_ready()
 

@@ -178,7 +178,7 @@ def _layer(written: str, where: str, root: Path, bundles: Collection[str]) -> Pa
     if written in bundles:
         return written
     path = _expanded(written, root)
-    if BUNDLE_NAME.fullmatch(written) and path.suffix != ".zip" and not path.exists():
+    if BUNDLE_NAME.fullmatch(written) and path.suffix.lower() != ".zip" and not path.exists():
         raise ConfigError(unknown(f"bundle {written!r} in {where}", written, bundles, f"[{TABLE}.{BUNDLES}]"))
     return path
 

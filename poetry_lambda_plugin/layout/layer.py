@@ -79,6 +79,8 @@ class Layer:
     """What lies where the runtime would import it from, by its path as the runtime would see it."""
     machines: Mapping[str, str] = field(default_factory=dict)
     """Architecture by path of each shared object; another name than Lambda's for one that it has not."""
+    libraries: frozenset[str] = frozenset()
+    """Names of the files in `lib/`, where the loader looks for shared libraries."""
 
     @property
     def name(self) -> str:
@@ -112,7 +114,9 @@ def read_layer(path: Path, runtime: Runtime) -> Layer:
             f"exclude-layers: {path} can't be read: {error.strerror}. Make the layer before the function, or "
             "name its bundle instead of its path."
         ) from error
-    return Layer(path, distributions, sum(member.size for member in members), files, machines)
+    libraries = frozenset(m.name.removeprefix("lib/") for m in members if m.name.startswith("lib/"))
+    size = sum(member.size for member in members)
+    return Layer(path, distributions, size, files, machines, libraries)
 
 
 def _seen(members: tuple[Member, ...], runtime: Runtime) -> dict[str, Member]:

@@ -10,8 +10,14 @@ import os
 import socket
 import time
 
+from contextlib import ExitStack
+from contextlib import contextmanager
 from contextlib import suppress
+from functools import partial
+from http.client import HTTPException
+from threading import Event
 from threading import Lock
+from threading import Timer
 from typing import TYPE_CHECKING
 from typing import Any
 from weakref import WeakSet
@@ -23,7 +29,6 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ContentDecodingError
-from requests.exceptions import ReadTimeout
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection
 from urllib3.connection import HTTPSConnection
@@ -64,14 +69,18 @@ class TooMuchError(Exception):
     """An answer with more bytes than it may have; no OSError, lest Poetry should ask again."""
 
 
-class SlowAnswerError(ReadTimeout):
-    """An answer that trickles."""
+class SlowAnswerError(Exception):
+    """An answer that trickles; no OSError either."""
+
+
+class LateAnswerError(Exception):
+    """An answer whose head is not complete, or a handshake without end; no OSError either."""
 
 
 def pieces(response: Response, most: int) -> Iterator[bytes]:
     """Yield a body, unpacked, a few bytes at a time where it is slow.
 
-    Raises TooMuchError, and RequestException for one that breaks off, trickles or can't be unpacked.
+    Raises TooMuchError, SlowAnswerError, and RequestException for one that breaks off or can't be unpacked.
     """
     begun, received, amount = time.monotonic(), 0, LEAST_READ
     while piece := _read(response, amount):
@@ -102,45 +111,128 @@ def _read(response: Response, amount: int) -> bytes:
         raise RequestsConnectionError(error) from error
 
 
-_sockets: WeakSet[socket.socket] = WeakSet()
-"""Those of all connections of this process."""
+class Connections:
+    """Those of one session, so that they can be broken off; for several threads."""
 
-_connecting = Lock()
+    def __init__(self) -> None:
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._lock = Lock()
+        self._is_broken = False
+
+    def break_off(self) -> None:
+        """Let everyone who waits for an answer have none, and whoever connects from now on."""
+        with self._lock:
+            self._is_broken = True
+            connected = tuple(self._sockets)
+        for one in connected:
+            _break(one)
+
+    def resume(self) -> None:
+        """Let others connect again."""
+        with self._lock:
+            self._is_broken = False
+
+    def take(self, one: socket.socket) -> None:
+        """Take note of a connection; raises ConnectionAbortedError where there is to be none any more."""
+        with self._lock:
+            self._sockets.add(one)
+        self._check_not_broken()
+
+    @contextmanager
+    def limited(self, one: socket.socket) -> Iterator[None]:
+        """Break a connection off whose other end keeps it busy with too little.
+
+        A socket's own timeout begins anew with every byte. Raises LateAnswerError, and ConnectionAbortedError
+        where all has been broken off.
+        """
+        self.take(one)
+        is_over = Event()
+
+        def end() -> None:
+            is_over.set()
+            _break(one)
+
+        timer = Timer(PATIENCE, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+            # a head that breaks off looks like one that ends
+            self._check_not_broken()
+        except (HTTPException, HTTPError, OSError):
+            if not is_over.is_set():
+                raise
+        finally:
+            timer.cancel()
+        if is_over.is_set():
+            raise LateAnswerError
+
+    def _check_not_broken(self) -> None:
+        if self._is_broken:
+            raise ConnectionAbortedError
 
 
-def break_connections() -> None:
-    """Let everyone who waits for an answer have none."""
-    with _connecting:
-        connected = tuple(_sockets)
-    for one in connected:
-        with suppress(OSError):
-            # that of an SSLSocket would change it under its reader
-            socket.socket.shutdown(one, socket.SHUT_RDWR)
+def _break(one: socket.socket) -> None:
+    with suppress(OSError):
+        # that of an SSLSocket would change it under its reader
+        socket.socket.shutdown(one, socket.SHUT_RDWR)
 
 
-def _take_note(connection: HTTPConnection) -> None:
-    with _connecting:
-        _sockets.add(connection.sock)
+class _Noted(HTTPConnection):
+    """A connection that can be broken off from the moment that the other end has taken it."""
 
+    connections: Connections
 
-class _Connection(HTTPConnection):
     def connect(self) -> None:
-        super().connect()
-        _take_note(self)
+        """Connect, and agree on TLS where that is wanted."""
+        with ExitStack() as self._connecting:
+            super().connect()
+        self.connections.take(_plain(self.sock))
+
+    def _new_conn(self) -> socket.socket:
+        # named so by urllib3 1.26 to 2.8
+        made = super()._new_conn()
+        with ExitStack() as unless_broken:
+            unless_broken.callback(made.close)
+            # a handshake takes the socket over, and gives none before its end
+            handle = self._connecting.enter_context(made.dup())
+            self._connecting.enter_context(self.connections.limited(handle))
+            unless_broken.pop_all()
+        return made
+
+    def getresponse(self) -> Any:
+        """Return an answer whose head has come."""
+        with self.connections.limited(_plain(self.sock)):
+            return super().getresponse()
 
 
-class _TlsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _take_note(self)
+class _NotedTls(_Noted, HTTPSConnection):
+    """One that is encrypted."""
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+def _plain(one: Any) -> socket.socket:
+    """Return the socket below TLS in TLS, as through a proxy that is encrypted itself."""
+    return one if isinstance(one, socket.socket) else _plain(one.socket)
 
 
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+class _NotedPool(HTTPConnectionPool):
+    """Connections to one host."""
+
+    ConnectionCls = _Noted
+
+    def __init__(self, connections: Connections, *arguments: Any, **options: Any) -> None:
+        self._connections = connections
+        super().__init__(*arguments, **options)
+
+    def _new_conn(self) -> Any:
+        # named so by urllib3 1.26 to 2.8
+        made: Any = super()._new_conn()
+        made.connections = self._connections
+        return made
+
+
+class _NotedTlsPool(_NotedPool, HTTPSConnectionPool):
+    ConnectionCls = _NotedTls
 
 
 _contexts: dict[str, SSLContext] = {}
@@ -156,13 +248,27 @@ class BoundedAdapter(HTTPAdapter):
     pool since 2.32.2; of older ones each connection reads for itself.
     """
 
+    def __init__(self, connections: Connections, **options: Any) -> None:
+        self._pools: dict[str, Any] = {
+            "http": partial(_NotedPool, connections),
+            "https": partial(_NotedTlsPool, connections),
+        }
+        super().__init__(**options)
+
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make pools whose connections are known."""
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Make pools behind a proxy whose connections are known; those through SOCKS are of another kind."""
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = self._pools
+        return manager
 
     def send(self, request: Any, stream: bool = False, *arguments: Any, **options: Any) -> Response:
-        """Send a request; raises TooMuchError for a page without end.
+        """Send a request; raises TooMuchError for a page without end, SlowAnswerError and LateAnswerError.
 
         Of redirects requests would read the whole body even if asked for a stream.
         """

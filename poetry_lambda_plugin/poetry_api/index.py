@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import threading
 
@@ -35,10 +36,11 @@ from poetry_lambda_plugin.archive.replacing import open_regular
 from poetry_lambda_plugin.archive.replacing import replacing
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.poetry_api.connections import MOST_OF_PAGE
+from poetry_lambda_plugin.poetry_api.connections import PATIENCE
 from poetry_lambda_plugin.poetry_api.connections import SLOWEST
+from poetry_lambda_plugin.poetry_api.connections import LateAnswerError
 from poetry_lambda_plugin.poetry_api.connections import SlowAnswerError
 from poetry_lambda_plugin.poetry_api.connections import TooMuchError
-from poetry_lambda_plugin.poetry_api.connections import break_connections
 from poetry_lambda_plugin.poetry_api.connections import pieces
 from poetry_lambda_plugin.poetry_api.facts import NO_INDEX
 from poetry_lambda_plugin.poetry_api.repositories import FolderRepository
@@ -78,6 +80,7 @@ REASONS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
     MalformedPageError: "its page can't be understood",
     TooMuchError: f"its page has more than {MOST_OF_PAGE:,} bytes",
     SlowAnswerError: f"it sends less than {SLOWEST} bytes a second",
+    LateAnswerError: f"after {PATIENCE} seconds its answer has not begun",
     TooManyRedirects: "it redirects without end",
     SSLError: "its certificate is not trusted here, or it has none",
     (ContentDecodingError, DecodeError): "what it sends can't be decompressed",
@@ -85,6 +88,9 @@ REASONS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
     ValueError: "it names an address that nothing can be fetched from",
 }
 """What to say of an error, the first that fits."""
+
+ENDLESS = (TooMuchError, SlowAnswerError, LateAnswerError)
+"""Answers that were given up."""
 
 LOCAL_ERRORS = frozenset({errno.EFBIG, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EACCES})
 """What no server is to blame for."""
@@ -159,7 +165,6 @@ class Indexes:
         self._stopped.set()
         for session in self._sessions():
             session.stop()
-        break_connections()
 
     def resume(self) -> None:
         """Let others ask again, after nobody waits any more."""
@@ -250,7 +255,7 @@ class Indexes:
         """
         try:
             yield
-        except (PoetryRuntimeError, RequestException, RepositoryError, ValueError, TooMuchError) as error:
+        except (PoetryRuntimeError, RequestException, RepositoryError, ValueError, *ENDLESS) as error:
             if self._stopped.is_set():
                 raise StoppedError from None
             chain = tuple(_chain(error))
@@ -291,13 +296,18 @@ class Indexes:
     ) -> IndexUnreachableError:
         hint = "Check your connection and the source's URL, then run the command again."
         if is_denied:
-            hint = (
-                "It wants credentials: see `poetry config http-basic`, or set the variables "
-                "POETRY_HTTP_BASIC_<SOURCE>_USERNAME and _PASSWORD."
-            )
+            hint = f"It wants credentials: {self._way_to_give_credentials(package)}."
         return IndexUnreachableError(
             f"The file of {package} can't be fetched from {self._where(package)}: {reason}. {hint}"
         )
+
+    def _way_to_give_credentials(self, package: LockedPackage) -> str:
+        if not package.is_from_index:
+            return "see `poetry config http-basic`"
+        source = self._repository(package).name
+        variable = f"POETRY_HTTP_BASIC_{re.sub('[.-]', '_', source).upper()}"
+        way = f"`poetry config http-basic.{source} USER PASSWORD`"
+        return f"{way}, or the variables {variable}_USERNAME and {variable}_PASSWORD"
 
     def _download(self, url: str, path: Path, offer: OfferedFile, tell: Listener) -> None:
         """Download a file, again where the connection breaks off, as often as `requests.max-retries` says."""
@@ -338,6 +348,8 @@ def _receive(response: Response, file: BinaryIO, most: int, tell: Listener) -> N
     for piece in pieces(response, most - start):
         file.write(piece)
         tell(file.tell(), start + length)
+    # one that was broken off, and whose length nobody knows, looks whole
+    tell(file.tell(), start + length)
     # urllib3 minds that since 2.0
     if length and file.tell() != start + length:
         raise ChunkedEncodingError
@@ -368,7 +380,7 @@ def _links(repository: Repository, package: LockedPackage) -> Mapping[str, Link]
         links = {name: link for link in reversed(found) if (name := _filename(link))}
     except InvalidJSONError as error:
         raise MalformedPageError from error
-    except (PoetryRuntimeError, RepositoryError, OSError, StoppedError, TooMuchError):
+    except (PoetryRuntimeError, RepositoryError, OSError, StoppedError, *ENDLESS):
         raise
     except Exception as error:
         # Poetry looks at no page's form, and trips over it in as many ways as Python has

@@ -25,6 +25,7 @@ from requests.exceptions import HTTPError
 from poetry_lambda_plugin.poetry_api.connections import BoundedAdapter
 from poetry_lambda_plugin.poetry_api.connections import CachingAdapter
 from poetry_lambda_plugin.poetry_api.connections import CarefreeController
+from poetry_lambda_plugin.poetry_api.connections import Connections
 
 
 if TYPE_CHECKING:
@@ -102,14 +103,17 @@ class QuickAuthenticator(Authenticator):
         super().__init__(*arguments, **options)
         self._making = Lock()
         self._stopped = Event()
+        self._connections = Connections()
 
     def stop(self) -> None:
-        """Let no request begin any more; those under way end with `break_connections`."""
+        """Let no request begin any more, and break off those under way."""
         self._stopped.set()
+        self._connections.break_off()
 
     def resume(self) -> None:
         """Let requests begin again."""
         self._stopped.clear()
+        self._connections.resume()
 
     def request(self, *arguments: Any, **options: Any) -> Response:
         """Send a request, again after failures; raises StoppedError."""
@@ -130,9 +134,12 @@ class QuickAuthenticator(Authenticator):
 
     def _adapter(self) -> BoundedAdapter:
         if self._cache_control is None:
-            return BoundedAdapter(pool_maxsize=self._pool_size)
+            return BoundedAdapter(self._connections, pool_maxsize=self._pool_size)
         return CachingAdapter(
-            cache=self._cache_control, controller_class=CarefreeController, pool_maxsize=self._pool_size
+            self._connections,
+            cache=self._cache_control,
+            controller_class=CarefreeController,
+            pool_maxsize=self._pool_size,
         )
 
     def _get_backoff(self, response: Response | None, attempt: int) -> float:

@@ -79,7 +79,7 @@ def _bundle(report: BundleReport) -> dict[str, Any]:
         "explanation": _explanation(report.explanation) if report.explanation else None,
         "differences": None if report.differences is None else [_difference(d) for d in report.differences],
         "smoke_test": _smoke_test(report.smoke_test) if report.smoke_test else None,
-        "warnings": [finding.message for finding in report.findings],
+        "warnings": [f.message for f in report.findings if f.severity != "remark"],
         "audit": report.audit,
         "findings": [finding._asdict() for finding in report.findings],
         "notes": list(report.notes),

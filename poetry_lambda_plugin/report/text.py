@@ -260,6 +260,9 @@ def details(report: BundleReport) -> Iterator[str]:
     """Yield what `-v` adds: a table of the packages, the largest first, loose files and what was left out."""
     yield ""
     yield from _package_table(report, "From", lambda package: package.file)
+    for finding in report.findings:
+        if finding.severity == "remark":
+            yield f"  {escaped(finding.message)}"
     for path in report.loose_files:
         yield f"  taken from the project's root: {escaped(path)}"
     for package in report.packages:

@@ -88,7 +88,7 @@ def exclude_layers(
         )
         for layer in layers
         # one that is made here may be meant for other files
-        if not layer.versions and isinstance(layer, Layer)
+        if not layer.versions and isinstance(layer, Layer) and not layer.libraries
     ]
     for package in packages:
         # Lambda unpacks layers over each other in their order

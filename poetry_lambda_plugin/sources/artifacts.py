@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
     from concurrent.futures import Future
+    from concurrent.futures._base import DoneAndNotDoneFutures
 
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.selection.choice import Choice
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.sources.building import WheelJudge
     from poetry_lambda_plugin.sources.fetching import Progress
 
+
+BRIEFLY = 0.2
+"""Seconds between two looks whether the user wants to stop."""
 
 BUILT_WHEELS = "_built_"
 """Below the cache for what comes from no index."""
@@ -78,14 +82,12 @@ def temporary_folder() -> Iterator[Path]:
     """Lend a folder for what one run alone needs, after removing those of killed runs; raises NoRoomError."""
     try:
         sweep(Path(tempfile.gettempdir()))
-        folder = Path(tempfile.mkdtemp(prefix=own_prefix()))
+        # removes also what is read-only, as git's files on Windows and folders of some sdists are
+        folder = tempfile.TemporaryDirectory(prefix=own_prefix(), ignore_cleanup_errors=True)
     except OSError as error:
         raise NoRoomError(error) from error
-    try:
-        with named_temporaries():
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder, named_temporaries():
+        yield Path(folder.name)
 
 
 class Supplier:
@@ -176,7 +178,9 @@ class Supplier:
         self, pool: ThreadPoolExecutor, choices: Sequence[Choice], futures: Sequence[Future[Result]]
     ) -> list[Result]:
         """Wait for all results, or for the first error; of several the first one in order is raised."""
-        wait(futures, return_when=FIRST_EXCEPTION)
+        # on Windows nothing wakes who waits without an end, and a signal may come just before anyone waits
+        while not _are_settled(wait(futures, BRIEFLY, return_when=FIRST_EXCEPTION)):
+            pass
         if not all(future.done() and not future.exception() for future in futures):
             self._end(pool)
         for choice, future in zip(choices, futures, strict=True):
@@ -296,6 +300,11 @@ class Supplier:
             return self._built(choice, folder, keep=package.is_fixed)
         self._checkouts.keep(checkout, package)
         return read_checkout(package, checkout)
+
+
+def _are_settled(futures: DoneAndNotDoneFutures[Result]) -> bool:
+    """Tell whether there is nothing more to wait for: all are done, or one of them has failed."""
+    return not futures.not_done or any(done.cancelled() or done.exception() for done in futures.done)
 
 
 def _has_all_files(folder: Path) -> bool:

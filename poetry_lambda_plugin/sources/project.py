@@ -21,6 +21,8 @@ from poetry_lambda_plugin.sources.files import files_below
 from poetry_lambda_plugin.sources.files import is_dangling
 from poetry_lambda_plugin.sources.files import matching
 from poetry_lambda_plugin.sources.files import project_file
+from poetry_lambda_plugin.sources.named_data import data_note
+from poetry_lambda_plugin.sources.named_data import named_data
 from poetry_lambda_plugin.sources.own_code import Package
 from poetry_lambda_plugin.sources.own_code import beside_build
 from poetry_lambda_plugin.sources.own_code import own_code
@@ -78,19 +80,21 @@ def read_project(
     if packages and packaged is None and not own.files:
         raise MissingPackageError(packages[0].include, root / packages[0].base)
     files = (*own.files, *_explicitly_included_files(facts.include, root))
+    added = tuple(_included_files(include, root))
+    missed = named_data(root, (*files, *added), excluded) if wishes.beside else ()
     entry_points = {name.replace("-", "_"): group for name, group in facts.entry_points.items()}
     return ProjectSource(
         name=facts.name,
         pretty_name=facts.pretty_name,
         version=facts.version,
         summary=facts.summary,
-        files=(*sorted(_included_files(include, root)), *sorted(files)),
+        files=(*sorted(added), *sorted(files)),
         licences=tuple(_licences(facts.licence_patterns, root)) if package_mode else (),
         entry_points=entry_points if package_mode else {},
         is_distribution=package_mode,
         loose=own.loose,
         missing_packages=tuple(item.include for item in packages or ()) if packaged is None else (),
-        notes=own.notes,
+        notes=(*own.notes, *data_note(missed)),
         core_metadata=facts.core_metadata,
     )
 

@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.handler import check_handler
 from poetry_lambda_plugin.audit.handler import has_module
+from poetry_lambda_plugin.audit.junk import junk
+from poetry_lambda_plugin.audit.layers import files_of_layer
+from poetry_lambda_plugin.audit.layers import files_of_plan
 from poetry_lambda_plugin.audit.missing_module import way_to_module
 from poetry_lambda_plugin.audit.names import colliding_names
+from poetry_lambda_plugin.audit.namespaces import cut_packages
 from poetry_lambda_plugin.audit.secrets import secrets
+from poetry_lambda_plugin.audit.site_folders import site_findings
 from poetry_lambda_plugin.stages.layers import LayerBundle
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
+    from collections.abc import Sequence
 
+    from poetry_lambda_plugin.audit.import_audit import ImportAudit
+    from poetry_lambda_plugin.audit.layers import LayerFiles
     from poetry_lambda_plugin.findings import Finding
     from poetry_lambda_plugin.layout.plan import BundlePlan
     from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
@@ -29,43 +37,83 @@ def audited(
 ) -> Iterator[Finding]:
     """Yield what may keep a bundle from running, or should not be in it; nothing of it is executed.
 
-    `plans` are those of the bundles before it, its layers among them; `notes` keep what is found out of wheels
-    for the next run.
+    `plans` are those of the bundles before it, its layers among them; `notes` keep what is found out of
+    wheels for the next run.
     """
     if not selected.config.audit:
         return
+    layers = _layers(selected, plans)
+    imports = _import_audit(selected, plan, layers, notes)
+    yield from _binaries_audited(selected, plan, layers, notes, imports)
+    if not selected.config.layer:
+        yield from cut_packages(plan, layers)
+    yield from site_findings(plan)
     yield from secrets(plan, selected.name)
+    included = [part for include in selected.config.include for part in (include.path, include.to or "")]
+    yield from junk(plan, selected.name, included)
     yield from colliding_names(plan)
-    yield from imports_audited(selected, plan, plans, notes)
+    yield from _imports_audited(selected, imports)
 
 
-def imports_audited(
-    selected: Selected, plan: BundlePlan, plans: Mapping[Unit, BundlePlan], notes: WheelNotes
-) -> Iterator[Finding]:
-    """Yield what of a function can't be imported; a layer is no function, and has no start."""
-    config = selected.config
-    layers = frozenset(_layer_files(selected, plans))
+def _import_audit(
+    selected: Selected, plan: BundlePlan, layers: Sequence[LayerFiles], notes: WheelNotes
+) -> ImportAudit:
     # loaded for bundles that are looked into alone
     from poetry_lambda_plugin.audit.import_audit import ImportAudit
+
+    return ImportAudit(
+        plan=plan,
+        project=selected.name,
+        target=selected.target,
+        handler=selected.config.handler,
+        layers=frozenset(path for layer in layers for path in layer.files),
+        notes=notes,
+        is_whole=not selected.config.only_root,
+    )
+
+
+def _has_start(selected: Selected, imports: ImportAudit) -> bool:
+    """Tell whether it is known where a function's imports begin; a layer is no function."""
+    config = selected.config
+    return not config.layer and (config.handler is None or has_module(config.handler, imports.entries))
+
+
+def _binaries_audited(
+    selected: Selected,
+    plan: BundlePlan,
+    layers: Sequence[LayerFiles],
+    notes: WheelNotes,
+    imports: ImportAudit,
+) -> Iterator[Finding]:
+    from poetry_lambda_plugin.audit.binaries import Surroundings
+    from poetry_lambda_plugin.audit.binaries import binary_findings
+
+    where = Surroundings(
+        target=selected.target,
+        project=selected.name,
+        is_layer=selected.config.layer,
+        layer_libraries=frozenset().union(*(layer.libraries for layer in layers)),
+    )
+    has_start = selected.config.handler is not None and _has_start(selected, imports)
+    yield from binary_findings(plan, where, notes.answer, imports.needed if has_start else None)
+
+
+def _imports_audited(selected: Selected, imports: ImportAudit) -> Iterator[Finding]:
+    """Yield what of a function can't be imported."""
     from poetry_lambda_plugin.audit.import_findings import import_findings
     from poetry_lambda_plugin.audit.shadowing import shadowing
     from poetry_lambda_plugin.audit.whereabouts import Surroundings
 
-    audit = ImportAudit(
-        plan=plan,
-        project=selected.name,
-        target=selected.target,
-        handler=config.handler,
-        layers=layers,
-        notes=notes,
-        is_whole=not config.only_root,
-    )
-    if not config.layer and (config.handler is None or has_module(config.handler, audit.entries)):
+    if _has_start(selected, imports):
         around = Surroundings(
-            config=config, root=selected.root, left_out=selected.left_out, outlines=selected.outlines
+            config=selected.config,
+            root=selected.root,
+            left_out=selected.left_out,
+            outlines=selected.outlines,
         )
-        yield from import_findings(audit, around)
-    yield from shadowing(audit.entries, selected.name, selected.target.runtime.python, audit.importers())
+        yield from import_findings(imports, around)
+    python = selected.target.runtime.python
+    yield from shadowing(imports.entries, selected.name, python, imports.importers())
 
 
 def handler_findings(
@@ -79,7 +127,7 @@ def handler_findings(
     if config.handler is None or config.layer or not config.audit:
         return (), ()
     bundled = {entry.path: entry for entry in plan.entries}
-    layers = frozenset(_layer_files(selected, plans))
+    layers = frozenset(path for layer in _layers(selected, plans) for path in layer.files)
     if config.no_root and not has_module(config.handler, {*bundled, *layers}):
         note = f"The handler {config.handler!r} is not in this bundle, since no-root leaves out the project."
         return (), (note,)
@@ -87,11 +135,11 @@ def handler_findings(
     return tuple(check_handler(config.handler, bundled, layers, selected.target.runtime.python, way)), ()
 
 
-def _layer_files(selected: Selected, plans: Mapping[Unit, BundlePlan]) -> Iterator[str]:
-    """Yield what the runtime would find in the layers, by its path as the runtime would see it."""
-    for layer in selected.layers:
-        if isinstance(layer, LayerBundle):
-            plan = plans[layer.selected.unit]
-            yield from (entry.path.removeprefix(plan.prefix) for entry in plan.entries)
-        else:
-            yield from layer.files
+def _layers(selected: Selected, plans: Mapping[Unit, BundlePlan]) -> list[LayerFiles]:
+    """Look at a function's layers, those of the same run as they are planned."""
+    return [
+        files_of_plan(layer.name, plans[layer.selected.unit])
+        if isinstance(layer, LayerBundle)
+        else files_of_layer(layer)
+        for layer in selected.layers
+    ]

@@ -129,12 +129,13 @@ class Failures:
         return [bundle for bundle in bundles if bundle.unit not in self]
 
 
-def failures_of(order: Order) -> Failures:
-    """Begin with the bundles whose tables can't be read."""
+def failures_of(order: Order, *, alone: bool | None = None) -> Failures:
+    """Begin with the bundles whose tables can't be read; None lets the only bundle be `alone`."""
     units = [
         Unit(one.config.bundle, architecture) for one in order.wanted for architecture in one.architectures
     ]
-    failures = Failures(units, alone=len(units) + len(order.broken) == 1)
+    is_only = len(units) + len(order.broken) == 1
+    failures = Failures(units, alone=is_only if alone is None else alone)
     for name, error in order.broken.items():
         failures.note(Failure(Unit(name, None), error))
     return failures

@@ -134,22 +134,24 @@ def holder(name: str, layers: Sequence[LayerContents]) -> Layer | None:
 
 
 def stale_finding(
-    layer: Layer, choice: Choice, distribution: Distribution, exclude: Sequence[str]
+    layer: Layer, choice: Choice, distribution: Distribution, trimmed: Sequence[str]
 ) -> Finding | None:
     """Warn of a layer that holds other files of a distribution than the lock and its folder give now.
 
-    A layer may lack files, as long as they are no new ones of a folder's. `exclude` are the function's own
-    patterns.
+    A layer may lack files, as long as they are no modules that are new in a package of a folder's; `trimmed`
+    are patterns by which it may lack those too.
     """
     name, held = distribution.name, layer.distributions[distribution.name]
     is_locked = isinstance(choice, LockedWheel)
     if is_locked and held.tags and held.tags != parse_wheel_tags(_tags_of(choice.source)):
         # another wheel of the release, whose files may well differ
         return None
-    differing = [*_differing(layer, distribution.entries)]
+    differing = [
+        path for path in _differing(layer, distribution.entries) if not _is_others(layer, name, path)
+    ]
     if not is_locked:
-        trimmed = PathFilter((*MAY_BE_TRIMMED, *exclude))
-        differing += (p for p in _missing(layer, distribution.entries) if not trimmed.excludes(p))
+        may_lack = PathFilter((*MAY_BE_TRIMMED, *trimmed))
+        differing += (p for p in _missing(layer, distribution.entries) if not may_lack.excludes(p))
     if not differing:
         return None
     now = f"its locked wheel {choice.source}" if is_locked else f"{choice.package.source_url} now"
@@ -175,9 +177,17 @@ def _differing(layer: Layer, entries: Iterable[Entry]) -> Iterator[str]:
             yield entry.path
 
 
+def _is_others(layer: Layer, name: str, path: str) -> bool:
+    """Tell whether a file is that of another distribution which has the same path."""
+    return any(path in held.files for other, held in layer.distributions.items() if other != name)
+
+
 def _missing(layer: Layer, entries: Iterable[Entry]) -> Iterator[str]:
+    """Yield modules that a layer lacks in folders of which it has others."""
+    folders = {path.rpartition("/")[0] for path in layer.files if path.endswith(".py")}
     for entry in entries:
-        if entry.path not in layer.files and not NOT_OF_ITS_WHEEL.match(entry.path):
+        folder, _, name = entry.path.rpartition("/")
+        if name.endswith(".py") and entry.path not in layer.files and folder in folders:
             yield entry.path
 
 

@@ -88,7 +88,9 @@ class FindingsError(LambdaBundleError):
         self.findings = findings
         """All of them, warnings included."""
         errors = [finding for finding in findings if finding.severity == "error"]
-        super().__init__(*dict.fromkeys(finding.message for finding in errors))
+        names = dict.fromkeys(f"{f.code}:{f.where}" for f in errors if f.code.startswith("binary-"))
+        doubt = f"Should this be wrong, write ignore = [{', '.join(map(repr, names))}]."
+        super().__init__(*dict.fromkeys(finding.message for finding in errors), *([doubt] if names else ()))
 
 
 class _Draft(NamedTuple):
@@ -114,11 +116,18 @@ class _Planning:
 
 
 def planned_bundles(
-    bundles: Sequence[Selected], parts: Parts, failures: Failures, notes: WheelNotes
+    bundles: Sequence[Selected],
+    parts: Parts,
+    failures: Failures,
+    notes: WheelNotes,
+    trimmed: Sequence[str],
 ) -> list[Planned]:
-    """Plan and audit all bundles whose every part has been read, each after its layers."""
+    """Plan and audit all bundles whose every part has been read, each after its layers.
+
+    `trimmed` are the patterns by which layers on disk may have left out files.
+    """
     lay_out_once = cache(partial(lay_out, parts))
-    stale = cache(lambda layer, choice, exclude: stale_finding(layer, choice, lay_out_once(choice), exclude))
+    stale = cache(lambda layer, choice: stale_finding(layer, choice, lay_out_once(choice), trimmed))
     planning = _Planning(parts, lay_out_once, stale, notes, {})
     drafts = failures.each(_ready(bundles, parts), partial(_draft, planning), lambda selected: selected)
     # what the common table ignores need not be in every bundle
@@ -190,7 +199,7 @@ def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Find
         name = choice.package.name
         layer = holder(name, selected.layers)
         if layer is not None and choice in planning.parts:
-            found.append(planning.stale(layer, choice, selected.config.exclude))
+            found.append(planning.stale(layer, choice))
         else:
             unknown.append(name)
     words = f"What the layers hold of {listed(unknown)} is not compared, since what is locked is not at hand."

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from poetry_lambda_plugin.audit.binaries import LAMBDA_LIBRARIES
 from poetry_lambda_plugin.exceptions import one_line
+from poetry_lambda_plugin.runtime.libraries import has_library
+from poetry_lambda_plugin.runtime.libraries import may_have_library
 from poetry_lambda_plugin.trial.outcome import SmokeTest
 from poetry_lambda_plugin.wording import joined
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
 
+    from poetry_lambda_plugin.runtime.platform import Target
     from poetry_lambda_plugin.runtime.runtimes import Runtime
     from poetry_lambda_plugin.trial.outcome import Status
     from poetry_lambda_plugin.trial.process import Ran
@@ -79,7 +81,7 @@ class Case(NamedTuple):
     """What a judgement depends on."""
 
     handler: str
-    runtime: Runtime
+    target: Target
     places: Mapping[str, str]
     """What stands for each folder that the files of the function lie in; empty for the bundle itself."""
     own: Collection[str]
@@ -244,9 +246,9 @@ def _is_network(ran: Ran) -> bool:
 def _import_failure(told: Mapping[str, object], case: Case) -> Verdict:
     message, name = str(told["message"]), str(told["name"] or "")
     if match := LACKS_LIBRARY.search(message):
-        return _library(match["library"])
+        return _library(match["library"], case.target)
     if match := LACKS_VERSION.search(message):
-        return _library_version(match["name"], match["version"], case.runtime)
+        return _library_version(match["name"], match["version"], case.target.runtime)
     if "ModuleNotFoundError" in told["bases"] and name:  # type: ignore[operator]
         return _missing_module(name, case)
     return "failed", "On Lambda it would fail alike."
@@ -256,7 +258,7 @@ def _missing_module(name: str, case: Case) -> Verdict:
     top = name.partition(".")[0]
     if top in case.held:
         return "failed", f"The bundle has {top}, but not that part of it: is its version the right one?"
-    if top in RUNTIME_MODULES and (top != DURABLE or case.runtime.python >= DURABLE_SINCE):
+    if top in RUNTIME_MODULES and (top != DURABLE or case.target.runtime.python >= DURABLE_SINCE):
         return "unclear", (
             f"The runtime brings {top} along, and it is not here: with {RUNTIME_MODULES[top]} in any "
             "group of poetry.lock the rest could be tried."
@@ -275,8 +277,8 @@ def _missing_module(name: str, case: Case) -> Verdict:
     )
 
 
-def _library(library: str) -> Verdict:
-    if LAMBDA_LIBRARIES.fullmatch(library):
+def _library(library: str, target: Target) -> Verdict:
+    if has_library(target, library) or may_have_library(library):
         return "unclear", f"Lambda has {library}, and this machine lacks it."
     return "failed", (
         f"Neither bundle nor layers have {library}, and Lambda does not have it either, as far as is known: "

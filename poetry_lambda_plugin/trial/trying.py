@@ -174,7 +174,7 @@ class Trier:
         held += _importable((entry.path for layer in layers for entry in layer), selected.target.runtime)
         return Case(
             handler=str(selected.config.handler),
-            runtime=selected.target.runtime,
+            target=selected.target,
             places=_places(ran, folders),
             own={entry.path for entry in bundle.plan.entries if entry.owner == selected.name},
             held={path.partition("/")[0].partition(".")[0] for path in held},

@@ -275,7 +275,7 @@ def test_follows_a_link(tmp_path: Path, old: bytes | None) -> None:
 
 def test_refuses_folder(tmp_path: Path) -> None:
     """A folder is no place for a file."""
-    assert refusal(tmp_path) == "it is a folder"
+    assert refusal(tmp_path) == "it is a folder (end it with a slash for a ZIP in it)"
 
 
 def test_refuses_path_below_a_file(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_refuses_link_to_a_folder(tmp_path: Path) -> None:
     """What a link leads to decides."""
     (tmp_path / "out.zip").symlink_to(tmp_path)
 
-    assert refusal(tmp_path / "out.zip") == "it is a folder"
+    assert refusal(tmp_path / "out.zip") == "it is a folder (end it with a slash for a ZIP in it)"
 
 
 @posix_only

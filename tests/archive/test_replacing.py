@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.archive.output import OutputFile
+from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.archive.replacing import open_regular
 from poetry_lambda_plugin.archive.replacing import replacing
 
@@ -74,3 +76,61 @@ def test_only_files_are_opened(tmp_path: Path, make: Callable[[Path], None]) -> 
 
     with pytest.raises(OSError, match=r"regular file|Is a directory"):
         open_regular(tmp_path / "a")
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, times: int, number: int | None) -> list[Path]:
+    """Let `Path.replace` refuse some times, as Windows does with its numbers; return its calls."""
+    asked: list[Path] = []
+    replace = Path.replace
+
+    def refusing(file: Path, place: Path) -> Path:
+        asked.append(place)
+        if len(asked) > times:
+            return replace(file, place)
+        error = PermissionError(13, "Access is denied", str(place))
+        error.winerror = number  # type: ignore[attr-defined,unused-ignore]
+        raise error
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    return asked
+
+
+def test_a_file_that_is_open_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows lets nobody replace what a virus scanner looks at."""
+    refuse(monkeypatch, times=2, number=5)
+
+    with OutputFile(tmp_path / "a.zip") as output:
+        output.write(b"new")
+        assert output.commit()
+
+    assert [(child.name, child.read_bytes()) for child in tmp_path.iterdir()] == [("a.zip", b"new")]
+
+
+def test_a_file_that_stays_open_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old one is there as before, alone."""
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"old")
+    refuse(monkeypatch, times=9, number=5)
+
+    with OutputFile(path) as output:
+        output.write(b"new")
+        with pytest.raises(UnwritableOutputError) as caught:
+            output.commit()
+
+    assert str(caught.value) == (
+        f"The bundle can't be written to {path}: Access is denied (another program may have it open). "
+        "Choose another --output."
+    )
+    assert [(child.name, child.read_bytes()) for child in tmp_path.iterdir()] == [("a.zip", b"old")]
+
+
+def test_elsewhere_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another system refuses it will refuse again."""
+    asked = refuse(monkeypatch, times=9, number=None)
+
+    with pytest.raises(PermissionError), replacing(tmp_path / "note"):
+        pass
+
+    assert asked == [tmp_path / "note"]

@@ -71,6 +71,7 @@ def told(failure: ImportFailure | None) -> tuple[str, str, str] | None:
         pytest.param("import sys\nPY2 = sys.version_info.major == 2\nif PY2:\n import gone", id="constant"),
         pytest.param("import os\nif os.environ.get('DEBUG'):\n import gone", id="unknown-if"),
         pytest.param("for name in names:\n import gone", id="loop"),
+        pytest.param("for n in ('gone',):\n if f(n):\n  __import__(n)", id="loop-of-names"),
         pytest.param("match x:\n case 1:\n  import gone", id="match"),
         pytest.param("def f():\n import gone", id="function"),
         pytest.param("import lib.sub.deep\nfrom lib import sub\nfrom lib.sub import deep", id="submodules"),
@@ -192,6 +193,11 @@ def test_believes(source: str) -> None:
             {"app.py": "import warnings\nwith warnings.catch_warnings():\n import gone"},
             ("missing", "gone", "app.py:3"),
             id="plain-context",
+        ),
+        pytest.param(
+            {"app.py": "for n in ('json', 'gone'):\n locals()[n] = __import__(n)"},
+            ("missing", "gone", "app.py:2"),
+            id="in-turn",
         ),
         pytest.param(
             {"app.py": "class A:\n from gone import x"}, ("missing", "gone", "app.py:2"), id="class"

@@ -153,6 +153,7 @@ def test_warns_of_other_contents(compiled: Project, made: dict[str, bytes]) -> N
         pytest.param("shared/new.py", "", True, id="new"),
         pytest.param("shared/tests/test_new.py", "", False, id="new-test"),
         pytest.param("shared/README.md", "", False, id="new-document"),
+        pytest.param("shared/data/__init__.py", "", False, id="folder-that-may-be-left-out"),
     ],
 )
 def test_warns_of_an_older_path_dependency(
@@ -266,6 +267,35 @@ def test_what_is_not_at_hand_is_not_compared(
     outcome = bundle("-o", "function.zip")
     assert (outcome.exit_code, outcome.error) == (0, "")
     assert note in outcome.output
+
+
+def test_layer_that_lacks_what_its_bundle_excludes(compiled: Project, made: dict[str, bytes]) -> None:
+    """A pattern of any bundle may be that of the layer."""
+    compiled.write({"../shared/shared/cli.py": ""})
+    table = "tool.poetry-lambda-plugin.bundles"
+    text = (compiled.folder / "pyproject.toml").read_text().replace('exclude-layers = ["layer.zip"]', "")
+    tables = f'[{table}.l]\nlayer = true\nexclude = ["cli.py"]\n[{table}.f]\nexclude-layers = "layer.zip"\n'
+    compiled.write({"pyproject.toml": text + tables})
+
+    assert told("f", "--strict") == ""
+    compiled.write({"pyproject.toml": text + tables.replace('exclude = ["cli.py"]', "")})
+    assert "other files than" in told("f")
+
+
+def test_path_of_two_distributions(project: Project, index: Index) -> None:
+    """The layer has one of the two files, and is not old for that."""
+    wheels = [make_wheel(n, files={f"{n}.py": "", "tests/__init__.py": f"OF = {n!r}\n"}) for n in ("a", "b")]
+    index.add(*wheels)
+    project.write({"my_fn.py": ""})
+    project.pyproject(dependencies=["a", "b"], source=index.url, config='runtime = "python3.12"')
+    project.lock([Locked.of(wheel) for wheel in wheels], source=index.url)
+    bundle("--layer", "--no-root", "-o", "layer.zip")
+    text = (project.folder / "pyproject.toml").read_text()
+    project.write(
+        {"pyproject.toml": text.replace('"python3.12"', '"python3.12"\nexclude-layers = "layer.zip"')}
+    )
+
+    assert told("--strict") == ""
 
 
 def test_damaged_metadata(compiled: Project, made: dict[str, bytes]) -> None:

@@ -420,6 +420,20 @@ def test_folder_beside_the_package_is_named(project: Project) -> None:
     assert note(bundle().output) == "Note: Left behind beside orders: lambdas. `include` adds what is needed."
 
 
+def test_data_that_the_code_opens_is_named(project: Project) -> None:
+    """Templates beside the package are not left behind in silence, and what the note says adds them."""
+    opens = "TEMPLATES = open('templates/a.html')\nWORDS = event['data']\n"
+    files = {"orders/__init__.py": "", "orders/app.py": opens, "templates/a.html": "", "data/x.csv": ""}
+    laid_out(project, POETRY_1, files)
+
+    assert note(bundle().output) == (
+        "Note: Not bundled, though the code names it: templates/a.html. "
+        '`include = ["templates/a.html"]` adds what is needed.'
+    )
+    assert "Note: Not" not in bundle("--include", "templates/a.html").output
+    assert "templates/a.html" in own(project)
+
+
 def test_project_without_code_names_what_lies_there(project: Project) -> None:
     """Where nothing is taken, the note names the folders that hold code."""
     laid_out(project, NOT_A_PACKAGE, {"scripts/run.py": HANDLER})
@@ -453,7 +467,7 @@ def test_what_cannot_be_read_beside_is_no_concern(project: Project) -> None:
     (project.folder / "gone.py").symlink_to("nowhere.py")
     (project.folder / "loop").symlink_to("loop")
 
-    assert bundle("--strict").exit_code == 0
+    assert bundle("--strict", "--no-audit").exit_code == 0
     assert own(project) == {"orders/__init__.py"}
 
 

@@ -65,6 +65,7 @@ def test_comment_with_a_difference(project_with_old: Project) -> None:
     ("options", "error"),
     [
         pytest.param(["--runtime", "python9"], "--runtime: ", id="value"),
+        pytest.param(["--list"], "--list and --format markdown can't be used together. Drop one.", id="list"),
         pytest.param(["--explian"], "There is no option --explian. Did you mean --explain?", id="option"),
         pytest.param(
             ["--strict"], "exclude: '\\*.pdf' matches nothing in the bundle. (--strict makes", id="strict"

@@ -139,8 +139,10 @@ def test_says_that_credentials_are_missing(
     outcome = bundle()
 
     assert outcome.exit_code == 1
-    assert (
-        "it answered with status 401. It wants credentials: see `poetry config http-basic`" in outcome.message
+    assert outcome.message.endswith(
+        "it answered with status 401. It wants credentials: "
+        "`poetry config http-basic.tests USER PASSWORD`, or the variables "
+        "POETRY_HTTP_BASIC_TESTS_USERNAME and POETRY_HTTP_BASIC_TESTS_PASSWORD."
     )
     assert "wrong-one" not in outcome.error
     assert not (project.folder / "dist").exists()

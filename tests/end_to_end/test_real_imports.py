@@ -138,6 +138,10 @@ def without(task: Path, distributions: set[str]) -> Iterator[Path]:
                 place = hidden / path.relative_to(task)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, place)  # noqa: PTH105
+    # an empty folder could be imported, and no ZIP has any
+    for folder in sorted((path for path in task.rglob("*") if path.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
     yield task
     shutil.copytree(hidden, task, dirs_exist_ok=True)
     shutil.rmtree(hidden)

@@ -129,7 +129,13 @@ def test_cold_run_writes_no_more_than_an_installation(many: Project, tmp_path: P
     assert ours.wait() == 0
     shutil.rmtree(tmp_path / "cache")
 
-    theirs = start("install", "--no-root", POETRY_VIRTUALENVS_IN_PROJECT="true")
+    # else Poetry takes the first Python on PATH, which can't run what PYTHONPATH has here
+    theirs = start(
+        "install",
+        "--no-root",
+        POETRY_VIRTUALENVS_IN_PROJECT="true",
+        POETRY_VIRTUALENVS_USE_POETRY_PYTHON="true",
+    )
 
     assert theirs.wait() == 0
     assert ours.newlines <= theirs.newlines

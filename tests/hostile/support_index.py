@@ -57,7 +57,7 @@ class Reply:
     def pieces(self, names: Mapping[bytes, bytes]) -> Iterator[bytes]:
         """Yield what goes to the client, head first."""
         if self.raw is not None:
-            yield self.raw
+            yield from _trickling(self.raw, self.pause) if self.pause else (self.raw,)
             return
         body = _named(self.body, names)
         length = len(body) if self.length is None else self.length
@@ -68,11 +68,15 @@ class Reply:
         if self.endless:
             yield from itertools.repeat(body * (BLOCK // len(body) + 1))
         elif self.pause:
-            for byte in body:
-                time.sleep(self.pause)
-                yield bytes([byte])
+            yield from _trickling(body, self.pause)
         else:
             yield body
+
+
+def _trickling(body: bytes, pause: float) -> Iterator[bytes]:
+    for byte in body:
+        time.sleep(pause)
+        yield bytes([byte])
 
 
 def _named(text: bytes, names: Mapping[bytes, bytes]) -> bytes:

@@ -249,6 +249,21 @@ ANSWERS = [
         replies={FILE: Reply(WHEEL.data, pause=0.1)},
         limits=Limits(seconds=30, before=_be_impatient),
     ),
+    *(
+        Answer(
+            name=f"head of {what} in single bytes",
+            replies={path: Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 99, pause=0.1)},
+            words=(PACKAGE, INDEX, "its answer has not begun"),
+            limits=Limits(seconds=30, before=_be_impatient),
+        )
+        for what, path in (("a page", PAGE), ("a file", FILE))
+    ),
+    Answer(
+        name="page in single bytes",
+        replies={PAGE: Reply(b"<p>more</p>" * 99, kind=HTML, pause=0.1)},
+        words=(PACKAGE, INDEX, "it sends less than 100 bytes a second"),
+        limits=Limits(seconds=30, before=_be_impatient),
+    ),
     Answer(
         name="head without end",
         replies={FILE: Reply(raw=b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000)},

@@ -10,6 +10,7 @@ from poetry_lambda_plugin.layout.layer import LayerError
 from poetry_lambda_plugin.layout.layer import layer_prefix
 from poetry_lambda_plugin.layout.layer import read_layer
 from poetry_lambda_plugin.runtime.platform import find_runtime
+from tests.support.zips import STORED
 from tests.support.zips import Raw
 from tests.support.zips import zip_bytes
 
@@ -110,3 +111,27 @@ def test_refuses_missing_layer(tmp_path: Path) -> None:
         f"exclude-layers: {path} can't be read: No such file or directory. "
         "Make the layer before the function, or name its bundle instead of its path."
     )
+
+
+def test_tells_what_a_layer_is_made_for(tmp_path: Path) -> None:
+    """The tags that WHEEL states, what RECORD lists, and the machine of each shared object."""
+    info = "python/fast-1.0.dist-info"
+    x86_64, arm64 = (b"\x7fELF" + bytes(14) + number.to_bytes(2, "little") for number in (62, 183))
+    path = tmp_path / "layer.zip"
+    members = [
+        Raw(f"{info}/METADATA"),
+        Raw(f"{info}/WHEEL", b"Wheel-Version: 1.0\r\nTag: cp312-abi3-any\r\nTag: nonsense\r\n"),
+        Raw(f"{info}/RECORD", b"fast.so,,\nfast.py,sha256=x,1\n"),
+        Raw("python/fast.so", x86_64 + bytes(1000)),
+        Raw("python/other.so.1.2", arm64, method=STORED),
+        Raw("python/short.so", b"\x7fELF"),
+        Raw("lib/outside.so", arm64),
+    ]
+    path.write_bytes(zip_bytes(members))
+
+    read = read_layer(path, RUNTIME)
+
+    held = read.distributions["fast"]
+    assert {str(tag) for tag in held.tags} == {"cp312-abi3-any"}
+    assert held.files == {"fast.so", "fast.py"}
+    assert read.machines == {"fast.so": "x86_64", "other.so.1.2": "arm64"}

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
 from poetry_lambda_plugin.trial.judgement import Case
 from poetry_lambda_plugin.trial.judgement import judged
 from poetry_lambda_plugin.trial.process import Ran
+from tests.support.values import target
 
 
 CASE = Case(
     handler="my_fn.handler",
-    runtime=next(runtime for runtime in RUNTIMES if runtime.name == "python3.12"),
+    target=target("python3.12"),
     places={"/var/task": "", "/opt": "/opt/"},
     own={"my_fn.py"},
     held={"my_fn", "pandas"},

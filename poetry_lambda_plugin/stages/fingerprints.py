@@ -1,0 +1,119 @@
+"""One digest of all that a bundle is made of, told before it is made: equal ones stand for equal ZIPs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from typing import Any
+
+from poetry_lambda_plugin.archive.writer import EARLIEST
+from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.poetry_api.facts import is_built_by_poetry_core
+from poetry_lambda_plugin.poetry_api.project import read_document
+from poetry_lambda_plugin.selection.choice import LockedWheel
+from poetry_lambda_plugin.sources.files import ProjectError
+from poetry_lambda_plugin.sources.known_files import digest
+from poetry_lambda_plugin.sources.locked_projects import existing_folder
+from poetry_lambda_plugin.sources.locked_projects import read_locked_project
+from poetry_lambda_plugin.stages.outputs import without_outputs
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Collection
+
+    from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.layout.own_files import ProjectFile
+    from poetry_lambda_plugin.layout.own_files import ProjectSource
+    from poetry_lambda_plugin.selection.choice import Choice
+    from poetry_lambda_plugin.stages.outputs import FileId
+    from poetry_lambda_plugin.stages.selected import Selected
+
+
+FORMAT = 1
+"""Changes with what is put together here, and how."""
+
+MAKERS = ("poetry-lambda-plugin", "deflate")
+"""Distributions whose releases may write other bytes."""
+
+NOT_IN_BYTES = frozenset(
+    {
+        *("bundle", "output", "ignore", "ignore_is_shared", "strict", "max_size"),
+        *("runtime", "runtime_set_by", "architectures", "selection", "exclude_layers"),
+    }
+)
+"""What a user says of a bundle that no byte of it shows, or nothing but what is selected by it."""
+
+
+class UnknownBytesError(LambdaBundleError):
+    """A bundle of which something is not there until it is built."""
+
+
+def fingerprint(
+    selected: Selected,
+    source_date_epoch: int | None,
+    interpreter: Callable[[tuple[int, int]], str],
+    outputs: Collection[FileId],
+) -> str:
+    """Return a SHA-256 in hexadecimal; equal ones give equal ZIPs, on this host or another.
+
+    `interpreter` tells all of what compiles bytecode for a version, `outputs` is what earlier runs have
+    written. Raises UnknownBytesError where something has to be built, and other errors as a bundle would.
+    """
+    config, target = selected.config, selected.target
+    if selected.build is not None:
+        raise UnknownBytesError(f"{selected.name} has to be built.")
+    parts = {
+        "format": FORMAT,
+        "makers": [version(name) for name in MAKERS],
+        "time": EARLIEST if source_date_epoch is None else source_date_epoch,
+        "target": [target.runtime.name, target.architecture],
+        "wishes": _wishes(config),
+        "packages": [_package(choice, outputs) for choice in selected.choices],
+        "project": _project(selected.project) if selected.project else None,
+        "compiler": interpreter(target.runtime.python) if config.bytecode else None,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _wishes(config: BundleConfig) -> dict[str, Any]:
+    return {name: value for name, value in asdict(config).items() if name not in NOT_IN_BYTES}
+
+
+def _package(choice: Choice, outputs: Collection[FileId]) -> Any:
+    """Return what tells a package's files from all others."""
+    package = choice.package
+    if isinstance(choice, LockedWheel):
+        if not choice.file.algorithm:
+            raise UnknownBytesError(f"The lock has no hash of {choice.file.name}.")
+        return [package.name, package.version, choice.file.name, choice.file.hash]
+    if package.source_type == "directory":
+        folder = existing_folder(package)
+        if is_built_by_poetry_core(read_document(folder)):
+            return _project(without_outputs(read_locked_project(package, folder), outputs))
+    raise UnknownBytesError(f"{package} has to be built.")
+
+
+def _project(source: ProjectSource) -> Any:
+    """Return all that a project adds, its files by their digests."""
+    return {
+        "release": [source.name, source.pretty_name, source.version, source.summary],
+        "files": [_file(file) for file in source.files],
+        "licences": [_file(file) for file in source.licences],
+        "entry_points": {group: dict(points) for group, points in source.entry_points.items()},
+        "metadata": [source.is_distribution, *source.core_metadata],
+    }
+
+
+def _file(file: ProjectFile) -> tuple[str, str, bool]:
+    try:
+        is_executable = bool(file.file.stat().st_mode & 0o100)
+        return file.path, digest(file.file, "sha256:"), is_executable
+    except (OSError, ValueError) as error:
+        raise ProjectError(
+            f"{file.file} can't be read: {getattr(error, 'strerror', None) or error}."
+        ) from error
