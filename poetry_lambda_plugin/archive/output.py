@@ -82,7 +82,8 @@ def is_nowhere(path: Path) -> bool:
 def _obstacle(path: Path, kind: Kind) -> str | None:
     """Return why a path can't become a file."""
     if path.is_dir() and kind != "unpacked":
-        way = "" if path.suffix == ".zip" else " (end it with a slash for a ZIP in it)"
+        is_open = kind == "output" and path.suffix != ".zip"
+        way = " (end it with a slash for a ZIP in it)" if is_open else ""
         return f"it is a folder{way}"
     if kind == "unpacked" and path.exists() and not path.is_dir():
         return "it is not a folder"

@@ -42,6 +42,7 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
         option("env", None, "A variable for the smoke test, as NAME=VALUE.", flag=False, multiple=True),
         option("timeout", None, "Seconds that the smoke test's import may take.", flag=False),
         option("dry-run", None, "Plan everything, write no bundle, ask no network."),
+        option("list", None, "Tell which bundles there are, with a fingerprint of each; make none."),
     ),
 }
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
