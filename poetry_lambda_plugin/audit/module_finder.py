@@ -76,8 +76,8 @@ class ModuleFinder:
         return any(path.endswith(ends) for path in self._files)
 
     @staticmethod
-    def was_standard(name: str, python: tuple[int, int]) -> bool:
-        """Tell whether the standard library of a Python had a module."""
+    def is_standard(name: str, python: tuple[int, int]) -> bool:
+        """Tell whether the standard library of a Python has a module."""
         return name.partition(".")[0] in standard_modules(python)
 
     def _find_in(self, name: str, folders: tuple[str, ...]) -> Found | None:

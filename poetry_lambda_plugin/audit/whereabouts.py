@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.import_names import distributions_of
 from poetry_lambda_plugin.audit.missing_module import include_lines
+from poetry_lambda_plugin.layout.modules import module_names
 from poetry_lambda_plugin.sources.code_places import places_to_include
+from poetry_lambda_plugin.wording import SIMILAR
 from poetry_lambda_plugin.wording import joined
 from poetry_lambda_plugin.wording import similar
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.values import BundleConfig
     from poetry_lambda_plugin.selection.exclusion import LeftOutPackage
     from poetry_lambda_plugin.selection.outline import PackageOutline
+
+
+LIKELY_SLIP = 0.8
+"""How near a name must be to that of another's module, as difflib counts: there are many of those."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +82,7 @@ class Whereabouts:
         """Say where the module is, and what to do; the surest answer first."""
         answers = (
             self._left_out_file, self._left_out_package, self._not_selected, self._extra_of_dependency,
-            self._former_standard, self._elsewhere_in_project,
+            self._hidden_standard, self._former_standard, self._elsewhere_in_project,
         )  # fmt: skip
         return next(filter(None, (answer() for answer in answers)), None) or self._nowhere()
 
@@ -144,7 +150,9 @@ class Whereabouts:
 
     def _extra_of_dependency(self) -> str | None:
         outline = self._outlines.get(self._owner)
-        for extra, names in outline.extras.items() if outline else ():
+        # the extra that brings least besides
+        extras = sorted(outline.extras.items(), key=lambda extra: len(extra[1])) if outline else ()
+        for extra, names in extras:
             wanted = next((name for name in self._names if name in names), None)
             if wanted is not None:
                 return (
@@ -153,9 +161,20 @@ class Whereabouts:
                 )
         return None
 
+    def _hidden_standard(self) -> str | None:
+        top = self._module.partition(".")[0]
+        path = next(
+            (path for path in (f"{top}.py", f"{top}/__init__.py") if path in self._audit.entries), None
+        )
+        if path is None or not self._audit.finder.is_standard(top, self._audit.target.runtime.python):
+            return None
+        owner = self._audit.entries[path].owner
+        remedy = "rename it" if owner == self._audit.project else f"leave out {owner}"
+        return f"{path} hides Python's own {top}: {remedy}."
+
     def _former_standard(self) -> str | None:
         python = self._audit.target.runtime.python
-        last = next((p for p in _older(python) if self._audit.finder.was_standard(self._module, p)), None)
+        last = next((p for p in _older(python) if self._audit.finder.is_standard(self._module, p)), None)
         if last is None:
             return None
         whose = "the module" if self._owner == self._audit.project else self._owner
@@ -184,23 +203,42 @@ class Whereabouts:
         return f"{deeper} is there: import {module}, for Python looks from the bundle's root."
 
     def _nowhere(self) -> str:
-        top = self._module.partition(".")[0]
-        own = {
-            path.partition("/")[0].removesuffix(".py")
-            for path in filter(self._audit.is_own, self._audit.entries)
-        }
+        slip = self._slip()
         if self._locked is not None:
-            return f"The locked {self._locked} has no such module."
-        if top in own:
-            nearest = similar(self._module, sorted(self._own_modules()))
-            return f"Did you mean {nearest}?" if nearest else "No file of the project is it."
-        name = self._names[0] if self._names else top
-        whose = f" {self._owner} does not say that it needs it." if self._owner != self._audit.project else ""
-        return f"No locked package has it:{whose} `poetry add {name}`, if that is its name."
+            return f"The locked {self._locked} has no such module.{slip}"
+        top = self._module.partition(".")[0]
+        if top in self._own_names():
+            return slip.lstrip() or "No file of the project is it."
+        is_own = self._owner == self._audit.project
+        whose = "" if is_own else f" {self._owner} does not say that it needs it."
+        add = f"`poetry add {self._names[0] if self._names else top}`, if that is its name."
+        return (
+            f"No locked package has it.{slip} If not, {add}"
+            if slip
+            else f"No locked package has it:{whose} {add}"
+        )
 
-    def _own_modules(self) -> Collection[str]:
-        paths = (path for path in self._audit.entries if self._audit.is_own(path) and path.endswith(".py"))
-        return {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in paths}
+    def _slip(self) -> str:
+        """Ask whether a module was meant that is there, where the project may have misspelt it.
+
+        What was misspelt must not be what is installed next. Empty for none.
+        """
+        if self._owner != self._audit.project:
+            return ""
+        package, _, _ = self._module.rpartition(".")
+        beside = {m.lower(): m for m in self._modules if m.rpartition(".")[0] == package}
+        is_own = self._module.partition(".")[0] in self._own_names()
+        meant = similar(self._module.lower(), sorted(beside), SIMILAR if is_own else LIKELY_SLIP)
+        return f" Did you mean {beside[meant]}?" if meant else ""
+
+    @property
+    def _modules(self) -> Collection[str]:
+        return module_names(self._audit.entries)
+
+    def _own_names(self) -> Collection[str]:
+        """Return the top-level modules and folders of the project."""
+        own = filter(self._audit.is_own, self._audit.entries)
+        return {path.partition("/")[0].removesuffix(".py") for path in own}
 
 
 def _older(python: tuple[int, int]) -> Iterator[tuple[int, int]]:

@@ -122,7 +122,10 @@ GROUP = (
         ),
         pytest.param(
             {"app.py": "import needy"},
-            {"packages": ["needy"], "locked": {"needy": {"extras": {"help": ["helper-lib (>=1)"]}}}},
+            {
+                "packages": ["needy"],
+                "locked": {"needy": {"extras": {"all": ["a", "helper-lib"], "help": ["helper-lib (>=1)"]}}},
+            },
             "needy.py:2 imports helper_lib, which is not in the bundle (the handler imports it by way of "
             "app.py:1). "
             "needy has it in its extra 'help': `poetry add 'needy[help]'` locks helper-lib.",
@@ -173,6 +176,20 @@ GROUP = (
             id="slip",
         ),
         pytest.param(
+            {"app.py": "import Greetings"},
+            {"packages": ["greeting"]},
+            "app.py:1 imports Greetings, which is not in the bundle. No locked package has it. Did you mean "
+            "greeting? If not, `poetry add greetings`, if that is its name.",
+            id="slip-in-a-dependency's-name",
+        ),
+        pytest.param(
+            {"app.py": "import greeting.date"},
+            {"packages": ["greeting"]},
+            "app.py:1 imports greeting.date, which is not in the bundle. The locked greeting has no such "
+            "module. Did you mean greeting.data?",
+            id="slip-in-a-dependency",
+        ),
+        pytest.param(
             {"app.py": "import yaml"},
             {},
             "app.py:1 imports yaml, which is not in the bundle. No locked package has it: `poetry add "
@@ -197,6 +214,13 @@ GROUP = (
             "app.py:1). "
             "Python 3.12 was the last to have it: update old-user, or bundle for python3.12.",
             id="former-standard-module",
+        ),
+        pytest.param(
+            {"app.py": "from email.message import Message", "email.py": ""},
+            {},
+            "app.py:1 imports email.message, which is not in the bundle. email.py hides Python's own email: "
+            "rename it.",
+            id="hidden-standard-module",
         ),
         pytest.param(
             {"app.py": "from .db import x", "db.py": "x = 1"},
