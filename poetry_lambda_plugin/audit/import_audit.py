@@ -122,6 +122,22 @@ class ImportAudit:
         entry = self.entries.get(path)
         return entry is not None and entry.owner == self.project
 
+    def hider(self, failure: ImportFailure) -> str | None:
+        """Return the file that others than its owner meet with when they import a module of Python's own."""
+        top = failure.about.partition(".")[0]
+        if not self.finder.is_standard(top, self.target.runtime.python):
+            return None
+        path = next((p for p in (f"{top}/__init__.py", f"{top}.py") if p in self.entries), None)
+        importer = self.entries.get(failure.place.path)
+        is_meant = path is None or (importer is not None and importer.owner == self.entries[path].owner)
+        return None if is_meant else path
+
+    def _believed_with(self, failure: ImportFailure) -> Iterator[str]:
+        """Yield the file of which all names are missing for one reason."""
+        hider = self.hider(failure)
+        if hider is not None:
+            yield hider
+
     def _run(self, believed: Collection[str] = (), unloadable: frozenset[str] = frozenset()) -> ImportRun:
         return ImportRun(
             self.finder,
@@ -145,6 +161,7 @@ class ImportAudit:
             if failure.about in believed or failure.problem in ("raised", "relative"):
                 return
             believed.add(failure.about)
+            believed.update(self._believed_with(failure))
 
     @cached_property
     def reached(self) -> set[str]:
@@ -172,7 +189,8 @@ class ImportAudit:
                 yield failure
             if failure.about in run.believed:
                 return
-            run.believe(failure.about)
+            for about in (failure.about, *self._believed_with(failure)):
+                run.believe(about)
 
     @cached_property
     def _shared(self) -> ImportRun:

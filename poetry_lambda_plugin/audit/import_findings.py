@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.audit.whereabouts import Whereabouts
+from poetry_lambda_plugin.audit.whereabouts import hidden_standard
 from poetry_lambda_plugin.findings import Finding
 
 
@@ -82,7 +83,7 @@ def _name(failure: ImportFailure, audit: ImportAudit) -> Finding:
     place, (module, _, name) = failure.place, failure.about.rpartition(".")
     words = (
         f"{place} imports {name!r} from {module}, which neither binds it nor has such a submodule"
-        f"{_way(failure, audit)}. {_name_hint(failure, audit)}"
+        f"{_way(failure, audit)}. {hidden_standard(failure, audit) or _name_hint(failure, audit)}"
     )
     return Finding("import-failing", words, str(place), about=failure.about)
 

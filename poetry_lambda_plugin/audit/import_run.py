@@ -153,6 +153,9 @@ class ImportRun:
         """Take for good, from now on, what a failure was about."""
         self.believed.add(about)
         self._failed.clear()
+        for module in self._modules.values():
+            if module.found.path == about:
+                module.is_believed = module.believes_submodules = True
 
     @property
     def loaded(self) -> frozenset[str]:

@@ -48,6 +48,7 @@ class Whereabouts:
     """Where a missing module is instead."""
 
     def __init__(self, failure: ImportFailure, audit: ImportAudit, surroundings: Surroundings) -> None:
+        self._failure = failure
         self._module = failure.about
         self._audit = audit
         self._around = surroundings
@@ -162,15 +163,7 @@ class Whereabouts:
         return None
 
     def _hidden_standard(self) -> str | None:
-        top = self._module.partition(".")[0]
-        path = next(
-            (path for path in (f"{top}.py", f"{top}/__init__.py") if path in self._audit.entries), None
-        )
-        if path is None or not self._audit.finder.is_standard(top, self._audit.target.runtime.python):
-            return None
-        owner = self._audit.entries[path].owner
-        remedy = "rename it" if owner == self._audit.project else f"leave out {owner}"
-        return f"{path} hides Python's own {top}: {remedy}."
+        return hidden_standard(self._failure, self._audit)
 
     def _former_standard(self) -> str | None:
         python = self._audit.target.runtime.python
@@ -239,6 +232,16 @@ class Whereabouts:
         """Return the top-level modules and folders of the project."""
         own = filter(self._audit.is_own, self._audit.entries)
         return {path.partition("/")[0].removesuffix(".py") for path in own}
+
+
+def hidden_standard(failure: ImportFailure, audit: ImportAudit) -> str | None:
+    """Say which file is taken for a module of Python's own that was meant."""
+    path = audit.hider(failure)
+    if path is None:
+        return None
+    owner = audit.entries[path].owner
+    remedy = "rename it" if owner == audit.project else f"leave out {owner}"
+    return f"{path} hides Python's own {failure.about.partition('.')[0]}: {remedy}."
 
 
 def _older(python: tuple[int, int]) -> Iterator[tuple[int, int]]:

@@ -36,6 +36,8 @@ WHEELS: Mapping[str, Mapping[str, str]] = {
     "helper-lib": {"helper_lib.py": "NEW = 1\n"},
     "uuid": {"uuid.py": "print 'old'\n"},
     "sampler": {"sampler.py": "import random, statistics\n"},
+    "mailer": {"mailer.py": "from email.message import Message\nfrom email import utils, policy\n"},
+    "sampler-too": {"sampler_too.py": "from secrets import token_hex, choice\n"},
     "old-user": {"old_user.py": "import cgi\n"},
 }
 
@@ -216,11 +218,26 @@ GROUP = (
             id="former-standard-module",
         ),
         pytest.param(
-            {"app.py": "from email.message import Message", "email.py": ""},
-            {},
-            "app.py:1 imports email.message, which is not in the bundle. email.py hides Python's own email: "
-            "rename it.",
+            {"app.py": "import mailer", "email.py": ""},
+            {"packages": ["mailer"]},
+            "mailer.py:1 imports email.message, which is not in the bundle (the handler imports it by way of "
+            "app.py:1). email.py hides Python's own email: rename it.",
             id="hidden-standard-module",
+        ),
+        pytest.param(
+            {"app.py": "import sampler_too", "secrets.py": "KEY = 1"},
+            {"packages": ["sampler-too"]},
+            "sampler_too.py:1 imports 'token_hex' from secrets, which neither binds it nor has such a "
+            "submodule (the handler imports it by way of app.py:1). secrets.py hides Python's own secrets: "
+            "rename it.",
+            id="hidden-standard-name",
+        ),
+        pytest.param(
+            {"app.py": "from secrets import KAY", "secrets.py": "KEY = 1"},
+            {},
+            "app.py:1 imports 'KAY' from secrets, which neither binds it nor has such a submodule. Correct "
+            "the name.",
+            id="name-in-a-module-that-hides-another",
         ),
         pytest.param(
             {"app.py": "from .db import x", "db.py": "x = 1"},
