@@ -12,6 +12,8 @@ from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.modules import EXTENSION_MODULE
 from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.python_source import has_syntax_error
+from poetry_lambda_plugin.runtime.standard_library import CLIENT
+from poetry_lambda_plugin.runtime.standard_library import LOADED_FIRST
 from poetry_lambda_plugin.wording import similar
 
 
@@ -57,6 +59,7 @@ def check_handler(
                 f"bundle{' or its layers' if layers else ''}. {missing(module)}"
             )
         return
+    _check_taken(handler, module, path)
     _check_parents(handler, module, bundled.keys())
     if path.endswith(".py"):
         yield from _function_warnings(handler, path, function, bundled, python)
@@ -74,6 +77,16 @@ def _found(module: str, paths: Collection[str]) -> str | None:
             return path
     compiled = (path for path in paths if path.startswith(f"{module}.") and EXTENSION_MODULE.search(path))
     return min(compiled, default=None)
+
+
+def _check_taken(handler: str, module: str, path: str) -> None:
+    """Refuse a module with the name of one that is loaded before Lambda looks into the bundle."""
+    top = module.partition("/")[0]
+    if top in LOADED_FIRST or top in CLIENT:
+        raise HandlerError(
+            f"The handler {handler!r} can't be imported: Lambda's Python has loaded its own {top} before it "
+            f"looks into the bundle. Rename {path if '/' not in path else top + '/'}."
+        )
 
 
 def _check_parents(handler: str, module: str, paths: Collection[str]) -> None:

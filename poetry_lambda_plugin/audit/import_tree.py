@@ -123,7 +123,11 @@ def _parsed(source: str | bytes, python: tuple[int, int] | None = None) -> ast.M
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(source, feature_version=python)
+            module = ast.parse(source, feature_version=python)
+            if python is not None:
+                # a `return` outside of functions, for one, is left to the compiler
+                compile(module, "<source>", "exec", dont_inherit=True)
+            return module
     except ValueError as error:
         # NUL bytes are a SyntaxError since 3.12
         raise SyntaxError(str(error)) from None

@@ -83,7 +83,7 @@ class Whereabouts:
         """Say where the module is, and what to do; the surest answer first."""
         answers = (
             self._left_out_file, self._left_out_package, self._not_selected, self._extra_of_dependency,
-            self._hidden_standard, self._former_standard, self._elsewhere_in_project,
+            self._hidden_standard, self._former_standard, self._later_standard, self._elsewhere_in_project,
         )  # fmt: skip
         return next(filter(None, (answer() for answer in answers)), None) or self._nowhere()
 
@@ -176,6 +176,16 @@ class Whereabouts:
             f"python{last[0]}.{last[1]}."
         )
 
+    def _later_standard(self) -> str | None:
+        python = self._audit.target.runtime.python
+        first = next((p for p in _newer(python) if self._audit.finder.is_standard(self._module, p)), None)
+        if first is None:
+            return None
+        return (
+            f"Python {first[0]}.{first[1]} is the first to have it: bundle for python{first[0]}.{first[1]}, "
+            "or do without it."
+        )
+
     def _elsewhere_in_project(self) -> str | None:
         if self._owner != self._audit.project:
             return None
@@ -246,3 +256,7 @@ def hidden_standard(failure: ImportFailure, audit: ImportAudit) -> str | None:
 
 def _older(python: tuple[int, int]) -> Iterator[tuple[int, int]]:
     yield from ((python[0], minor) for minor in range(python[1] - 1, 8, -1))
+
+
+def _newer(python: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    yield from ((python[0], minor) for minor in range(python[1] + 1, 16))

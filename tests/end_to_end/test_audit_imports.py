@@ -240,6 +240,27 @@ GROUP = (
             id="name-in-a-module-that-hides-another",
         ),
         pytest.param(
+            {"app.py": "import compression.zstd"},
+            {},
+            "app.py:1 imports compression, which is not in the bundle. Python 3.14 is the first to have it: "
+            "bundle for python3.14, or do without it.",
+            id="later-standard-module",
+        ),
+        pytest.param(
+            {"app.py": "import a", "a.py": "x = 1\nreturn x"},
+            {},
+            "a.py:2 is no source that python3.12 understands ('return' outside function) (the handler "
+            "imports it by way of app.py:1).",
+            id="syntax-that-only-compiling-finds",
+        ),
+        pytest.param(
+            {"app.py": "", "types.py": "def handler(event, context): ..."},
+            {"handler": "types.handler"},
+            "The handler 'types.handler' can't be imported: Lambda's Python has loaded its own types before "
+            "it looks into the bundle. Rename types.py.",
+            id="handler-that-is-never-imported",
+        ),
+        pytest.param(
             {"app.py": "from .db import x", "db.py": "x = 1"},
             {},
             "app.py:1 imports .db, but is in no package that has so many above it. Write db without the "
