@@ -42,6 +42,9 @@ ITSELF = (IMPORTLIB, "<frozen importlib._bootstrap_external>", "<string>", impor
 
 ENVIRONMENT = (os.__file__, "<frozen os>", "<frozen _collections_abc>", "_collections_abc.py")
 
+PYTHONS_FOLDERS = {sys.base_prefix, sys.exec_prefix} - {"/", "/usr"}
+"""Folders that hold nothing but Python, where there are such."""
+
 RESOLVING = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 SENDING = ("socket.connect", "socket.sendto", "socket.sendmsg")
 CHANGING = (
@@ -58,14 +61,42 @@ READ_ONLY = 30
 """Error numbers as the system would have them."""
 
 
+class Libraries:
+    """Shared libraries of this machine that the handler has had loaded, and not Python's own modules."""
+
+    def __init__(self) -> None:
+        self._known = mapped()
+        self._own = compiled_standard_modules()
+
+    def expects(self, name: str) -> bool:
+        """Tell whether a module is compiled and one of Python's own."""
+        return name in self._own
+
+    def note(self, before: set[str]) -> None:
+        """Take what has been loaded since as Python's."""
+        self._known |= mapped() - before
+
+    def foreign(self) -> list[str]:
+        """Return the paths of libraries that lie neither in the function nor with Python.
+
+        What only such libraries need of each other is left out.
+        """
+        places = (ARGUMENT["task"], *ARGUMENT["layers"], ARGUMENT["runtime"], *PYTHONS_FOLDERS)
+        folders = tuple(map(os.path.realpath, places))
+        paths = [path for path in mapped() - self._known if not is_below(os.path.realpath(path), folders)]
+        texts = {path: text_of(path) for path in paths}
+        return sorted(path for path in paths if not is_needed(path, texts))
+
+
 class Times:
     """Seconds that each module took, by name: with all that it imported, and by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, libraries: Libraries) -> None:
         self.taken: dict[str, list[float]] = {}
         self.sought: set[str] = set()
         """Names that were imported in vain."""
         self._inner = threading.local()
+        self._libraries = libraries
 
     def watch(self) -> None:
         """Time every import from now on."""
@@ -85,6 +116,7 @@ class Times:
     def timed(self, name: str, original: Callable[[str, object], object], import_: object) -> object:
         """Import a module, and take the time."""
         inner = self._inner
+        before = mapped() if self._libraries.expects(name) else None
         outside, inner.seconds = getattr(inner, "seconds", 0.0), 0.0
         start = time.perf_counter()
         try:
@@ -97,6 +129,8 @@ class Times:
             taken = time.perf_counter() - start
             self.taken.setdefault(name, [taken, taken - inner.seconds])
             inner.seconds = outside + taken
+            if before is not None:
+                self._libraries.note(before)
 
     def report(self) -> list[object]:
         """Return name, seconds in all and by itself, and bytes of each module, in the order of their ends."""
@@ -168,6 +202,38 @@ class Surroundings:
             raise OSError(READ_ONLY, "Read-only file system", name)
 
 
+def mapped() -> set[str]:
+    """Return the paths of the shared libraries in this process (proc_pid_maps(5)); none elsewhere."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as lines:
+            fields = (line.split(None, 5) for line in lines)
+            paths = {field[5].strip() for field in fields if len(field) > 5}
+    except OSError:
+        return set()
+    return {path for path in paths if path[0] == "/" and ".so" in os.path.basename(path)}
+
+
+def text_of(path: str) -> bytes:
+    """Return the bytes of a file; none where they can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def is_needed(path: str, texts: dict[str, bytes]) -> bool:
+    """Tell whether one of some other libraries names a library."""
+    name = b"\0" + os.fsencode(os.path.basename(path).partition(".so")[0]) + b".so."
+    return any(name in text for other, text in texts.items() if other != path)
+
+
+def compiled_standard_modules() -> frozenset[str]:
+    """Return the names of Python's own modules that lie in files of their own."""
+    folders = [path for path in sys.path if path.endswith("lib-dynload") and os.path.isdir(path)]
+    return frozenset(name.partition(".")[0] for folder in folders for name in os.listdir(folder))
+
+
 def size_of(name: str) -> int:
     """Return the bytes of a module's file; 0 for one that has none."""
     file = getattr(sys.modules.get(name), "__file__", None)
@@ -213,7 +279,8 @@ def main() -> None:
     tell(report, {"started": True})
     faulthandler.enable(stacks)
     faulthandler.dump_traceback_later(ARGUMENT["limit"], file=stacks)
-    times, surroundings = Times(), Surroundings(ARGUMENT["writable"], ARGUMENT["closed"], report)
+    libraries = Libraries()
+    times, surroundings = Times(libraries), Surroundings(ARGUMENT["writable"], ARGUMENT["closed"], report)
     set_up()
     surroundings.watch()
     times.watch()
@@ -227,6 +294,7 @@ def main() -> None:
             modules=times.report(),
             sought=sorted(times.sought),
             variables=dict(surroundings.variables),
+            libraries=libraries.foreign(),
         )
         tell(report, outcome)
     for stream in (sys.stdout, sys.stderr):

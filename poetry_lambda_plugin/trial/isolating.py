@@ -172,6 +172,9 @@ def build_root(root: str, job: dict[str, object]) -> None:
         bind(folder, root + folder)
     if os.path.exists("/etc/passwd"):
         bind(str(job["passwd"]), f"{root}/etc/passwd")
+    for library in job["without"]:  # type: ignore[attr-defined]
+        # what no loader takes for a library
+        bind(str(job["passwd"]), root + library)
 
 
 def mirror(source: str, place: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import NamedTuple
@@ -64,6 +65,9 @@ NO_NETWORK_WORDS = re.compile(
 LACKS_LIBRARY = re.compile(r"(?P<library>[^\s/:]+\.so[.\d]*): cannot open shared object file")
 LACKS_VERSION = re.compile(r"version [`'](?P<name>GLIBC|GLIBCXX|CXXABI)_(?P<version>[\d.]+)' not found")
 """The dynamic linker's words (ld.so(8))."""
+
+GLIBC_FILE = re.compile(r"(?:ld|lib\w+)-2\.\d+\.so")
+"""How files of glibc were named before 2.34."""
 
 ONLY_ON_LAMBDA = re.compile(r"/var/task\b|/var/runtime\b|/opt/")
 
@@ -155,6 +159,38 @@ def _verdict(ran: Ran, case: Case, where: str) -> Verdict:
         f"{what} ends the process with exit code {ran.status}{where}, as os._exit does: on Lambda that ends "
         "the function before it is called. Take it out of the module."
     )
+
+
+def lent_libraries(ran: Ran, target: Target) -> Sequence[str]:
+    """Return the paths of this machine's libraries that an import passed with, and Lambda lacks."""
+    libraries = ran.told.get("libraries", ()) if ran.told.get("outcome") == "passed" else ()
+    return [path for path in libraries if not _is_on_lambda(path.rpartition("/")[2], target)]
+
+
+def judged_without(libraries: Sequence[str], ran: Ran, version: str, case: Case) -> SmokeTest:
+    """Say what came of a process from which libraries were kept that Lambda lacks."""
+    if ran.told.get("outcome") != "raised":
+        return judged(ran, version, case)
+    names = joined([one_line(path.rpartition("/")[2]) for path in libraries])
+    chain = tuple(_steps(ran.told.get("frames") or (), case))
+    where = f" ({_shown(chain)})" if chain else ""
+    message = (
+        f"The import of the handler {case.handler!r} passes only with shared libraries of this machine: "
+        f"{names}. Without, it fails with {_error(ran)}{where}. Neither bundle nor layers "
+        "have them, nor does Lambda, as far as is known: use a package that brings them along, or a layer with "
+        "them in lib/."
+    )
+    return replace(judged(ran, version, case), status="failed", message=message)
+
+
+def _is_on_lambda(file: str, target: Target) -> bool:
+    """Tell whether Lambda has, or may have, the library that a file is, whose name may be more exact."""
+    name = file
+    while name.partition(".so")[2]:
+        if has_library(target, name) or may_have_library(name):
+            return True
+        name = name.rpartition(".")[0]
+    return may_have_library(name) or GLIBC_FILE.fullmatch(file) is not None
 
 
 def _no_function(case: Case, *, missing: bool) -> str:

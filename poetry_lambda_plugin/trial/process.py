@@ -77,8 +77,12 @@ def run(
     layer_paths: Sequence[str],
     environment: Mapping[str, str],
     limit: float,
+    without: Sequence[str] = (),
 ) -> Ran:
-    """Import a handler, at most for `limit` seconds; whatever happens, no process is left behind."""
+    """Import a handler, at most for `limit` seconds; whatever happens, no process is left behind.
+
+    `without` are paths of this machine's libraries that are kept from it, where there are namespaces.
+    """
     place = Path(mkdtemp(dir=folders.top))
     job = {
         "isolations": ISOLATIONS if sys.platform == "linux" else ISOLATIONS[-1:],
@@ -87,6 +91,7 @@ def run(
         "layer_paths": layer_paths,
         "environment": environment,
         "limit": limit,
+        "without": without,
         "libraries": _system_libraries(),
         "writable": _writable(),
         **{name: str(getattr(folders, name)) for name in ("task", "runtime", "layers", "root", "passwd")},

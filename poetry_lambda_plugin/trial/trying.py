@@ -26,6 +26,8 @@ from poetry_lambda_plugin.trial.folders import laid_out
 from poetry_lambda_plugin.trial.judgement import RUNTIME_MODULES
 from poetry_lambda_plugin.trial.judgement import Case
 from poetry_lambda_plugin.trial.judgement import judged
+from poetry_lambda_plugin.trial.judgement import judged_without
+from poetry_lambda_plugin.trial.judgement import lent_libraries
 from poetry_lambda_plugin.trial.outcome import SmokeTest
 from poetry_lambda_plugin.trial.process import run
 
@@ -149,7 +151,8 @@ class Trier:
         with laid_out(self._temporary, bundle.plan.entries, layers, packages) as (folders, machines):
             if (reason := _foreign(selected.target, machines)) is not None:
                 return SmokeTest(status="untried", message=reason), frozenset()
-            ran = run(
+            attempt = partial(
+                run,
                 interpreter.path,
                 folders,
                 str(selected.config.handler),
@@ -157,9 +160,14 @@ class Trier:
                 {**lambda_environment(selected), **self._wishes.environment},
                 self._wishes.limit,
             )
+            ran = attempt()
+            lent = lent_libraries(ran, selected.target) if ran.isolation == "namespaces" else ()
+            ran = attempt(without=lent) if lent else ran
         case = self._case(bundle, ran, folders, packages, layers)
         sought = {name.partition(".")[0] for name in ran.told.get("sought", ())}
-        return judged(ran, interpreter.version, case), frozenset(sought & RUNTIME_MODULES.keys() - case.held)
+        judge = partial(judged_without, lent) if lent else judged
+        test = judge(ran, interpreter.version, case)
+        return test, frozenset(sought & RUNTIME_MODULES.keys() - case.held)
 
     def _case(
         self,

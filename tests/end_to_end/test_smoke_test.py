@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 import zipfile
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -464,6 +466,33 @@ def test_what_lambda_alone_has_is_a_warning(
     assert bundle("--smoke-test", "--strict").message == f"{message} (--strict makes this an error.)"
     write(project, code + HANDLER, config='ignore = ["smoke-test-unclear"]')
     assert (bundle("--smoke-test").error, bundle().error) == ("", "")
+
+
+def library_that_lambda_lacks() -> str | None:
+    """Return the name of a shared library that this machine has and Python's own modules do not use."""
+    for name in ("libpq.so.5", "libgomp.so.1", "libX11.so.6", "libpng16.so.16"):
+        with suppress(OSError):
+            ctypes.CDLL(name)
+            return name
+    return None
+
+
+@pytest.mark.parametrize("isolation", ["namespaces"], indirect=True)
+@on_linux
+def test_libraries_of_this_machine_are_no_help(project: Project, isolation: str) -> None:
+    """What passes only since this machine has a library fails; what does without one is fine."""
+    name = library_that_lambda_lacks()
+    if name is None:
+        pytest.skip("this machine has none")
+    load = f"ctypes.CDLL('{name}')"
+    write(project, f"import ctypes\n{load}\n" + HANDLER)
+
+    message = bundle("--smoke-test").message
+
+    assert message.startswith(f"{WHAT} passes only with shared libraries of this machine: {name}")
+    assert " Without, it fails with OSError: " in message
+    write(project, f"import ctypes\ntry:\n    {load}\nexcept OSError:\n    pass\n" + HANDLER)
+    assert bundle("--smoke-test").error == ""
 
 
 @pytest.mark.parametrize("group", ["main", "dev"])

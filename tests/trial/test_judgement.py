@@ -8,6 +8,8 @@ import pytest
 
 from poetry_lambda_plugin.trial.judgement import Case
 from poetry_lambda_plugin.trial.judgement import judged
+from poetry_lambda_plugin.trial.judgement import judged_without
+from poetry_lambda_plugin.trial.judgement import lent_libraries
 from poetry_lambda_plugin.trial.process import Ran
 from tests.support.values import target
 
@@ -184,3 +186,39 @@ def test_no_isolation() -> None:
         "failed",
         f"{WHAT} could not be tried: namespaces: unshare: Operation not permitted; audit-hook: no Python.",
     )
+
+
+@pytest.mark.parametrize(
+    ("libraries", "lent"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param(
+            ["ld-2.31.so", "libm-2.31.so", "libstdc++.so.6.0.30", "libz.so.1.2.13", "libssl.so.3"],
+            [],
+            id="those that Lambda has, by the names of their files",
+        ),
+        pytest.param(["libc.so.6", "libpq.so.5.15"], ["libpq.so.5.15"], id="one that it lacks"),
+    ],
+)
+def test_finds_help_from_this_machine(libraries: list[str], lent: list[str]) -> None:
+    """Libraries that Lambda has as well are no help, whatever their files are called here."""
+    told = {"outcome": "passed", "libraries": [f"/usr/lib/{name}" for name in libraries]}
+
+    assert lent_libraries(ran(told=told), CASE.target) == [f"/usr/lib/{name}" for name in lent]
+    assert lent_libraries(ran(told={**told, "outcome": "raised"}), CASE.target) == []
+
+
+def test_an_import_that_needs_such_help_fails() -> None:
+    """What fails once the libraries are kept from it is told with them; what passes without has passed."""
+    failing = judged_without(["/usr/lib/libpq.so.5.15"], ran(told={"message": "no pq"}), "3.12.1", CASE)
+    passing = judged_without(["/usr/lib/libpq.so.5.15"], ran(told={"outcome": "passed"}), "3.12.1", CASE)
+
+    assert (failing.status, failing.message) == (
+        "failed",
+        (
+            f"{WHAT} passes only with shared libraries of this machine: libpq.so.5.15. Without, it fails with "
+            "ImportError: no pq (my_fn.py:1). Neither bundle nor layers have them, nor does Lambda, as far as "
+            "is known: use a package that brings them along, or a layer with them in lib/."
+        ),
+    )
+    assert (passing.status, passing.message) == ("passed", None)
