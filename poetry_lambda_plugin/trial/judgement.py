@@ -177,8 +177,8 @@ def judged_without(libraries: Sequence[str], ran: Ran, version: str, case: Case)
     message = (
         f"The import of the handler {case.handler!r} passes only with shared libraries of this machine: "
         f"{names}. Without, it fails with {_error(ran)}{where}. Neither bundle nor layers "
-        "have them, nor does Lambda, as far as is known: use a package that brings them along, or a layer with "
-        "them in lib/."
+        "have them, nor does Lambda, as far as is known: use a package that brings them along, or a layer "
+        "with them in lib/."
     )
     return replace(judged(ran, version, case), status="failed", message=message)
 

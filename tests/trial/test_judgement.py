@@ -213,12 +213,10 @@ def test_an_import_that_needs_such_help_fails() -> None:
     failing = judged_without(["/usr/lib/libpq.so.5.15"], ran(told={"message": "no pq"}), "3.12.1", CASE)
     passing = judged_without(["/usr/lib/libpq.so.5.15"], ran(told={"outcome": "passed"}), "3.12.1", CASE)
 
-    assert (failing.status, failing.message) == (
-        "failed",
-        (
-            f"{WHAT} passes only with shared libraries of this machine: libpq.so.5.15. Without, it fails with "
-            "ImportError: no pq (my_fn.py:1). Neither bundle nor layers have them, nor does Lambda, as far as "
-            "is known: use a package that brings them along, or a layer with them in lib/."
-        ),
+    assert failing.status == "failed"
+    assert failing.message == (
+        f"{WHAT} passes only with shared libraries of this machine: libpq.so.5.15. Without, it fails with "
+        "ImportError: no pq (my_fn.py:1). Neither bundle nor layers have them, nor does Lambda, as far as "
+        "is known: use a package that brings them along, or a layer with them in lib/.",
     )
     assert (passing.status, passing.message) == ("passed", None)
