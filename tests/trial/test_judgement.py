@@ -217,6 +217,6 @@ def test_an_import_that_needs_such_help_fails() -> None:
     assert failing.message == (
         f"{WHAT} passes only with shared libraries of this machine: libpq.so.5.15. Without, it fails with "
         "ImportError: no pq (my_fn.py:1). Neither bundle nor layers have them, nor does Lambda, as far as "
-        "is known: use a package that brings them along, or a layer with them in lib/.",
+        "is known: use a package that brings them along, or a layer with them in lib/."
     )
     assert (passing.status, passing.message) == ("passed", None)
