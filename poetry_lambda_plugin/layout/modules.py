@@ -56,7 +56,12 @@ def chosen_paths(paths: Collection[str], patterns: Sequence[str]) -> frozenset[s
     With a module come the `__init__.py` of the packages that it is in and their data files. Files that lie
     in no folder of modules are nobody's, and stay.
     """
-    chosen = {path for path in paths if any(matches(pattern, path) for pattern in patterns)}
+    return with_packages(paths, {path for path in paths if any(matches(p, path) for p in patterns)})
+
+
+def with_packages(paths: Collection[str], chosen: Iterable[str]) -> frozenset[str]:
+    """Add to chosen files the `__init__.py` of the packages that they are in, and those packages' data."""
+    chosen = set(chosen)
     reached = {folder for path in chosen if is_module(path) for folder in folders_of(path)}
     chosen |= {f"{folder}/__init__.py" for folder in reached} & set(paths)
     with_modules = {folder for path in paths if is_module(path) for folder in folders_of(path)}
@@ -77,12 +82,18 @@ def only_chosen(distribution: Distribution, patterns: Sequence[str], others: Col
     for pattern in patterns:
         if not any(matches(pattern, path) for path in (*paths, *others)):
             raise UnknownModuleError(pattern, module_names(paths))
-    gone = paths - chosen_paths(paths, patterns)
+    return without(distribution, paths - chosen_paths(paths, patterns), "not in modules")
+
+
+def without(distribution: Distribution, gone: Collection[str], reason: str) -> Distribution:
+    """Leave files out of a distribution."""
+    if not gone:
+        return distribution
     return replace(
         distribution,
         entries=tuple(entry for entry in distribution.entries if entry.path not in gone),
-        left_out=(*distribution.left_out, *(LeftOut(path, "not in modules") for path in sorted(gone))),
-        changed=distribution.changed or bool(gone),
+        left_out=(*distribution.left_out, *(LeftOut(path, reason) for path in sorted(gone))),
+        changed=True,
     )
 
 
