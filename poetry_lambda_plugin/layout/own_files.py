@@ -43,5 +43,7 @@ class ProjectSource:
     missing_packages: tuple[str, ...] = ()
     """What `packages` names, and nobody has."""
     notes: tuple[str, ...] = ()
+    included: frozenset[str] = frozenset()
+    """Paths of the files that the user adds with the plugin's `include`."""
     core_metadata: tuple[tuple[str, str], ...] = ()
     """Fields besides name, version, summary and licence files."""

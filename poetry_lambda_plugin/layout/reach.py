@@ -137,9 +137,8 @@ class _Walk:
 
     def _follow(self, path: str) -> None:
         """Take what a module loads."""
-        mentions = (
-            mentions_of(self._files[path]()) if path.endswith(".py") else _compiled(self._files[path]())
-        )
+        source = self._files[path]()
+        mentions = mentions_of(source) if path.endswith(".py") else Mentions(words=words_of(source))
         package = self._package_of(path)
         if mentions.words is not None:
             self._take_words(mentions.words)

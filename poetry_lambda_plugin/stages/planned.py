@@ -27,6 +27,7 @@ from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.project import project_distribution
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.stages.audited import audited
+from poetry_lambda_plugin.stages.audited import files_of_layers
 from poetry_lambda_plugin.stages.audited import handler_findings
 from poetry_lambda_plugin.stages.fitting import holder
 from poetry_lambda_plugin.stages.fitting import stale_finding
@@ -159,7 +160,9 @@ def _planned(draft: _Draft, *, silenced: Sequence[Finding], is_sure: bool) -> Pl
 def _draft(planning: _Planning, selected: Selected) -> _Draft:
     """Plan a bundle; raises LambdaBundleError."""
     config = selected.config
-    distributions = list(_distributions(selected, planning.lay_out))
+    distributions, not_followed = _trimmed(
+        planning, selected, list(_distributions(selected, planning.lay_out))
+    )
     services, unclear = _services(config.botocore_services, distributions)
     exclusions = Exclusions(PathFilter(config.exclude), services)
     plan = plan_bundle(distributions, exclusions, _prefix(config, selected.target.runtime))
@@ -167,13 +170,15 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
         raise EmptyBundleError(
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
-    built = _project_modules(distributions) if selected.build is not None else ()
+    is_known_now = selected.build is not None or config.begins_at_handler
+    own = _project_modules(distributions) if is_known_now else ()
     stale, not_compared = _layer_findings(planning, selected)
     found = (
         *plan.findings,
         *stale,
         *unclear,
-        *import_findings(config, selected.target.runtime, built),
+        *not_followed,
+        *import_findings(config, selected.target.runtime, own),
         *audited(selected, plan, planning.plans, planning.notes),
     )
     told, silenced = judged(found, config.ignore, strict=config.strict)
@@ -190,6 +195,21 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
         silenced=(*selected.silenced, *silenced, *silenced_of_handler),
         notes=(*selected.notes, *notes, *not_compared),
     )
+
+
+def _trimmed(
+    planning: _Planning, selected: Selected, distributions: list[Distribution]
+) -> tuple[list[Distribution], Sequence[Finding]]:
+    """Leave out what the handler does not lead to, where that is wanted."""
+    if not selected.config.begins_at_handler:
+        return distributions, ()
+    # loaded for bundles that are trimmed alone
+    from poetry_lambda_plugin.stages.reached import only_reached
+    from poetry_lambda_plugin.stages.reached import own_of_layers
+
+    layers = files_of_layers(selected, planning.plans)
+    passed = [planning.lay_out(choice) for choice in own_of_layers(selected) if choice in planning.parts]
+    return only_reached(selected, distributions, passed, layers)
 
 
 def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -214,7 +234,8 @@ def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> 
     included = project.files if project else ()
     if selected.build is not None:
         built = lay_out(selected.build, interpreter, is_project=True)
-        yield only_chosen(built, config.modules, {f.path for f in included}) if config.modules else built
+        is_chosen = config.modules and not config.begins_at_handler
+        yield only_chosen(built, config.modules, {f.path for f in included}) if is_chosen else built
     if project is not None and included:
         yield project_distribution(project, interpreter, is_project=True)
 

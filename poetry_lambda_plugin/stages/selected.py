@@ -226,10 +226,9 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         *hash_findings(choices),
     ]
     if own is not None and build is None:
-        findings += [
-            *_own_code_findings(facts.root, own),
-            *import_findings(config, target.runtime, _modules(own)),
-        ]
+        findings += _own_code_findings(facts.root, own)
+        if not config.begins_at_handler:
+            findings += import_findings(config, target.runtime, _modules(own))
     told, silenced = judged(findings, config.ignore, strict=config.strict)
     return Selected(
         config=config,
@@ -294,7 +293,9 @@ def _target(
 
 def _own_files(project: OpenProject, config: BundleConfig, read: ProjectReader) -> ProjectSource:
     """Find the project's files, or what it adds to its build."""
-    wishes = Wishes(config.handler, config.modules, project.lock.readable_names)
+    # what is reached is known when all of the project's code is
+    modules = None if config.begins_at_handler else config.modules
+    wishes = Wishes(config.handler, modules, project.lock.readable_names)
     if project.facts.needs_build:
         return read_beside_build(project.facts, config.include, wishes)
     return read(config.include, wishes)
