@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+from poetry_lambda_plugin.layout.mentions import Mentions
 from poetry_lambda_plugin.layout.mentions import mentions_of
 from poetry_lambda_plugin.layout.mentions import words_of
 from poetry_lambda_plugin.layout.modules import folders_of

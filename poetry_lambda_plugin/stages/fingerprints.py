@@ -116,8 +116,10 @@ def _reached(
     """Leave out what the handler does not lead to, where that is wanted."""
     if not selected.config.begins_at_handler:
         return sources
-    passed = {choice: _source(choice, outputs) for choice in own_of_layers(selected)}
-    known = {**passed, **sources}
+    passed: dict[Choice | None, ProjectSource] = {
+        choice: _source(choice, outputs) for choice in own_of_layers(selected)
+    }
+    known = passed | sources
     files = {file.path: partial(read_source, file.file) for s in known.values() for file in reversed(s.files)}
     groups = [group for s in known.values() for group in s.entry_points.items()]
     points = [

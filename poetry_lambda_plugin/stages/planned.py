@@ -234,8 +234,9 @@ def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> 
     included = project.files if project else ()
     if selected.build is not None:
         built = lay_out(selected.build, interpreter, is_project=True)
-        is_chosen = config.modules and not config.begins_at_handler
-        yield only_chosen(built, config.modules, {f.path for f in included}) if is_chosen else built
+        if config.modules and not config.begins_at_handler:
+            built = only_chosen(built, config.modules, {f.path for f in included})
+        yield built
     if project is not None and included:
         yield project_distribution(project, interpreter, is_project=True)
 

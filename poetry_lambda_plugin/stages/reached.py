@@ -49,8 +49,8 @@ class ForeignHandlerError(LambdaBundleError):
 
     def __init__(self, handler: str, owner: str, table: str) -> None:
         super().__init__(
-            f"modules is {REACHABLE!r}, but the handler {handler!r} is in {owner}, and how it comes from there "
-            f"to the project's own modules can't be seen. Name what it calls: `modules = [\"{REACHABLE}\", "
+            f"modules is {REACHABLE!r}, but the handler {handler!r} is in {owner}, and how that comes to the "
+            f"project's own modules can't be seen. Name what it calls: `modules = [\"{REACHABLE}\", "
             f'"MODULE"]` in [{table}].'
         )
 
@@ -149,8 +149,8 @@ def _finding(unclear: Unclear) -> Finding:
         )
     else:
         words = (
-            f"{where} imports a module whose name is made when it runs, so modules = {REACHABLE!r} can't tell "
-            f'whether it is one of the project\'s. Name what it may be, as in modules = ["{REACHABLE}", '
+            f"{where} imports a module whose name is made when it runs, so modules = {REACHABLE!r} can't "
+            f'tell whether it is one of the project\'s. Name what it may be, as in modules = ["{REACHABLE}", '
             f'"plugins.*"], and write {silence}.'
         )
     return Finding("import-dynamic", words, where)
