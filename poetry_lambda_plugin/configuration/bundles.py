@@ -176,7 +176,7 @@ def _table_values(table: Mapping[str, object], where: str, root: Path, bundles: 
         given = {**given, "exclude-layers": tuple(dict.fromkeys(layers))}
     _check_rivals(given, f"{where}.")
     _check_unshared(given, f"{where}.")
-    if _is_layer(given) and REACHABLE in (given.get("modules") or ()):
+    if given.get("layer") and REACHABLE in (given.get("modules") or ()):
         raise ContradictionError(
             f"{where}.modules is {REACHABLE!r}, which begins at a handler, and a layer has none. Drop it."
         )
@@ -248,13 +248,9 @@ def _check_needs(given: Given, prefix: str, merged: Iterable[Given]) -> None:
             )
 
 
-def _is_layer(given: Given) -> bool:
-    return bool(given.get("layer") or given.get("shared-by"))
-
-
 def _without_reach(given: Given) -> Given:
     """Let a layer be whole where the functions' common table says that only what is reached is taken."""
-    if _is_layer(given) and REACHABLE in (given.get("modules") or ()):
+    if given.get("layer") and REACHABLE in (given.get("modules") or ()):
         return {key: value for key, value in given.items() if key != "modules"}
     return given
 

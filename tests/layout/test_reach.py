@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.layout.reach import Reached
 from poetry_lambda_plugin.layout.reach import Unclear
 from poetry_lambda_plugin.layout.reach import reach
 
@@ -17,8 +19,6 @@ from poetry_lambda_plugin.layout.reach import reach
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from poetry_lambda_plugin.layout.reach import Reached
 
 
 SHOP = {
@@ -45,10 +45,10 @@ USUAL = {"app.py", "shop/__init__.py", "shop/py.typed"}
 
 def reached(files: Mapping[str, str | bytes], start: str = "app", **kept: frozenset[str]) -> Reached:
     data = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
-    return reach({path: lambda text=text: text for path, text in data.items()}, [start], **kept)
+    return reach({path: partial(bytes, text) for path, text in data.items()}, [start], **kept)
 
 
-IMPORTS = {
+IMPORTS: dict[str, tuple[str, set[str] | None]] = {
     "statement": ("import shop.orders", {"shop/orders.py"}),
     "as": ("import shop.orders as o", {"shop/orders.py"}),
     "from-package": ("from shop import orders, nothing", {"shop/orders.py"}),
@@ -147,10 +147,10 @@ def test_follows(name: str) -> None:
 
     result = reached({**SHOP, "app.py": source})
 
-    assert (result.paths, result.unclear) == (wanted, ())
+    assert result == Reached(frozenset(wanted), ())
 
 
-STARS = {
+STARS: dict[str, tuple[str, set[str]]] = {
     "named": ("__all__ = ['one']", {"one.py"}),
     "added": ("__all__ = ['one']\n__all__ += ['two']", {"one.py", "two.py"}),
     "unknown": (
@@ -178,7 +178,7 @@ def test_stars(name: str) -> None:
 PLUGINS = tuple(sorted(p for p in SHOP if p.startswith("shop/plugins/")))
 NAMES = ("shop.plugins.deep", "shop.plugins.deep.three", "shop.plugins.one", "shop.plugins.two")
 
-UNCLEAR = {
+UNCLEAR: dict[str, tuple[str, tuple[int, tuple[str, ...]] | None]] = {
     "prefix": ("import importlib\ndef f(n):\n  importlib.import_module(f'shop.plugins.{n}')", (3, NAMES)),
     "added": ("import importlib\ndef f(n):\n  importlib.import_module('shop.plugins.' + n)", (3, NAMES)),
     "percent": ("import importlib\ndef f(n):\n  importlib.import_module('shop.plugins.%s' % n)", (3, NAMES)),
@@ -271,7 +271,7 @@ def test_data_of_packages_reached() -> None:
 
 def test_compiled_modules_lead_to_what_they_name() -> None:
     """Of a compiled module no more is known than the words in it."""
-    files = {
+    files: dict[str, str | bytes] = {
         **SHOP,
         "app.py": "import core",
         "core.cpython-313-x86_64-linux-gnu.so": b"\0shop.orders\0users\0",
@@ -306,7 +306,7 @@ def test_hostile_sources_end(source: str) -> None:
     assert "app.py" in reached({**SHOP, "app.py": source}).paths
 
 
-REAL = {
+REAL: dict[str, str] = {
     "app.py": (
         "from functions import api\nimport importlib, pkgutil\nimport plain\n"
         "def handler(event, context):\n  from functions.late import run\n  run()\n"
@@ -361,6 +361,6 @@ def test_all_that_a_real_import_loads(tmp_path: Path) -> None:
     loaded = {path.removeprefix(f"{tmp_path}/") for path in json.loads(ran.stdout)}
 
     result = reached(REAL)
-    assert (result.paths, result.unclear) == (loaded, ())
+    assert result == Reached(frozenset(loaded), ())
     left = {"pack/unused.py", "space/deep/other.py", "functions/worker.py", "functions/worker_only.py"}
     assert REAL.keys() - result.paths == left
