@@ -93,11 +93,14 @@ class BundleCommand(LambdaCommand):
 
     _reports: Sequence[BundleReport | FailedReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
+    _lists = False
+    """Whether bundles are listed instead of made."""
     _listed: Sequence[Listed] = ()
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
-        if self.option("list"):
+        self._lists = self.option("list")
+        if self._lists:
             self._list()
             return
         with termination_as_interrupt(), closing(self._observer()) as observer:
@@ -111,9 +114,7 @@ class BundleCommand(LambdaCommand):
         """Return what became of each bundle, and the error, as one document."""
         if self._format == "markdown":
             return markdown_document(self._reports, error)
-        return (
-            list_document(self._listed, error) if self.option("list") else json_document(self._reports, error)
-        )
+        return list_document(self._listed, error) if self._lists else json_document(self._reports, error)
 
     def all_the_same(self) -> str:
         """Say how far the bundles are."""
