@@ -19,10 +19,12 @@ from poetry_lambda_plugin.layout.modules import folders_of
 from poetry_lambda_plugin.layout.modules import is_module
 from poetry_lambda_plugin.layout.modules import module_path
 from poetry_lambda_plugin.layout.modules import with_packages
+from poetry_lambda_plugin.layout.spelled import ELSEWHERE
 from poetry_lambda_plugin.layout.spelled import LISTED
 from poetry_lambda_plugin.layout.spelled import NAME
 from poetry_lambda_plugin.layout.spelled import PACKAGE
 from poetry_lambda_plugin.layout.spelled import UNKNOWN
+from poetry_lambda_plugin.layout.spelled import constant
 
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ NAMING_DATA = (".cfg", ".conf", ".env", ".ini", ".json", ".toml", ".yaml", ".yml
 
 MAX_DATA = 1 << 20
 """Bytes of data that are looked into."""
+
+MAX_DEPTH = 6
+"""Modules that have a text of each other which are followed."""
 
 IN_MODULE = 2
 """Names below a module's that an object in it may have, as in `module.Class.method`."""
@@ -140,7 +145,7 @@ class _Walk:
         """Take what a module loads."""
         source = self._files[path]()
         mentions = mentions_of(source) if path.endswith(".py") else Mentions(words=words_of(source))
-        package = self._package_of(path)
+        package = _package_of(path)
         if mentions.words is not None:
             self._take_words(mentions.words)
         for one in mentions.imports:
@@ -156,9 +161,6 @@ class _Walk:
             self._moved_path = True
             for name in sorted(self._foreign):
                 self._take_below(name)
-
-    def _package_of(self, path: str) -> str:
-        return path.rpartition("/")[0].replace("/", ".")
 
     def _absolute(self, name: str, package: str) -> str:
         """Undo leading dots; a name of nothing where they lead too far."""
@@ -208,13 +210,12 @@ class _Walk:
     def _load(self, path: str, loaded: Loaded, package: str) -> None:
         """Take what a call may import, and note where that can't be known."""
         names = set()
-        for written in loaded.names:
+        for written in self._followed(loaded.names, path):
             is_relative = written.startswith(".") or (written[:1] == UNKNOWN and loaded.packages)
-            bases = loaded.packages if is_relative else ()
-            for base in bases or (PACKAGE,):
-                name = _filled(written, path, package)
-                dots = "" if name.startswith(".") or not bases else "."
-                names.add(self._absolute(dots + name, _filled(base, path, package, is_base=True)))
+            bases = self._followed(loaded.packages, path, is_base=True) if is_relative else ()
+            for base in bases or (package,):
+                dots = "" if written.startswith(".") or not bases else "."
+                names.add(self._absolute(dots + written, base))
         unknown: list[str] = []
         is_unclear = False
         for name in names:
@@ -231,6 +232,31 @@ class _Walk:
                 unknown += matching
         if is_unclear or unknown:
             self.unclear.append(Unclear(path, loaded.line, () if is_unclear else tuple(sorted({*unknown}))))
+
+    def _followed(
+        self, texts: Iterable[str], path: str, depth: int = MAX_DEPTH, *, is_base: bool = False
+    ) -> set[str]:
+        """Fill in what a module calls itself, and what it has from other modules."""
+        found: set[str] = set()
+        for text in texts:
+            own = _filled(text, path, is_base=is_base)
+            before, mark, rest = own.partition(ELSEWHERE)
+            name, _, after = rest.partition(ELSEWHERE)
+            if not mark:
+                found.add(own)
+                continue
+            values = self._constant(name, path, depth - 1) if depth else {UNKNOWN}
+            found |= self._followed({f"{before}{value}{after}" for value in values}, path, depth - 1)
+        return found
+
+    def _constant(self, name: str, path: str, depth: int) -> set[str]:
+        """Return the texts that a dotted name of another module stands for."""
+        module, _, last = self._absolute(name, _package_of(path)).rpartition(".")
+        sources = [source for source in self._places.get(module, ()) if source.endswith(".py")]
+        found: set[str] = set()
+        for source in sources:
+            found |= self._followed(constant(self._files[source](), last), source, depth)
+        return found or {UNKNOWN}
 
     def _matching(self, name: str) -> list[str]:
         """Return the modules that a text may be of which not all is known."""
@@ -288,7 +314,11 @@ class _Walk:
             self.take(name)
 
 
-def _filled(text: str, path: str, package: str, *, is_base: bool = False) -> str:
+def _package_of(path: str) -> str:
+    return path.rpartition("/")[0].replace("/", ".")
+
+
+def _filled(text: str, path: str, *, is_base: bool) -> str:
     """Fill in what a module calls itself; what names are relative to is the package that it is in."""
-    own = module_path(path).replace("/", ".")
+    own, package = module_path(path).replace("/", "."), _package_of(path)
     return text.replace(NAME, package if is_base else own).replace(PACKAGE, package)

@@ -2,6 +2,7 @@
 
 A value is a text in which single characters stand for what is not spelled out: UNKNOWN for anything, LISTED
 for what a package's folder holds, and NAME and PACKAGE for the module's own `__name__` and `__package__`.
+Between two ELSEWHERE stands the dotted name of something in another module: it, or what it holds, is meant.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import ast
 import re
 
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.layout.python_source import dotted_name
+from poetry_lambda_plugin.layout.python_source import parsed
 
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     """A name, and where it is bound."""
 
 
-UNKNOWN, LISTED, NAME, PACKAGE = "\0", "\1", "\2", "\3"
+UNKNOWN, LISTED, NAME, PACKAGE, ELSEWHERE = "\0", "\1", "\2", "\3", "\4"
 
 OWN_NAMES = {"__name__": NAME, "__package__": PACKAGE, "__spec__.name": NAME, "__spec__.parent": PACKAGE}
 
@@ -42,6 +45,9 @@ MAX_DEPTH = 12
 
 MAX_STEPS = 20_000
 """Expressions of one module that are followed."""
+
+SPLITTERS = ("split", "rsplit", "partition", "rpartition", "strip", "removeprefix", "removesuffix")
+"""Methods of texts that leave a part of them, which is taken for the whole."""
 
 FIELD = re.compile(r"\{[^{}]*\}|%(?:\(\w+\))?[-#0-9. +]*[a-zA-Z]")
 """What `str.format` or `%` fills in."""
@@ -58,6 +64,8 @@ class Spelled:
     def __init__(self, module: ast.Module) -> None:
         self._bound: dict[_Place, list[Iterable[ast.expr]]] = {}
         self._listed: dict[_Place, ast.Call] = {}
+        self._classes: set[str] = set()
+        self._attributes: dict[str, list[ast.expr]] = {}
         self._knows_folder = False
         self._steps_left = MAX_STEPS
         self._modules: dict[str, str] = {}
@@ -133,11 +141,21 @@ class Spelled:
         place = self._place(node)
         if place in self._listed:
             yield UNKNOWN if UNKNOWN in self.folders(self._listed[place]) else LISTED
-        if place in self._unclear or place not in self._known:
+        if place not in self._known:
+            yield self._elsewhere(node)
+        elif place in self._unclear:
             yield UNKNOWN
+        elif node.id in self._modules:
+            yield self._elsewhere(node)
         for expressions in self._bound.get(place, ()):
             for expression in expressions:
                 yield from self.values(expression, depth)
+
+    def _elsewhere(self, node: ast.expr) -> str:
+        """Return what stands for something that is imported."""
+        written = dotted_name(node)
+        is_imported = written.partition(".")[0] in self._modules
+        return f"{ELSEWHERE}{self.name(node)}{ELSEWHERE}" if is_imported else UNKNOWN
 
     def _place(self, node: ast.Name) -> _Place:
         """Return where a name is bound that an expression uses: in the nearest function that binds it."""
@@ -154,8 +172,11 @@ class Spelled:
             yield from self.values(node.value, depth) & {LISTED} or ANYTHING
         elif node.attr == "__name__":
             yield from self.modules(node.value, depth)
+        elif self._attributes_of(node):
+            for expression in self._attributes_of(node):
+                yield from self.values(expression, depth)
         else:
-            yield UNKNOWN
+            yield self._elsewhere(node)
 
     def _joined(self, node: ast.JoinedStr, depth: int) -> Iterator[str]:
         return self._product(
@@ -175,6 +196,8 @@ class Spelled:
             yield UNKNOWN
         elif node.func.attr == "format":
             yield from (FIELD.sub(UNKNOWN, text) for text in self.values(node.func.value, depth))
+        elif node.func.attr in SPLITTERS:
+            yield from self.values(node.func.value, depth)
         elif node.func.attr in ("get", "pop", "setdefault"):
             yield from self._held(node.func.value, depth)
             for default in node.args[1:]:
@@ -183,6 +206,9 @@ class Spelled:
             yield UNKNOWN
 
     def _subscript(self, node: ast.Subscript, depth: int) -> Iterator[str]:
+        if isinstance(node.value, ast.Call) and getattr(node.value.func, "attr", "") in SPLITTERS:
+            yield from self.values(node.value, depth)
+            return
         yield from self._held(node.value, depth)
 
     def _conditional(self, node: ast.IfExp, depth: int) -> Iterator[str]:
@@ -207,7 +233,7 @@ class Spelled:
         """Yield the values that a dictionary or list holds."""
         held = self.elements(node, depth, of_values=True)
         if held is None:
-            yield UNKNOWN
+            yield self._elsewhere(node)
         for element in held or ():
             yield from self.values(element, depth)
 
@@ -220,16 +246,25 @@ class Spelled:
         if isinstance(node, ast.Dict):
             keys = [key for key in node.keys if key is not None]
             return list(node.values) if of_values else keys if len(keys) == len(node.keys) else None
-        if not isinstance(node, ast.Name) or not depth or self._place(node) in self._unclear:
-            return None
-        found: list[ast.expr] = []
-        for expressions in self._bound.get(self._place(node)) or [[ast.Constant(None)]]:
-            for expression in expressions:
-                inner = self.elements(expression, depth - 1, of_values=of_values)
-                if inner is None:
-                    return None
-                found += inner
-        return found
+        bound = self._bound_to(node) if depth else []
+        inner = [self.elements(expression, depth - 1, of_values=of_values) for expression in bound]
+        found = [elements for elements in inner if elements is not None]
+        return [one for elements in found for one in elements] if bound and len(found) == len(inner) else None
+
+    def _bound_to(self, node: ast.expr) -> list[ast.expr]:
+        """Return all that a name or an attribute stands for; nothing where that is not all spelled out."""
+        if isinstance(node, ast.Attribute):
+            return self._attributes_of(node)
+        if not isinstance(node, ast.Name) or self._place(node) in self._unclear or node.id in self._modules:
+            return []
+        return list(self.expressions(node))
+
+    def _attributes_of(self, node: ast.Attribute) -> list[ast.expr]:
+        """Return what is assigned to an attribute of this module's own classes and their objects."""
+        owner = dotted_name(node.value)
+        return (
+            self._attributes.get(node.attr, []) if owner in ("self", "cls") or owner in self._classes else []
+        )
 
     def _note(self, node: ast.AST, scope: _Scope) -> None:
         """Take note of what is bound."""
@@ -239,7 +274,12 @@ class Spelled:
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (f"{node.module}." if node.module else "")
             self._modules.update((a.asname or a.name, f"{base}{a.name}") for a in node.names)
+        elif isinstance(node, ast.ClassDef):
+            self._classes.add(node.name)
+            for statement in node.body:
+                self._note_attribute(statement)
         elif isinstance(node, ast.Assign):
+            self._note_attribute(node, "self")
             for target in node.targets:
                 self._bind(target, scope, [node.value])
         elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
@@ -247,9 +287,25 @@ class Spelled:
         elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
             self._bind_in_turn(node.target, scope, node.iter)
 
+    def _note_attribute(self, statement: ast.stmt, owner: str = "") -> None:
+        """Note what a class's body, or one of its methods, assigns to an attribute."""
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+            return
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            if isinstance(target, ast.Attribute) and dotted_name(target.value) == owner:
+                self._attributes.setdefault(target.attr, []).append(statement.value)
+            elif isinstance(target, ast.Name) and not owner:
+                self._attributes.setdefault(target.id, []).append(statement.value)
+
     def _bind(self, target: ast.expr, scope: _Scope, values: Iterable[ast.expr]) -> None:
         if isinstance(target, ast.Name):
             self._bound.setdefault((scope, target.id), []).append(values)
+        elif isinstance(target, ast.Tuple | ast.List):
+            whole = [value for value in values if isinstance(value, ast.Call)]
+            if len(whole) == 1 and getattr(whole[0].func, "attr", "") in SPLITTERS:
+                for element in target.elts:
+                    self._bind(element, scope, whole)
 
     def _bind_in_turn(self, target: ast.expr, scope: _Scope, source: ast.expr) -> None:
         """Note what a loop binds to the elements of what it goes through."""
@@ -286,6 +342,18 @@ def _any_of(container: ast.expr) -> ast.expr:
     return ast.Subscript(container, ast.Constant(0), ast.Load())
 
 
+@lru_cache(maxsize=256)
+def constant(source: bytes, name: str) -> Values:
+    """Return the texts that a name at the top of a source is bound to, or that what it is bound to holds."""
+    tree = parsed(source)
+    if tree is None:
+        return ANYTHING
+    spelled, node = Spelled(tree), ast.Name(name, ast.Load())
+    elements = spelled.elements(node) or []
+    found = (spelled.values(node), spelled.values(_any_of(node)), *map(spelled.values, elements))
+    return frozenset().union(*(values for values in found if UNKNOWN not in values)) or ANYTHING
+
+
 class _Keys:
     """What a loop over a container meets, looked up when all that the module binds is known."""
 
@@ -301,7 +369,7 @@ class _Keys:
             self._is_asked = True
             elements = self._spelled.elements(self._container)
             self._is_asked = False
-        return iter([ast.Constant(None)] if elements is None else elements)
+        return iter([_any_of(self._container)] if elements is None else elements)
 
 
 _READERS: dict[type[ast.expr | None], Callable[..., Iterable[str]]] = {
