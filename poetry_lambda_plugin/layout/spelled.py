@@ -168,8 +168,8 @@ class Spelled:
         written = dotted_name(node)
         if written in OWN_NAMES:
             yield OWN_NAMES[written]
-        elif node.attr == "name" and isinstance(node.value, ast.Name):
-            yield from self.values(node.value, depth) & {LISTED} or ANYTHING
+        elif node.attr == "name" and LISTED in self.values(node.value, depth):
+            yield LISTED
         elif node.attr == "__name__":
             yield from self.modules(node.value, depth)
         elif self._attributes_of(node):

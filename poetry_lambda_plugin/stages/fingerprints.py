@@ -24,6 +24,7 @@ from poetry_lambda_plugin.sources.locked_projects import existing_folder
 from poetry_lambda_plugin.sources.locked_projects import read_locked_project
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.reached import SCRIPTS
+from poetry_lambda_plugin.stages.reached import needed_elsewhere
 from poetry_lambda_plugin.stages.reached import own_of_layers
 from poetry_lambda_plugin.stages.reached import reached_files
 
@@ -128,7 +129,9 @@ def _reached(
         if selected.config.scripts or name not in SCRIPTS
         for reference in group.values()
     ]
-    reached = reached_files(selected, files, points)
+    whole = needed_elsewhere(selected)
+    kept = [file.path for choice, s in sources.items() if choice and s.name in whole for file in s.files]
+    reached = reached_files(selected, files, points, kept)
     if reached is None:
         return sources
     return {

@@ -60,6 +60,16 @@ def is_own(choice: Choice) -> bool:
     return choice.package.source_type == "directory"
 
 
+def needed_elsewhere(selected: Selected) -> frozenset[str]:
+    """Return the path dependencies that packages from elsewhere need: nobody knows what of them."""
+    own = {choice.package.name for choice in selected.choices if is_own(choice)}
+    if not own or len(own) == len(selected.choices):
+        return frozenset()
+    needs = selected.graph().needs
+    others = (choice.package.name for choice in selected.choices if choice.package.name not in own)
+    return frozenset().union(*(own & needs.get(name, frozenset()) for name in others))
+
+
 def own_of_layers(selected: Selected) -> list[Choice]:
     """Return the path dependencies that a function has in its layers: they are whole, and passed through."""
     bundles = (layer.selected for layer in selected.layers if isinstance(layer, LayerBundle))
@@ -83,7 +93,9 @@ def only_reached(
     known = sorted(own, key=lambda d: not d.is_project) + list(passed)
     files = {e.path: e.read for d in reversed(known) for e in d.entries if ".dist-info/" not in e.path}
     points = {module for d in known for module in _points_of(d, with_scripts=selected.config.scripts)}
-    reached = reached_files(selected, files, points)
+    whole = needed_elsewhere(selected)
+    kept = frozenset().union(*(_paths(d) for d in known if d.name in whole and not d.is_project))
+    reached = reached_files(selected, files, points, kept)
     if reached is None:
         _check_owner(selected, [d for d in distributions if d not in own], layers)
         return list(distributions), ()
@@ -95,10 +107,14 @@ def only_reached(
 
 
 def reached_files(
-    selected: Selected, files: Mapping[str, Callable[[], bytes]], points: Iterable[str]
+    selected: Selected,
+    files: Mapping[str, Callable[[], bytes]],
+    points: Iterable[str],
+    kept: Collection[str],
 ) -> Reached | None:
-    """Return what a function needs of its own files, each given with what reads it; `points` are loaded too.
+    """Return what a function needs of its own files, each given with what reads it.
 
+    `points` are modules that are loaded too, and `kept` files that stay, with what they need.
     None where the handler is not among them and nothing else is named. Raises UnknownModuleError.
     """
     config, modules = selected.config, module_names(files)
@@ -109,9 +125,9 @@ def reached_files(
             raise UnknownModuleError(pattern, modules)
     if starts[0] not in modules and not named:
         return None
-    kept = {path for path in files if any(matches(pattern, path) for pattern in named)}
+    chosen = {path for path in files if any(matches(pattern, path) for pattern in named)}
     included = selected.project.included if selected.project else frozenset()
-    return reach(files, (*starts, *points), kept | included)
+    return reach(files, (*starts, *points), chosen.union(included, kept))
 
 
 def _check_owner(selected: Selected, others: Iterable[Distribution], layers: Collection[str]) -> None:

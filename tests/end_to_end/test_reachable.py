@@ -259,6 +259,23 @@ def test_verifies_what_is_reached(project: Project) -> None:
     assert run("lambda-verify", "dist/orders.zip").exit_code == 1
 
 
+def test_a_folder_that_a_package_needs_is_whole(project: Project, index: Index) -> None:
+    """Nobody knows which modules of a path dependency a package from the index imports."""
+    wheel = make_wheel("dep", "1.0", {"dep.py": "import common.names\n"})
+    index.add(wheel)
+    monorepo(project)
+    text = (project.folder / "pyproject.toml").read_text().replace('["common"]', '["common", "dep"]')
+    source = f'\n[[tool.poetry.source]]\nname = "tests"\nurl = "{index.url}"\n'
+    project.write({"pyproject.toml": text + source})
+    dep = Locked.of(wheel, dependencies={"common": "*"})
+    common = Locked("common", source={"type": "directory", "url": "../common"}, develop=True)
+    project.lock([common, dep], source=index.url)
+
+    assert bundle("orders", "--strict").exit_code == 0
+
+    assert {"common/cli.py", "common/names.py"} <= members(project.folder / "dist/orders.zip")
+
+
 def test_excluded_packages_matter_where_they_are_imported(project: Project, index: Index) -> None:
     """An import of a module that is not reached is none of the function's."""
     wheel = make_wheel("dep", "1.0", {"dep.py": ""})

@@ -135,6 +135,31 @@ IMPORTS: dict[str, tuple[str, set[str] | None]] = {
         "import sys, os\nsys.path.append(os.path.join(os.path.dirname(__file__), 'shop'))\nimport orders",
         {"shop/orders.py"},
     ),
+    "class": (
+        (
+            "import importlib\nclass A:\n  T = {'a': 'shop.orders'}\n"
+            "  def f(self, key): importlib.import_module(self.T[key])"
+        ),
+        {"shop/orders.py"},
+    ),
+    "object": (
+        (
+            "import importlib\nclass A:\n  def __init__(self): self.name = 'tasks'\n"
+            "  def f(self): importlib.import_module(self.name)"
+        ),
+        {"app.py", "tasks.py"},
+    ),
+    "parted": (
+        "import importlib\nmodule, _, name = 'tasks.run'.rpartition('.')\nimportlib.import_module(module)",
+        {"app.py", "tasks.py"},
+    ),
+    "parted-by-colon": (
+        (
+            "import importlib\nT = {'a': 'shop.orders:run'}\n"
+            "def f(key): importlib.import_module(T[key].split(':')[0])"
+        ),
+        {"shop/orders.py"},
+    ),
     "newer-syntax": ("def f[T](:\n  import shop.orders", {"shop/orders.py"}),
 }
 
@@ -238,6 +263,37 @@ def test_what_cannot_be_known(name: str) -> None:
         assert result.paths == {*USUAL, *PLUGINS}
     else:
         assert result.paths == {"app.py"}
+
+
+CONSTANTS = {
+    "loop": "from conf import NAMES\nfor name in NAMES:\n  importlib.import_module(name)",
+    "attribute": "import conf\nfor name in conf.NAMES:\n  importlib.import_module(name)",
+    "table": "from conf import TABLE as T\ndef f(key):\n  importlib.import_module(T[key])",
+    "text": "from conf import NAME\nimportlib.import_module(NAME)",
+    "part": "from conf import PART\nimportlib.import_module(f'{PART}.orders')",
+    "of-another": "from conf import OTHER\nimportlib.import_module(OTHER)",
+}
+CONFIGURATION = (
+    "from base import OTHER\nNAMES = ['shop.orders', 'json']\nTABLE = {'a': 'shop.orders'}\n"
+    "NAME = 'shop.orders'\nPART = 'shop'\n"
+)
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_texts_of_other_modules(name: str) -> None:
+    """A name that another of the project's modules spells out is known."""
+    files = {"conf.py": CONFIGURATION, "base.py": "OTHER = 'shop.orders'"}
+
+    result = reached({**SHOP, **files, "app.py": f"import importlib\n{CONSTANTS[name]}\n"})
+
+    assert result == Reached(frozenset({*USUAL, *files, "shop/orders.py"}), ())
+
+
+def test_texts_that_go_round() -> None:
+    """Modules that have a name of each other spell out nothing."""
+    files = {"app.py": "from a import X\n__import__(X)", "a.py": "from b import X", "b.py": "from a import X"}
+
+    assert reached(files) == Reached(frozenset(files), (Unclear("app.py", 2, ()),))
 
 
 def test_packages_that_load_their_own_when_used() -> None:
