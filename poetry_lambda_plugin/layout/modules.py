@@ -79,10 +79,31 @@ def only_chosen(distribution: Distribution, patterns: Sequence[str], others: Col
     Raises UnknownModuleError.
     """
     paths = {entry.path for entry in distribution.entries if ".dist-info/" not in entry.path}
-    for pattern in patterns:
-        if not any(matches(pattern, path) for path in (*paths, *others)):
-            raise UnknownModuleError(pattern, module_names(paths))
+    raise_first(unknown_modules(patterns, (*paths, *others), module_names(paths)))
     return without(distribution, paths - chosen_paths(paths, patterns), "not in modules")
+
+
+def only_named(distribution: Distribution, patterns: Sequence[str]) -> Distribution:
+    """Leave out of a path dependency what patterns do not choose, if they name any of its modules."""
+    paths = {entry.path for entry in distribution.entries if ".dist-info/" not in entry.path}
+    named = [pattern for pattern in patterns if any(matches(pattern, path) for path in paths)]
+    gone = paths - chosen_paths(paths, named) if named else ()
+    return without(distribution, gone, "not in modules")
+
+
+def unknown_modules(
+    patterns: Sequence[str], paths: Collection[str], known: Collection[str] | None = None
+) -> Iterator[UnknownModuleError]:
+    """Yield an error for each pattern that no path matches; it names the nearest of what is known."""
+    for pattern in patterns:
+        if not any(matches(pattern, path) for path in paths):
+            yield UnknownModuleError(pattern, module_names(paths) if known is None else known)
+
+
+def raise_first(errors: Iterable[LambdaBundleError]) -> None:
+    """Raise the first of some errors, if there is one."""
+    for error in errors:
+        raise error
 
 
 def without(distribution: Distribution, gone: Collection[str], reason: str) -> Distribution:

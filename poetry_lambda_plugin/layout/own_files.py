@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from poetry_lambda_plugin.layout.modules import UnknownModuleError
+
 
 class ProjectFile(NamedTuple):
     """A file of the project and its place in the bundle."""
@@ -38,6 +40,8 @@ class ProjectSource:
     """Object references by group and name."""
     is_distribution: bool
     """False where it has no metadata: `package-mode = false`."""
+    unknown: tuple[UnknownModuleError, ...] = ()
+    """For each module that `modules` names and that must be a path dependency's."""
     loose: tuple[str, ...] = ()
     """What was taken although no package has it."""
     missing_packages: tuple[str, ...] = ()

@@ -95,6 +95,7 @@ def read_project(
         entry_points=entry_points if package_mode else {},
         is_distribution=package_mode,
         included=frozenset(file.path for file in added),
+        unknown=own.unknown,
         loose=own.loose,
         missing_packages=tuple(item.include for item in packages or ()) if packaged is None else (),
         notes=(*own.notes, *data_note(missed)),

@@ -20,7 +20,10 @@ from poetry_lambda_plugin.layout.botocore import service_use
 from poetry_lambda_plugin.layout.distribution import module_sources
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.layer import layer_prefix
+from poetry_lambda_plugin.layout.modules import matches
 from poetry_lambda_plugin.layout.modules import only_chosen
+from poetry_lambda_plugin.layout.modules import only_named
+from poetry_lambda_plugin.layout.modules import raise_first
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import plan_bundle
@@ -34,6 +37,7 @@ from poetry_lambda_plugin.stages.fitting import stale_finding
 from poetry_lambda_plugin.stages.layers import LayerBundle
 from poetry_lambda_plugin.stages.selected import EmptyBundleError
 from poetry_lambda_plugin.stages.selected import import_findings
+from poetry_lambda_plugin.stages.selected import is_folder
 from poetry_lambda_plugin.wording import listed
 
 
@@ -229,16 +233,28 @@ def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Find
 def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> Iterator[Distribution]:
     config, project = selected.config, selected.project
     interpreter = f"/var/lang/bin/{selected.target.runtime.name}" if config.scripts else None
+    patterns = () if config.begins_at_handler or config.layer else config.modules or ()
+    folders: set[str] = set()
     for choice in selected.choices:
-        yield lay_out(choice, interpreter, is_project=False)
+        distribution = lay_out(choice, interpreter, is_project=False)
+        if patterns and is_folder(choice):
+            folders |= {entry.path for entry in distribution.entries}
+            distribution = only_named(distribution, patterns)
+        yield distribution
+    if project is not None and project.unknown:
+        raise_first(error for error in project.unknown if not _is_there(error.pattern, folders))
     included = project.files if project else ()
     if selected.build is not None:
         built = lay_out(selected.build, interpreter, is_project=True)
         if config.modules and not config.begins_at_handler:
-            built = only_chosen(built, config.modules, {f.path for f in included})
+            built = only_chosen(built, config.modules, {*folders, *(f.path for f in included)})
         yield built
     if project is not None and included:
         yield project_distribution(project, interpreter, is_project=True)
+
+
+def _is_there(pattern: str, paths: Iterable[str]) -> bool:
+    return any(matches(pattern, path) for path in paths)
 
 
 def _prefix(config: BundleConfig, runtime: Runtime) -> str:

@@ -10,13 +10,15 @@ from poetry_lambda_plugin.audit.handler import has_module
 from poetry_lambda_plugin.configuration.values import REACHABLE
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.findings import Finding
-from poetry_lambda_plugin.layout.modules import UnknownModuleError
 from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.modules import matches
 from poetry_lambda_plugin.layout.modules import module_names
+from poetry_lambda_plugin.layout.modules import raise_first
+from poetry_lambda_plugin.layout.modules import unknown_modules
 from poetry_lambda_plugin.layout.modules import without
 from poetry_lambda_plugin.layout.reach import reach
 from poetry_lambda_plugin.stages.layers import LayerBundle
+from poetry_lambda_plugin.stages.selected import is_folder
 from poetry_lambda_plugin.wording import listed
 
 
@@ -55,14 +57,9 @@ class ForeignHandlerError(LambdaBundleError):
         )
 
 
-def is_own(choice: Choice) -> bool:
-    """Tell whether a package is a local folder, which is the project's own code to a monorepo."""
-    return choice.package.source_type == "directory"
-
-
 def needed_elsewhere(selected: Selected) -> frozenset[str]:
     """Return the path dependencies that packages from elsewhere need: nobody knows what of them."""
-    own = {choice.package.name for choice in selected.choices if is_own(choice)}
+    own = {choice.package.name for choice in selected.choices if is_folder(choice)}
     if not own or len(own) == len(selected.choices):
         return frozenset()
     needs = selected.graph().needs
@@ -74,7 +71,7 @@ def own_of_layers(selected: Selected) -> list[Choice]:
     """Return the path dependencies that a function has in its layers: they are whole, and passed through."""
     bundles = (layer.selected for layer in selected.layers if isinstance(layer, LayerBundle))
     held = (*selected.held, *(choice for bundle in bundles for choice in bundle.choices))
-    return [choice for choice in held if is_own(choice)]
+    return [choice for choice in held if is_folder(choice)]
 
 
 def only_reached(
@@ -88,7 +85,7 @@ def only_reached(
     `passed` are own distributions that its layers hold, `layers` all of the layers' files. Raises
     ForeignHandlerError and UnknownModuleError.
     """
-    names = {choice.package.name for choice in selected.choices if is_own(choice)}
+    names = {choice.package.name for choice in selected.choices if is_folder(choice)}
     own = [d for d in distributions if d.is_project or d.name in names]
     known = sorted(own, key=lambda d: not d.is_project) + list(passed)
     files = {e.path: e.read for d in reversed(known) for e in d.entries if ".dist-info/" not in e.path}
@@ -120,9 +117,7 @@ def reached_files(
     config, modules = selected.config, module_names(files)
     starts = [handler_module(str(config.handler)).replace("/", ".")]
     named = [pattern for pattern in config.modules or () if pattern != REACHABLE]
-    for pattern in named:
-        if not any(matches(pattern, path) for path in files):
-            raise UnknownModuleError(pattern, modules)
+    raise_first(unknown_modules(named, files))
     if starts[0] not in modules and not named:
         return None
     chosen = {path for path in files if any(matches(pattern, path) for pattern in named)}

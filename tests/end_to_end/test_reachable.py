@@ -276,6 +276,27 @@ def test_a_folder_that_a_package_needs_is_whole(project: Project, index: Index) 
     assert {"common/cli.py", "common/names.py"} <= members(project.folder / "dist/orders.zip")
 
 
+def test_a_list_names_modules_of_folders_too(project: Project) -> None:
+    """A path dependency of which a list names modules has no others, and is whole otherwise."""
+    monorepo(project, 'runtime = "python3.13"\nmodules = ["shop.functions.users", "common.names"]')
+
+    assert bundle("--strict").exit_code == 0
+
+    assert members(project.folder / "dist/shop.zip") == {
+        *(PACKAGE | {"shop/functions/users.py"}),
+        *("common/__init__.py", "common/names.py", "common/rates/table.csv"),
+    }
+    text = (project.folder / "pyproject.toml").read_text()
+    project.write({"pyproject.toml": text.replace(', "common.names"', "")})
+    assert bundle("--strict").exit_code == 0
+    assert "common/cli.py" in members(project.folder / "dist/shop.zip")
+    project.write({"pyproject.toml": text.replace('"common.names"', '"shop.function"')})
+    assert bundle().message == (
+        "modules: the project has no module or package 'shop.function'. Did you mean 'shop.functions'? "
+        "It has shop, shop.functions, shop.functions.orders, shop.functions.users, shop.mails and 3 more."
+    )
+
+
 def test_excluded_packages_matter_where_they_are_imported(project: Project, index: Index) -> None:
     """An import of a module that is not reached is none of the function's."""
     wheel = make_wheel("dep", "1.0", {"dep.py": ""})
