@@ -302,10 +302,8 @@ class Spelled:
         if isinstance(target, ast.Name):
             self._bound.setdefault((scope, target.id), []).append(values)
         elif isinstance(target, ast.Tuple | ast.List):
-            whole = [value for value in values if isinstance(value, ast.Call)]
-            if len(whole) == 1 and getattr(whole[0].func, "attr", "") in SPLITTERS:
-                for element in target.elts:
-                    self._bind(element, scope, whole)
+            for place, element in enumerate(target.elts):
+                self._bind(element, scope, _Part(values, place))
 
     def _bind_in_turn(self, target: ast.expr, scope: _Scope, source: ast.expr) -> None:
         """Note what a loop binds to the elements of what it goes through."""
@@ -352,6 +350,23 @@ def constant(source: bytes, name: str) -> Values:
     elements = spelled.elements(node) or []
     found = (spelled.values(node), spelled.values(_any_of(node)), *map(spelled.values, elements))
     return frozenset().union(*(values for values in found if UNKNOWN not in values)) or ANYTHING
+
+
+class _Part:
+    """What one name of several is bound to, looked up when all that the module binds is known."""
+
+    def __init__(self, wholes: Iterable[ast.expr], place: int) -> None:
+        self._wholes = wholes
+        self._place = place
+
+    def __iter__(self) -> Iterator[ast.expr]:
+        for whole in self._wholes:
+            if isinstance(whole, ast.Tuple | ast.List):
+                yield whole.elts[self._place] if self._place < len(whole.elts) else ast.Constant(None)
+            elif isinstance(whole, ast.Call) and getattr(whole.func, "attr", "") in SPLITTERS:
+                yield whole
+            else:
+                yield ast.Constant(None)
 
 
 class _Keys:

@@ -94,6 +94,12 @@ IMPORTS: dict[str, tuple[str, set[str] | None]] = {
         "import importlib\nfor name in ['orders', 'users']:\n  importlib.import_module(f'shop.{name}')",
         {"shop/orders.py", "shop/users.py"},
     ),
+    "loop-over-pairs": (
+        ("from importlib import import_module\n"
+        "for key, n in (('a', 'shop.orders'), ('b', 'json')): import_module(n)\n"
+        "for key, module in {'x': 'shop.users'}.items(): import_module(module)"),
+        {"shop/orders.py", "shop/users.py"},
+    ),
     "loop-over-names": (
         (
             "from importlib import import_module\nN = ('tasks',)\ndef f(): [import_module(n) for n in N]\n"
