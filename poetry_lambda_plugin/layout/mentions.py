@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from functools import cached_property
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from typing import Literal
@@ -52,6 +53,12 @@ FOLDER_LISTERS = frozenset({*LISTERS, "glob", "rglob", "iterdir", "listdir", "sc
 LAZY_LOADERS = frozenset({"lazy_loader.attach", "lazy_loader.attach_stub"})
 """What loads a package's submodules when they are used."""
 
+LOADING = re.compile(
+    rb"import_module|__import__|run_module|resolve_name|locate|import_string|spec_from_file|SourceFileLoader"
+    rb"|load_source|run_path|lazy_loader|iter_modules|walk_packages|glob|iterdir|listdir|scandir"
+)
+"""What a source has that calls any of these; most need no look at what their names are bound to."""
+
 WHOLE = re.compile(r"^INSTALLED_APPS$|discover|scan|packages|^apps$", re.IGNORECASE)
 """Names of functions, arguments and settings that take packages with all that they hold."""
 
@@ -63,8 +70,10 @@ MODULE = re.compile(
 NO_MODULES = frozenset({"getLogger", "get_logger", "getenv", "namedtuple"})
 """Functions whose texts name no module, though they look like it."""
 
-REFERENCE = re.compile(r"\.{0,3}[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d][\w.]*)?|\.{1,3}|[\w./-]+\.py")
-"""A module, an object in it, or the path of a source."""
+REFERENCE = re.compile(
+    r"\.{0,3}[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d][\w.]*)?|[\w./-]+\.py|[\w.-]*(?:/[\w.-]+)+/?"
+)
+"""A module, an object in it, or the path of a source or a folder."""
 
 MAX_REFERENCE = 200
 
@@ -135,14 +144,18 @@ class _Reader:
 
     def __init__(self, tree: ast.Module, source: bytes) -> None:
         self._tree = tree
-        self._spelled = Spelled(tree)
         self._source = source
+        self._may_load = LOADING.search(source) is not None
         self._imports: list[Import] = []
         self._loaded: list[Loaded] = []
         self._unclear_files: list[int] = []
         self._texts: dict[Text, None] = {}
         self._listed: set[str] = set()
         self._exported: list[str] | None = []
+
+    @cached_property
+    def _spelled(self) -> Spelled:
+        return Spelled(self._tree)
 
     def mentions(self) -> Mentions:
         self._visit(self._tree, "")
@@ -238,10 +251,10 @@ class _Reader:
                 self._texts[Text(text, asked)] = None
 
     def call(self, node: ast.Call, _: Asked) -> None:
-        written = self._spelled.name(node.func)
-        function = written.rpartition(".")[2]
+        function = _last(node.func)
         self._visit(node.func, "")
-        self._load(node, written)
+        if self._may_load:
+            self._load(node, self._spelled.name(node.func))
         if function in NO_MODULES:
             return
         first = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
@@ -313,7 +326,10 @@ class _Reader:
 
     def _export(self, node: ast.expr) -> None:
         """Take note of what joins `__all__`."""
-        names = [text for part in _parts(node) for text in self._spelled.values(part)]
+        parts = list(_parts(node))
+        names = [str(part.value) for part in parts if isinstance(part, ast.Constant)]
+        others = (part for part in parts if not isinstance(part, ast.Constant))
+        names += (text for part in others for text in self._spelled.values(part))
         if self._exported is None or any(UNKNOWN in name for name in names) or not _is_written(node):
             self._exported = None
         else:

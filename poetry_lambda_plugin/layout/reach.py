@@ -96,8 +96,11 @@ class _Walk:
         self._packages = {folder.replace("/", ".") for path in self.names for folder in folders_of(path)}
         self._reached: dict[str, None] = {}
         self._left: list[str] = []
-        self._foreign: set[str] = set()
-        self._moved_path = False
+        self._ends: dict[str, list[str]] = defaultdict(list)
+        for name in self._places:
+            self._ends[name.rpartition(".")[2]].append(name)
+        self._absolute_names: dict[str, bool] = {}
+        self._roots: dict[str, None] = {}
         self.unclear: list[Unclear] = []
 
     def run(self) -> frozenset[str]:
@@ -157,10 +160,8 @@ class _Walk:
         for listed in mentions.listed:
             self._take_all(package if listed == NAME else self._absolute(listed, package))
         self.unclear += (Unclear(path, line, ()) for line in mentions.unclear_files)
-        if mentions.moves_path and not self._moved_path:
-            self._moved_path = True
-            for name in sorted(self._foreign):
-                self._take_below(name)
+        if mentions.moves_path:
+            self._move_path(mentions, package)
 
     def _absolute(self, name: str, package: str) -> str:
         """Undo leading dots; a name of nothing where they lead too far."""
@@ -177,24 +178,41 @@ class _Walk:
         """Take what an import statement names."""
         module = self._absolute(one.module, package)
         is_own = self._take_nearest(module, module.count("."))
-        if not is_own and module and not one.module.startswith("."):
-            self._miss(module)
+        is_absolute = bool(module) and not one.module.startswith(".")
+        if is_absolute:
+            self._note_absolute(module, is_own)
         for name in one.names:
+            inner = f"{module}.{name}" if module else name
             if name == "*":
                 self._take_exported(module)
-            elif not self.take(f"{module}.{name}" if module else name) and not is_own and module:
-                self._miss(f"{module}.{name}")
+            elif self.take(inner):
+                is_own = True
+            if is_absolute:
+                self._note_absolute(inner, is_own)
 
-    def _miss(self, name: str) -> None:
-        """Note a module that is none of the project's by this name, unless a folder joins `sys.path`."""
-        self._foreign.add(name)
-        if self._moved_path:
-            self._take_below(name)
+    def _note_absolute(self, name: str, is_own: bool) -> None:
+        """Note a name that means another module where a folder of the project has joined `sys.path`."""
+        if name not in self._absolute_names:
+            self._absolute_names[name] = is_own
+            if self._roots:
+                self._take_from_roots(name, is_own, self._roots)
 
-    def _take_below(self, name: str) -> None:
-        """Take what a name means that is looked for in some folder of the project."""
-        for other in [other for other in self._places if other.endswith(f".{name}")]:
-            self.take(other)
+    def _move_path(self, mentions: Mentions, package: str) -> None:
+        """Note the folders that a module may add to `sys.path`: those around it, and those that it names."""
+        named = {part for text, _ in mentions.texts for part in (text, f"{package}/{text}")}
+        folders = {name.strip("./").replace("/", ".") for name in named} & self._packages
+        roots = {package, package.rpartition(".")[0], *folders} - self._roots.keys()
+        self._roots.update(dict.fromkeys(sorted(roots)))
+        for name, is_own in list(self._absolute_names.items()):
+            self._take_from_roots(name, is_own, roots)
+
+    def _take_from_roots(self, name: str, is_own: bool, roots: Iterable[str]) -> None:
+        """Take what a name means from some folders, and from any where nothing else is known of it."""
+        found = [self.take(f"{root}.{name}") for root in roots if root]
+        if not is_own and not any(found):
+            for other in self._ends.get(name.rpartition(".")[2], ()):
+                if other.endswith(f".{name}"):
+                    self.take(other)
 
     def _take_exported(self, module: str) -> None:
         """Take the submodules that `from module import *` imports."""
@@ -269,6 +287,8 @@ class _Walk:
         written, asked = text
         if written.endswith(".py"):
             self._take_file(written, path)
+        if "/" in written:
+            return
         name = written.partition(":")[0]
         is_sure = asked or ":" in written
         if not is_sure and ("." not in name or name.startswith(".")):

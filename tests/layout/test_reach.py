@@ -95,9 +95,11 @@ IMPORTS: dict[str, tuple[str, set[str] | None]] = {
         {"shop/orders.py", "shop/users.py"},
     ),
     "loop-over-pairs": (
-        ("from importlib import import_module\n"
-        "for key, n in (('a', 'shop.orders'), ('b', 'json')): import_module(n)\n"
-        "for key, module in {'x': 'shop.users'}.items(): import_module(module)"),
+        (
+            "from importlib import import_module\n"
+            "for key, n in (('a', 'shop.orders'), ('b', 'json')): import_module(n)\n"
+            "for key, module in {'x': 'shop.users'}.items(): import_module(module)"
+        ),
         {"shop/orders.py", "shop/users.py"},
     ),
     "loop-over-names": (
