@@ -59,6 +59,9 @@ LOADING = re.compile(
 )
 """What a source has that calls any of these; most need no look at what their names are bound to."""
 
+LAZY = re.compile(rb"^def __getattr__\b|\bsys\.modules\[__name__\][ \t]*=(?!=)", re.MULTILINE)
+"""What makes a module's attributes when they are asked for (PEP 562)."""
+
 WHOLE = re.compile(r"^INSTALLED_APPS$|discover|scan|packages|^apps$", re.IGNORECASE)
 """Names of functions, arguments and settings that take packages with all that they hold."""
 
@@ -116,13 +119,15 @@ class Mentions(NamedTuple):
     """Packages whose folders are looked through, as texts of `spelled`."""
     exported: tuple[str, ...] | None = ()
     """What `__all__` names; None where that is not spelled out."""
+    is_lazy: bool = False
+    """Whether it makes attributes when they are asked for, of which modules beside it may be some."""
     moves_path: bool = False
     """Whether it changes `sys.path`."""
     words: frozenset[str] | None = None
     """All that may be a name, and nothing else, of what can't be parsed; None for what can."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def mentions_of(source: bytes) -> Mentions:
     """Read a source; what the running Python can't parse, or what is compiled, as a heap of words."""
     tree = parsed(source)
@@ -166,6 +171,7 @@ class _Reader:
             texts=tuple(self._texts),
             listed=frozenset(self._listed),
             exported=None if self._exported is None else tuple(self._exported),
+            is_lazy=LAZY.search(self._source) is not None,
             moves_path=b"sys.path" in self._source or b"addsitedir" in self._source,
         )
 
@@ -231,7 +237,7 @@ class _Reader:
     def dictionary(self, node: ast.Dict, asked: Asked) -> None:
         for key, value in zip(node.keys, node.values, strict=True):
             named = _asked([key.value]) if isinstance(key, ast.Constant) else ""
-            if key is not None and not isinstance(key, ast.Constant):
+            if key is not None:
                 self._visit(key, "")
             self._visit(value, named or asked)
 

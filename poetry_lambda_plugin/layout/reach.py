@@ -153,10 +153,11 @@ class _Walk:
             self._take_words(mentions.words)
         for one in mentions.imports:
             self._import(one, package)
-        for loaded in mentions.loaded:
-            self._load(path, loaded, package)
+        is_clear = all(self._load(path, loaded, package) for loaded in mentions.loaded)
         for text in mentions.texts:
             self._take_text(text, path, package)
+            if mentions.is_lazy or not is_clear:
+                self.take(f"{package}.{text.text.lstrip('.')}" if package else text.text)
         for listed in mentions.listed:
             self._take_all(package if listed == NAME else self._absolute(listed, package))
         self.unclear += (Unclear(path, line, ()) for line in mentions.unclear_files)
@@ -225,8 +226,8 @@ class _Walk:
             for name in exported or ():
                 self.take(f"{module}.{name}")
 
-    def _load(self, path: str, loaded: Loaded, package: str) -> None:
-        """Take what a call may import, and note where that can't be known."""
+    def _load(self, path: str, loaded: Loaded, package: str) -> bool:
+        """Take what a call may import; note where that can't be known, and tell whether it can."""
         names = set()
         for written in self._followed(loaded.names, path):
             is_relative = written.startswith(".") or (written[:1] == UNKNOWN and loaded.packages)
@@ -250,6 +251,7 @@ class _Walk:
                 unknown += matching
         if is_unclear or unknown:
             self.unclear.append(Unclear(path, loaded.line, () if is_unclear else tuple(sorted({*unknown}))))
+        return not is_unclear
 
     def _followed(
         self, texts: Iterable[str], path: str, depth: int = MAX_DEPTH, *, is_base: bool = False

@@ -312,6 +312,10 @@ def test_packages_that_load_their_own_when_used() -> None:
 
     assert "shop/plugins/one.py" in reached({**files, "shop/plugins/__init__.py": table}).paths
     assert "shop/plugins/two.py" not in reached({**files, "shop/plugins/__init__.py": table}).paths
+    pairs = lazy.replace("'.one'", "(__spec__.parent, '.one')") + "  return import_module(*T[name])"
+    assert "shop/plugins/one.py" in reached({**files, "shop/plugins/__init__.py": pairs}).paths
+    own = "import sys\nfrom lazy import Module\nsys.modules[__name__] = Module(__name__, {'one': ['A']})"
+    assert "shop/plugins/one.py" in reached({**files, "shop/plugins/__init__.py": own}).paths
     loader = "import lazy_loader as lazy\n__getattr__, __dir__, _ = lazy.attach(__name__, submodules={'one'})"
     assert "shop/plugins/one.py" in reached({**files, "shop/plugins/__init__.py": loader}).paths
 
