@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from poetry_lambda_plugin.wording import listed
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
@@ -64,10 +66,12 @@ def named_data(root: Path, files: Iterable[ProjectFile], excluded: ExcludedPaths
     """
     bundled = {path for file in files for path in (file.file, *file.file.parents)}
     found: dict[str, None] = {}
+    # many modules lie in one folder
+    data_in = cache(lambda base: frozenset(path.name for path in children(base) if _may_be_data(path)))
     for module in files:
         if module.path.endswith(".py"):
             place = Path(module.path).parent
-            for path in _named_paths(module.file, [module.file.parent, root]):
+            for path in _named_paths(module.file, [module.file.parent, root], data_in):
                 base = module.file.parent if module.file.parent in path.parents else root
                 if path in bundled or excluded.has(path) or root not in path.parents:
                     continue
@@ -80,9 +84,11 @@ def _include(path: Path, to: Path) -> str:
     return path.as_posix() if path == to else f"{path.as_posix()}:{to.as_posix()}"
 
 
-def _named_paths(module: Path, bases: Sequence[Path]) -> Iterator[Path]:
+def _named_paths(
+    module: Path, bases: Sequence[Path], data_in: Callable[[Path], frozenset[str]]
+) -> Iterator[Path]:
     """Yield what is there of all that a module names; of several places the first."""
-    tops = {path.name for base in bases for path in children(base) if _may_be_data(path)}
+    tops = frozenset().union(*map(data_in, bases))
     # mostly there are none, and no module need be read
     text = NOT_RUN.sub("", read_source(module).decode("utf-8", "replace")) if tops else ""
     for match in LITERAL.finditer(text):
