@@ -259,6 +259,59 @@ def test_verifies_what_is_reached(project: Project) -> None:
     assert run("lambda-verify", "dist/orders.zip").exit_code == 1
 
 
+BACKEND = """
+import base64, hashlib, pathlib, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = pathlib.Path('name').read_text()
+    info = f'{name}-1.0.dist-info/'
+    files = {p.as_posix(): p.read_bytes() for p in sorted(pathlib.Path(name).rglob('*')) if p.is_file()}
+    files[info + 'METADATA'] = f'Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n'.encode()
+    files[info + 'WHEEL'] = b'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'
+    with zipfile.ZipFile(f'{folder}/{name}-1.0-py3-none-any.whl', 'w') as archive:
+        rows = ''
+        for path, data in files.items():
+            archive.writestr(path, data)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()
+            rows += f'{path},sha256={digest},{len(data)}\\n'
+        archive.writestr(info + 'RECORD', rows + info + 'RECORD,,\\n')
+    return f'{name}-1.0-py3-none-any.whl'
+"""
+BUILT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["build"]\n'
+
+
+def test_what_is_built_is_trimmed_alike(project: Project, index: Index) -> None:
+    """Project and path dependency may be built by any backend; what lies beside is found as ever."""
+    config = 'runtime = "python3.13"\nhandler = "app.handler"\nmodules = "reachable"'
+    tool = '[tool.poetry.dependencies]\ncommon = {path = "../common"}\n'
+    project.pyproject(
+        "shop", dependencies=["common"], tool=tool, config=config, build_system=BUILT, source=index.url
+    )
+    both = {"build/backend.py": BACKEND, "name": "common"}
+    project.write({**SHOP, **both, "name": "shop", "app.py": f"import shop.models.user\n{HANDLER}"})
+    project.write({"shop/models/user.py": "from common import names\n"})
+    built = {"pyproject.toml": f'[project]\nname = "common"\nversion = "1.0"\n{BUILT}'}
+    project.write({f"../common/{path}": text for path, text in {**COMMON, **both, **built}.items()})
+    project.lock([Locked("common", source={"type": "directory", "url": "../common"}, develop=False)])
+
+    outcome = bundle("--strict")
+
+    assert (outcome.exit_code, outcome.error) == (0, "")
+    assert members(project.folder / "dist/shop.zip") == {
+        *(
+            "app.py",
+            "shop/__init__.py",
+            "shop/settings.json",
+            "shop/models/__init__.py",
+            "shop/models/user.py",
+        ),
+        *("common/__init__.py", "common/names.py", "common/rates/table.csv"),
+    }
+    record = contents(project.folder / "dist/shop.zip")["common-1.0.dist-info/RECORD"].decode()
+    assert "common/names.py,sha256=" in record
+    assert "common/cli.py" not in record
+
+
 def test_a_folder_that_a_package_needs_is_whole(project: Project, index: Index) -> None:
     """Nobody knows which modules of a path dependency a package from the index imports."""
     wheel = make_wheel("dep", "1.0", {"dep.py": "import common.names\n"})
