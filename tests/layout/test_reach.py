@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -432,3 +433,77 @@ def test_all_that_a_real_import_loads(tmp_path: Path) -> None:
     assert result == Reached(frozenset(loaded), ())
     left = {"pack/unused.py", "space/deep/other.py", "functions/worker.py", "functions/worker_only.py"}
     assert REAL.keys() - result.paths == left
+
+
+FORMS = (
+    "import {name}",
+    "import {name} as it",
+    "from {package} import {last}",
+    "from {name} import X",
+    "from {name} import *",
+    "def f():\n  from {package} import {last}\nf()",
+    "import importlib\nimportlib.import_module('{name}')",
+    "from importlib import import_module as load\nload('.{last}', '{package}')",
+    "import importlib\nfor part in ('{last}',): importlib.import_module(f'{package}.{{part}}')",
+    "T = {{'a': '{name}:X'}}\nimport importlib\nimportlib.import_module(T['a'].partition(':')[0])",
+    "try:\n  import nothing\nexcept ImportError:\n  import {name}",
+    "__import__('{package}', fromlist=['{last}'])",
+    "import pkgutil\npkgutil.resolve_name('{name}:X')",
+    "class A:\n  name = '{name}'\n  def f(self):\n    __import__(self.name)\nA().f()",
+    "import runpy, sys\nrunpy.run_module('{name}', run_name='again')",
+)
+
+LOADED_OF_EACH = """
+import importlib, json, sys
+told = []
+for root in sys.argv[1:]:
+    sys.path.insert(0, root)
+    before = set(sys.modules)
+    importlib.import_module("app")
+    new = [sys.modules.pop(name) for name in set(sys.modules) - before]
+    files = [str(getattr(module, "__file__", "")) for module in new]
+    told.append([file[len(root) + 1 :] for file in files if file.startswith(root + "/")])
+    sys.path.remove(root)
+print(json.dumps(told))
+"""
+
+
+def made_up(random: Random) -> dict[str, str]:
+    """Make a project whose modules import later ones in all ways, some of them packages."""
+    names = [f"{random.choice(['a', 'b', 'a.c', 'b.d.e'])}.m{number}" for number in range(12)]
+    files = {"app.py": "", **{f"{name.replace('.', '/')}.py": "X = 1\n" for name in names}}
+    for place in {path.rpartition("/")[0] for path in files if "/" in path}:
+        parts = place.split("/")
+        files |= {"/".join([*parts[:n], "__init__.py"]): "" for n in range(1, len(parts) + 1)}
+    modules = ["app.py", *(f"{name.replace('.', '/')}.py" for name in names)]
+    for number, path in enumerate(modules):
+        for name in random.sample(names[number:], min(random.choice((0, 1, 2)), len(names) - number)):
+            package, _, last = name.rpartition(".")
+            files[path] += random.choice(FORMS).format(name=name, package=package, last=last) + "\n"
+    return files
+
+
+def test_all_that_made_up_projects_load(tmp_path: Path) -> None:
+    """Whatever the ways that modules import each other in, what is loaded is reached, and no more is."""
+    projects = [made_up(Random(seed)) for seed in range(60)]
+    for number, files in enumerate(projects):
+        for path, source in files.items():
+            (tmp_path / str(number) / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / str(number) / path).write_text(source)
+    roots = [str(tmp_path / str(number)) for number in range(len(projects))]
+
+    ran = subprocess.run(
+        [sys.executable, "-I", "-B", "-c", LOADED_OF_EACH, *roots],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.stderr == ""
+    for files, loaded in zip(projects, json.loads(ran.stdout), strict=True):
+        result = reached(files)
+        assert result.unclear == ()
+        assert result.paths >= frozenset(loaded)
+        # what is run, not imported, is in no list
+        if not any("run_module" in source for source in files.values()):
+            assert result.paths == frozenset(loaded)
