@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.commands.options import RUN_OPTIONS
 from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.configuration.values import BundleConfig
+from tests.documents import ROOT
 
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.keys import Key
 
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 BEGIN = "<!-- options: made by tests/documents/options_table.py -->\n"
 END = "<!-- options: end -->\n"
 

@@ -20,14 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+from tests.documents import ROOT
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / ".github/terminal.svg"
 COMMAND = "poetry lambda-bundle"
+CHANGE = "echo 'import pytest' >> order_mail/handler.py"
 SHOWN_FOLDER = "/home/ada/order-mail"
 """Stands for the temporary folder of the run."""
 
@@ -58,10 +60,9 @@ def session() -> str:
         folder = Path(name).resolve() / "order-mail"
         shutil.copytree(ROOT / "tests/projects/example", folder, ignore=shutil.ignore_patterns("dist"))
         good = _run(folder)
-        handler = folder / "order_mail/handler.py"
-        source = handler.read_text("utf-8")
-        handler.write_text(source.replace("from jinja2", "import pytest\nfrom jinja2", 1), encoding="utf-8")
-        return f"$ {COMMAND}\n{good}\n$ {COMMAND}\n{_run(folder)}"
+        with (folder / "order_mail/handler.py").open("a", encoding="utf-8") as handler:
+            handler.write("import pytest\n")
+        return f"$ {COMMAND}\n{good}\n$ {CHANGE}\n$ {COMMAND}\n{_run(folder)}"
 
 
 def _run(folder: Path) -> str:
