@@ -28,6 +28,9 @@ LAYER_PATHS = ("python", "version-specific")
 ALL = "all"
 """Stands for all of the project's own modules, or for all functions."""
 
+REACHABLE = "reachable"
+"""Stands for those of the project's own modules that the handler leads to."""
+
 AUTO = "auto"
 """Stands for the services that the project's sources ask clients for."""
 
@@ -102,7 +105,7 @@ class BundleConfig:
     """As PYTHONOPTIMIZE will be set."""
     handler: str | None = None
     modules: tuple[str, ...] | None = None
-    """The project's own modules, packages or patterns of them; None for all."""
+    """The project's own modules, packages or patterns of them; None for all. REACHABLE may be among them."""
     scripts: bool = False
     audit: bool = True
     """Whether the bundle is looked into before it is written."""
@@ -111,6 +114,11 @@ class BundleConfig:
     ignore_is_shared: bool = False
     """Whether bundles that this run does not make have it from the same table."""
     strict: bool = False
+
+    @property
+    def begins_at_handler(self) -> bool:
+        """Whether only those of the project's own modules are taken that the handler leads to."""
+        return REACHABLE in (self.modules or ())
 
     @property
     def table(self) -> str:

@@ -51,13 +51,15 @@ def read_beside_build(facts: ProjectFacts, include: Sequence[Include], wishes: W
     """Find what the user wants beside a project whose own files come from its build."""
     own = beside_build(facts.root, ExcludedPaths.of(facts.root, facts.exclude), wishes)
     patterns = wishes.modules or ("*",)
+    added = tuple(_included_files(include, facts.root))
     beside = [file for file in own.files if any(matches(pattern, file.path) for pattern in patterns)]
     return ProjectSource(
         name=facts.name,
         pretty_name=facts.name,
         version=facts.version,
         summary="",
-        files=(*sorted(_included_files(include, facts.root)), *sorted(beside)),
+        files=(*sorted(added), *sorted(beside)),
+        included=frozenset(file.path for file in added),
         licences=(),
         entry_points={},
         is_distribution=False,
@@ -92,6 +94,8 @@ def read_project(
         licences=tuple(_licences(facts.licence_patterns, root)) if package_mode else (),
         entry_points=entry_points if package_mode else {},
         is_distribution=package_mode,
+        included=frozenset(file.path for file in added),
+        unknown=own.unknown,
         loose=own.loose,
         missing_packages=tuple(item.include for item in packages or ()) if packaged is None else (),
         notes=(*own.notes, *data_note(missed)),

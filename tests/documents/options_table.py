@@ -46,7 +46,10 @@ MORE = {
     "max-size": "Bytes, or with `KB`, `MB` or `GB`. See [size](.github/BUNDLES.md#size).",
     "bytecode": "See [bytecode](.github/BUNDLES.md#bytecode).",
     "handler": "Its module must be in the bundle or its layers, and bind the function.",
-    "modules": "Default: all of them. See [files of the project](.github/BUNDLES.md#files-of-the-project).",
+    "modules": (
+        '`"reachable"`: those that `handler` leads to. Default: all of them. '
+        "See [files of the project](.github/BUNDLES.md#files-of-the-project)."
+    ),
     "scripts": "Else they are left out.",
     "audit": "As a key, `audit = false`. See [checks](.github/CHECKS.md#what-is-known-before-you-deploy).",
     "ignore": "One that silences nothing is told. See [codes](.github/CHECKS.md#codes-of-warnings).",
