@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+from typing import Any
+from typing import NamedTuple
 from typing import TypeAlias
 from typing import TypeVar
 
@@ -77,6 +79,13 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+class Remembered(NamedTuple):
+    """A wheel that an earlier run of this process has read."""
+
+    file: CheckedFile
+    part: Any
+
+
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Lend a folder for what one run alone needs, after removing those of killed runs; raises NoRoomError."""
@@ -93,7 +102,15 @@ def temporary_folder() -> Iterator[Path]:
 class Supplier:
     """Makes packages ready; what can't be kept is put in a temporary folder."""
 
-    def __init__(self, project: OpenProject, progress: Progress, temporary: Path, judge: WheelJudge) -> None:
+    def __init__(
+        self,
+        project: OpenProject,
+        progress: Progress,
+        temporary: Path,
+        judge: WheelJudge,
+        memory: dict[Choice, Remembered] | None = None,
+    ) -> None:
+        """Take what is asked once, and the wheels that earlier runs have read, to be added to."""
         self._settings = project.settings
         self._temporary = temporary
         self._progress = progress
@@ -102,6 +119,7 @@ class Supplier:
         self._checkouts = Checkouts(project.settings, temporary)
         self._build = partial(build, project.builder, judge)
         self._taken: dict[Path, CheckedFile] = {}
+        self._memory: dict[Choice, Remembered] = {} if memory is None else memory
         self._kept: dict[Path, Path] = {}
         """Where the next run finds what was built in the temporary folder."""
         self._locks: dict[str, Lock] = {}
@@ -191,6 +209,11 @@ class Supplier:
         return [future.result() for future in futures]
 
     def _read_at_hand(self, choice: Choice, read: Callable[[Choice, Artifact], Part]) -> Part | None:
+        known = self._memory.get(choice)
+        if known is not None and known.file.looks_unchanged:
+            self._take(known.file)
+            part: Part = known.part
+            return part
         artifact = self.at_hand(choice)
         return self._read(choice, artifact, read) if artifact is not None else None
 
@@ -204,7 +227,14 @@ class Supplier:
         part = read(choice, artifact)
         if isinstance(artifact, CheckedFile) and not artifact.verified:
             self._remember(choice, replace(artifact, verified=True))
+        if isinstance(artifact, CheckedFile) and self._is_lasting(choice, artifact.path):
+            self._memory[choice] = Remembered(artifact, part)
         return part
+
+    def _is_lasting(self, choice: Choice, path: Path) -> bool:
+        """Tell whether what was read of a file stands for the choice as long as the file does not change."""
+        is_folder = choice.package.source_type == "directory"
+        return not is_folder and not self._settings.disable_cache and self._temporary not in path.parents
 
     def at_hand(self, choice: Choice) -> Artifact | None:
         """Return what needs neither network nor build; None for the rest."""
