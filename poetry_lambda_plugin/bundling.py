@@ -49,6 +49,7 @@ from poetry_lambda_plugin.stages.outputs import records_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.placed import Nowhere
+from poetry_lambda_plugin.stages.placed import Placed
 from poetry_lambda_plugin.stages.placed import Placing
 from poetry_lambda_plugin.stages.placed import compared_with
 from poetry_lambda_plugin.stages.placed import placed
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.failures import Failures
     from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.outputs import FileId
-    from poetry_lambda_plugin.stages.placed import Placed
     from poetry_lambda_plugin.stages.planned import Planned
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
@@ -257,6 +257,8 @@ def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bun
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
     parts = run.supply.parts(bundles)
     run.memory.forget_others({bundle.unit for bundle in bundles}, parts)
+    sources = (*(bundle.project for bundle in bundles), *parts.values())
+    run.memory.sources = [source for source in sources if isinstance(source, ProjectSource)]
     run.stopwatch.end("fetching")
     left = run.failures.left(bundles)
     plans = planned_bundles(left, parts, run.failures, run.notes, run.trimmed, run.memory)

@@ -41,6 +41,7 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
         option("env", None, "A variable for the smoke test, as NAME=VALUE.", flag=False, multiple=True),
         option("timeout", None, "Seconds that the smoke test's import may take.", flag=False),
         option("dry-run", None, "Plan everything, write nothing, ask no network."),
+        option("watch", None, "Make bundles again whenever what they are made from changes."),
     ),
 }
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
@@ -53,6 +54,10 @@ RIVALS_OF_LIST = tuple(
     if option.name not in ("list", "format")
 )
 """What means nothing where no bundle is made."""
+
+
+RIVALS_OF_WATCH = ("list", "dry-run", "diff", "explain")
+"""What tells of one run, or makes nothing."""
 
 
 class UnknownOptionError(LambdaBundleError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Hashable
     from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -73,6 +74,8 @@ class Memory:
     layouts: Recall[Any] = field(default_factory=Recall)
     drafts: Recall[Any] = field(default_factory=Recall)
     compiled: Recall[Any] = field(default_factory=Recall)
+    sources: Sequence[ProjectSource] = ()
+    """What the bundles have of folders: the project, and path dependencies that need no build."""
     _selector: tuple[Lock, Sequence[BundleConfig], Selector] | None = None
     _in_place: dict[Unit, _InPlace] = field(default_factory=dict)
 
@@ -88,11 +91,22 @@ class Memory:
         known = self._in_place.get(unit)
         if known is None or known.written.compiled is not compiled:
             return None
-        return known.written if _stamps([known.written.output]) == known.stamp else None
+        return known.written if stamps([known.written.output]) == known.stamp else None
 
     def took_place(self, written: Written) -> None:
         """Take note of a bundle that is in its place now."""
-        self._in_place[written.selected.unit] = _InPlace(written, _stamps([written.output]))
+        self._in_place[written.selected.unit] = _InPlace(written, stamps([written.output]))
+
+    @property
+    def own_files(self) -> Iterator[Path]:
+        """Yield the files in folders that bundles are made from."""
+        return (file for source in self.sources for _, file in (*source.files, *source.licences))
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """The paths of all bundles and SBOMs that are in their places."""
+        written = [known.written for known in self._in_place.values()]
+        return frozenset(os.fspath(path) for one in written for path in (one.output, one.sbom) if path)
 
     def forget_others(self, units: Collection[Unit], choices: Collection[Choice]) -> None:
         """Keep what is known of some bundles and of what they are made of, and nothing else."""
@@ -107,10 +121,10 @@ def state_of(part: Wheel | ProjectSource | None) -> object:
     """Return what changes with a part of a bundle; the files of a project are on disk."""
     if not isinstance(part, ProjectSource):
         return part
-    return part, _stamps(file for _, file in (*part.files, *part.licences))
+    return part, stamps(file for _, file in (*part.files, *part.licences))
 
 
-def _stamps(files: Iterable[Path]) -> tuple[int, ...]:
+def stamps(files: Iterable[Path]) -> tuple[int, ...]:
     """Return what changes when any of some files is written to, or replaced."""
     stamps: list[int] = []
     for file in files:

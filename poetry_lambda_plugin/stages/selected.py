@@ -165,7 +165,8 @@ def select_bundles(
 ) -> list[Selected]:
     """Decide all that needs no network, for each bundle and architecture, layers first as they are wanted.
 
-    `outputs` is what earlier runs have written; `select` may remember what they have selected. Raises LambdaBundleError for what is wrong with all of them.
+    `outputs` is what earlier runs have written; `select` may remember what they have selected. Raises
+    LambdaBundleError for what is wrong with all of them.
     """
     policy = project.settings.binary_policy
     select = select or selector(project.lock, order.plain)
