@@ -116,7 +116,7 @@ def summary(report: BundleReport) -> Iterator[str]:
 
 
 def followed_line(clock: str, changed: Sequence[str], report: BundleReport | None, seconds: float) -> str:
-    """Return the line of a change: what changed, and the bundle that it concerns, None where there is none."""
+    """Return the line of a change, and of the bundle that it concerns; None where none does."""
     more = len(changed) - 1
     what = f"{changed[0]}{f' and {more:,} more' if more > 0 else ''}" if changed else "files"
     start = f"{clock}  <c1>{escaped(what)}</c1>"

@@ -42,6 +42,9 @@ GIT_AT_MOST = 10.0
 GIT_LOCK = os.path.join(".git", "index.lock")  # noqa: PTH118
 """What is there while git changes files."""
 
+ADDED = 1
+"""What watchfiles calls a file that is new."""
+
 POLLING = 300
 """Milliseconds between two looks where the system tells nothing."""
 
@@ -109,14 +112,16 @@ class Changes:
             found = self._next(STEP, None if end is None else end - time.monotonic())
             if len(found) > MANY:
                 found |= self._rest()
-            changed = [path for path in sorted(found) if self._is_changed(path, outputs)]
+            paths = sorted({path for _, path in found})
+            changed = [path for path in paths if self._is_changed(path, outputs)]
             if changed:
-                return changed
+                # if nothing else is left, one of them was there before
+                return [path for path in changed if not _came_and_went(path, found)] or changed
         return []
 
-    def _rest(self) -> set[str]:
+    def _rest(self) -> set[tuple[int, str]]:
         """Return what else changes until a program that changes many files is done."""
-        found: set[str] = set()
+        found: set[tuple[int, str]] = set()
         end = time.monotonic() + GIT_AT_MOST
         while time.monotonic() < end:
             more = self._next(PAUSE, PAUSE / 1000)
@@ -125,14 +130,14 @@ class Changes:
                 break
         return found
 
-    def _next(self, step: int, seconds: float | None) -> set[str]:
+    def _next(self, step: int, seconds: float | None) -> set[tuple[int, str]]:
         if self._notify is None:
             raise ValueError("nothing is watched")
         milliseconds = 0 if seconds is None else max(1, int(seconds * 1000))
         found = self._notify.watch(MOST, step, milliseconds, None)
         if found == "signal":
             raise KeyboardInterrupt
-        return set() if isinstance(found, str) else {path for _, path in found}
+        return set() if isinstance(found, str) else found
 
     def _is_changed(self, path: str, outputs: Collection[str]) -> bool:
         """Tell whether a file is of concern, and has other bytes than when it was last told of."""
@@ -153,6 +158,11 @@ class Changes:
         if self._notify is not None:
             self._notify.close()
             self._notify = None
+
+
+def _came_and_went(path: str, found: Collection[tuple[int, str]]) -> bool:
+    """Tell what an editor writes first and then renames."""
+    return (ADDED, path) in found and not os.path.lexists(path)
 
 
 def _digest(path: Path) -> bytes | None:
