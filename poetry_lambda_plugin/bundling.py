@@ -39,6 +39,7 @@ from poetry_lambda_plugin.sources.fetching import Progress
 from poetry_lambda_plugin.sources.known_files import has_hash
 from poetry_lambda_plugin.sources.wheel_notes import WheelNotes
 from poetry_lambda_plugin.stages.collisions import check_outputs
+from poetry_lambda_plugin.stages.collisions import check_report
 from poetry_lambda_plugin.stages.collisions import check_settled
 from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
@@ -127,6 +128,8 @@ class Circumstances:
     """Work out why each package is there and what could be saved."""
     compare_with: Path | None = None
     """An older bundle."""
+    page: Path | None = None
+    """Where the report will be written as a page, by whoever is given it."""
     trial: TrialWishes | None = None
     """How the handlers are to be tried; None for not at all."""
 
@@ -179,10 +182,11 @@ def make_bundles(
     select = memory.selector(project.lock, order.plain)
     bundles = select_bundles(project, order, circumstances.today, outputs, failures, select)
     check_outputs(bundles)
+    check_report(circumstances.page, bundles)
     if any(bundle.sbom for bundle in bundles):
         check_library()
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
-    questions = Questions(explain=circumstances.explain, old=old)
+    questions = Questions(explain=circumstances.explain, old=old, files=circumstances.page is not None)
     with begun(
         project, order, circumstances, questions, observer, outputs, failures, stopwatch, memory
     ) as run:
@@ -267,7 +271,8 @@ def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, Bun
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
         placing = Placing(run.circumstances.source_date_epoch, run.records, _described, {})
-        found = run.failures.each(compilations, partial(_place, run.memory, placing, outputs), _selected)
+        place = partial(_place, run.memory, placing, outputs, run.questions)
+        found = run.failures.each(compilations, place, _selected)
         run.supplier.check_unchanged()
         check_settled([done.bundle for done in placing.done.values()])
         finished = [done for done in found if done is not None]
@@ -313,7 +318,9 @@ def _not_there(report: BundleReport, error: BaseException) -> BundleReport:
     return replace(report, status="failed", changed=False, error=str(error) or "Interrupted.")
 
 
-def _place(memory: Memory, placing: Placing, outputs: ExitStack, bundle: Compiled) -> Placed | None:
+def _place(
+    memory: Memory, placing: Placing, outputs: ExitStack, questions: Questions, bundle: Compiled
+) -> Placed | None:
     """Write a bundle beside its place, from where `outputs` removes it if it is not to stay.
 
     None for one that is there already, made by an earlier run of this process.
@@ -323,7 +330,7 @@ def _place(memory: Memory, placing: Placing, outputs: ExitStack, bundle: Compile
         return None
     with ExitStack() as own:
         finished = placed(placing, bundle, own)
-        check_size(finished.bundle)
+        check_size(finished.bundle, questions)
         outputs.push(own.pop_all())
     placing.done[bundle.selected.unit] = finished
     return finished
@@ -403,7 +410,7 @@ def _foresee(run: Run, made: dict[Unit, Written], bundle: Compiled) -> None:
     if all(layer in made for layer in layers):
         epoch = run.circumstances.source_date_epoch
         finished = written(bundle, Nowhere(bundle.selected.output), epoch, made)
-        check_size(finished)
+        check_size(finished, run.questions)
         made[bundle.selected.unit] = finished
 
 

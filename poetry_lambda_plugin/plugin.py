@@ -30,11 +30,18 @@ def _verify_command() -> Command:
     return VerifyCommand()
 
 
+def _init_command() -> Command:
+    from poetry_lambda_plugin.commands.init import InitCommand
+
+    return InitCommand()
+
+
 class LambdaPlugin(ApplicationPlugin):
-    """Add `poetry lambda-bundle`, `poetry lambda-check` and `poetry lambda-verify`."""
+    """Add `poetry lambda-bundle`, `poetry lambda-check`, `poetry lambda-verify` and `poetry lambda-init`."""
 
     def activate(self, application: Application) -> None:
         """Register factories, so that a command is imported only when it is called."""
         application.command_loader.register_factory("lambda-bundle", _bundle_command)
         application.command_loader.register_factory("lambda-check", _check_command)
         application.command_loader.register_factory("lambda-verify", _verify_command)
+        application.command_loader.register_factory("lambda-init", _init_command)

@@ -140,6 +140,7 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
 def test_lists_every_field_of_the_list(locked_project: Project) -> None:
     """The table has each field of a real list, and no other."""
     locked_project.pyproject(config='exclude-layers = ["layer.zip"]')
+    locked_project.lock()
     named = [row[0].strip("`") for row in table("The list of bundles")]
 
     assert sorted(named) == sorted({*fields(json.loads(bundle("--list", "--format", "json").output))})

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.archive.content import Entry
 
 
-Kind = Literal["output", "sbom", "unpacked"]
+Kind = Literal["output", "report", "sbom", "unpacked"]
 """What is written, by the option that says where."""
 
-NAMES: Mapping[Kind, str] = {"output": "bundle", "sbom": "SBOM", "unpacked": "bundle"}
+NAMES: Mapping[Kind, str] = {"output": "bundle", "report": "page", "sbom": "SBOM", "unpacked": "bundle"}
 
 
 class UnwritableOutputError(LambdaBundleError):
@@ -48,6 +48,7 @@ class UnwritableOutputError(LambdaBundleError):
 
     def __init__(self, path: Path, reason: str, kind: Kind = "output") -> None:
         self.path = path
+        self.reason = reason
         super().__init__(f"The {NAMES[kind]} can't be written to {path}: {reason}. Choose another --{kind}.")
 
 
@@ -81,7 +82,8 @@ def is_nowhere(path: Path) -> bool:
 def _obstacle(path: Path, kind: Kind) -> str | None:
     """Return why a path can't become a file."""
     if path.is_dir() and kind != "unpacked":
-        way = "" if path.suffix == ".zip" else " (end it with a slash for a ZIP in it)"
+        is_open = kind == "output" and path.suffix != ".zip"
+        way = " (end it with a slash for a ZIP in it)" if is_open else ""
         return f"it is a folder{way}"
     if kind == "unpacked" and path.exists() and not path.is_dir():
         return "it is not a folder"

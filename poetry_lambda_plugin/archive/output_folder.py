@@ -183,8 +183,10 @@ class OutputFolder:
         swap = swapper()
         _make_folders(new, self._comparison.unchanged)
         for entry in self._comparison.unchanged:
-            os.link(self._place / entry.path, new / entry.path)
-            if stamp(os.lstat(new / entry.path)) != self._comparison.stamps[entry.path]:
+            # no Path: there may be tens of thousands
+            link = f"{new}/{entry.path}"
+            os.link(f"{self._place}/{entry.path}", link)
+            if stamp(os.lstat(link)) != self._comparison.stamps[entry.path]:
                 raise self._changed_meanwhile()
         self._finish_folders(new)
         new.chmod(self._place.stat().st_mode & 0o7777)
@@ -245,15 +247,14 @@ def _unpack_all(entries: Sequence[Entry], folder: Path, modified: int) -> None:
 
 def _unpack_batch(entries: Iterable[Entry], folder: Path, modified: int) -> None:
     for entry in entries:
-        path = folder / entry.path
+        path = f"{folder}/{entry.path}"
         try:
-            file = path.open("xb")
+            file = open(path, "xb")  # noqa: PTH123, SIM115 - there may be tens of thousands
         except FileExistsError:
             raise SameFileError(entry.path) from None
         with file:
-            for chunk in entry.content.chunks():
-                file.write(chunk)
-        path.chmod(mode_of(entry))
+            file.writelines(entry.content.chunks())
+        os.chmod(path, mode_of(entry))  # noqa: PTH101
         os.utime(path, ns=(modified, modified))
 
 

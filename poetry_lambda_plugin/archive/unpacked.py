@@ -164,10 +164,10 @@ def record_of(entries: Sequence[Entry]) -> Record:
     return {entry.path: Held(entry.content.size, _checksum(entry.content)) for entry in entries}
 
 
-def held(path: Path) -> Held:
+def held(path: Path | str) -> Held:
     """Return the size of a file and its bytes' CRC-32."""
     size = checksum = 0
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - there may be tens of thousands
         while chunk := file.read(CHUNK):
             size += len(chunk)
             checksum = deflate.crc32(chunk, checksum)
@@ -225,7 +225,7 @@ def _is_same(folder: Path, entry: Entry | None, status: os.stat_result, modified
         and status.st_size == entry.content.size
         and status.st_mtime_ns == modified * 1_000_000_000
         and (not HAS_MODES or stat.S_IMODE(status.st_mode) == mode_of(entry))
-        and held(folder / entry.path).checksum == _checksum(entry.content)
+        and held(f"{folder}/{entry.path}").checksum == _checksum(entry.content)
     )
 
 

@@ -28,7 +28,7 @@ def import_findings(audit: ImportAudit, surroundings: Surroundings) -> Iterator[
     for failure, is_certain in audit.failures():
         if failure.problem == "missing":
             whereabouts = Whereabouts(failure, audit, surroundings)
-            if is_certain or not whereabouts.is_meant_elsewhere:
+            if not whereabouts.is_in_layer and (is_certain or not whereabouts.is_meant_elsewhere):
                 yield _told(_missing(failure, audit, whereabouts), is_certain=is_certain)
         else:
             yield _told(WORDS[failure.problem](failure, audit), is_certain=is_certain)

@@ -95,6 +95,8 @@ class _Module:
     name: str
     found: Found
     names: set[str] = field(default_factory=set)
+    exported: set[str] = field(default_factory=set)
+    """What it says in `__all__`."""
     is_loading: bool = True
     is_believed: bool = False
     """Whether any name may be in it."""
@@ -278,7 +280,8 @@ class ImportRun:
             if wanted == "*":
                 self._bind_all(source, module)
             else:
-                if source is not None and wanted not in source.names:
+                is_given = wanted[:2] == wanted[-2:] == "__"
+                if source is not None and wanted not in source.names and not is_given:
                     yield self._missing_name(source, wanted, module, place)
                 if bound:
                     self._bound(bound, module)
@@ -408,14 +411,16 @@ class ImportRun:
     def _bound(self, name: str, module: _Module) -> None:
         if name[0] == ".":
             self._attributes.add(name[1:])
+        elif name[0] == "*":
+            module.exported.add(name[1:])
         else:
-            module.names.add(name.removeprefix("*"))
+            module.names.add(name)
 
     def _bind_all(self, source: _Module | None, module: _Module) -> None:
         if source is None or source.is_believed or source.found.kind != "source":
             module.is_believed = True
         else:
-            module.names |= source.names - {"__getattr__"}
+            module.names |= (source.names | source.exported) - {"__getattr__"}
             module.is_believed |= "__getattr__" in source.names
 
     def _change_path(self, scope: str, module: _Module) -> None:

@@ -4,7 +4,7 @@ A tree is a list `[statements, names, flags, modules]`. A statement is a list th
 
 - `["import", line, module, name]`: `import a.b as name`; no name where nothing is bound
 - `["from", line, level, module, [[name, as], …]]`
-- `["bind", name, …]`
+- `["bind", name, …]`; `*name` stands for one of `__all__`, `.name` for an attribute of something
 - `["try", body, [[caught, body], …], orelse, finalbody]`, where caught is made of the letters of CAUGHT
 - `["suppress", caught, body]`: `with contextlib.suppress(…)`
 - `["maybe", body, …]`: bodies of which nobody knows whether they run

@@ -51,6 +51,14 @@ class Whereabouts:
         self._owner = owner.owner if owner is not None else ""
 
     @property
+    def is_in_layer(self) -> bool:
+        """Tell whether a layer says that it has the distribution."""
+        return any(
+            left.name in self._names and left.reason.startswith("in the layer")
+            for left in self._around.left_out
+        )
+
+    @property
     def is_meant_elsewhere(self) -> bool:
         """Tell whether the user left a package out of this bundle by what is said of it alone.
 

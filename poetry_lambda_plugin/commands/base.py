@@ -58,9 +58,12 @@ class UnexpectedError(LambdaBundleError):
 
 
 class LambdaCommand(GroupCommand, ABC):
-    """A command that reads a project and reports, to a person or as one JSON document."""
+    """A command that reads a project and reports, to a person or as one document."""
 
     loggers: ClassVar[list[str]] = []
+
+    formats: ClassVar[tuple[str, ...]] = ("text", "json")
+    """Of the report; all but text are one document, which standard output is."""
 
     interrupted = "Interrupted."
     """What is said when the user stops it."""
@@ -76,7 +79,7 @@ class LambdaCommand(GroupCommand, ABC):
 
     @abstractmethod
     def document(self, error: str | None) -> str:
-        """Return what is known by now, and the error that ended the run, as one JSON document."""
+        """Return what is known by now, and the error that ended the run, as one document."""
 
     def all_the_same(self) -> str:
         """Return what is to be said of the work where its report can't be written."""
@@ -85,7 +88,7 @@ class LambdaCommand(GroupCommand, ABC):
     def run(self, io: IO) -> int:
         """Run the command, and answer an option that does not exist with the nearest one."""
         self._console = Console(io)
-        self._is_json = _wants_json(io)
+        self._format = _wanted_format(io, self.formats)
         try:
             code = super().run(self._console)
         except CleoNoSuchOptionError as error:
@@ -98,7 +101,7 @@ class LambdaCommand(GroupCommand, ABC):
 
     def handle(self) -> int:
         """Run the command; every error that a user can cause is one paragraph."""
-        self._console.take_logs(beside=self._is_json)
+        self._console.take_logs(beside=self._is_document)
         silence_path_warnings()
         try:
             with _garbage_left_alone():
@@ -123,13 +126,18 @@ class LambdaCommand(GroupCommand, ABC):
         project = open_project(self.get_application(), self._poetry)
         self._root = project.facts.root
         if self.io.is_verbose():
-            self._console.take_logs(written_passwords(self._root), beside=self._is_json)
+            self._console.take_logs(written_passwords(self._root), beside=self._is_document)
         self._ignored = tuple(misnamed_tables(project.facts.document))
         return project
 
+    @property
+    def _is_document(self) -> bool:
+        return self._format != "text"
+
     def _check_format(self) -> None:
-        if self.option("format") not in ("text", "json"):
-            raise ConfigError(f"--format must be text or json, not {self.option('format')!r}.")
+        if len(self.formats) > 1 and self.option("format") not in self.formats:
+            listed = f"{', '.join(self.formats[:-1])} or {self.formats[-1]}"
+            raise ConfigError(f"--format must be {listed}, not {self.option('format')!r}.")
 
     def _warn(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
@@ -161,8 +169,8 @@ class LambdaCommand(GroupCommand, ABC):
         self.io.write_error_line(f"\n<error>{safe(message)}</error>", verbosity=verbosity)
 
     def _write_document(self, error: str | None) -> None:
-        """Write the one document that standard output is; it is ASCII, and no markup."""
-        if self._is_json:
+        """Write the one document that standard output is, as it is: its tags are none of the console's."""
+        if self._is_document:
             document = self.document(error and without_credentials(error))
             self._console.told.write_line(document, verbosity=Verbosity.QUIET, type=OutputType.RAW)
 
@@ -192,9 +200,10 @@ def config_reader(project: OpenProject) -> Callable[..., tuple[BundleConfig, ...
     )
 
 
-def _wants_json(io: IO) -> bool:
-    """Tell whether a JSON document is expected, also where the options turn out to be wrong."""
-    return io.input.parameter_option("--format") == "json" or io.input.has_parameter_option("--format=json")
+def _wanted_format(io: IO, formats: Iterable[str]) -> str:
+    """Return the format that is expected, also where the options turn out to be wrong."""
+    given, has = io.input.parameter_option("--format"), io.input.has_parameter_option
+    return next((name for name in formats if given == name or has(f"--format={name}")), "text")
 
 
 def safe(foreign: str) -> str:

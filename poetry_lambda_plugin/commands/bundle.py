@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from cleo.helpers import argument
 
+from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.bundling import Circumstances
 from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.commands.base import LambdaCommand
@@ -28,6 +29,8 @@ from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
 from poetry_lambda_plugin.commands.progress import SilentObserver
+from poetry_lambda_plugin.commands.redaction import without_credentials
+from poetry_lambda_plugin.commands.redaction import written_passwords
 from poetry_lambda_plugin.configuration.bundles import BrokenBundlesError
 from poetry_lambda_plugin.configuration.bundles import checked_options
 from poetry_lambda_plugin.configuration.layering import FOR_LAYERS_TOO
@@ -35,6 +38,7 @@ from poetry_lambda_plugin.configuration.layering import Order
 from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import ContradictionError
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
+from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
@@ -42,8 +46,10 @@ from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.json import json_document
 from poetry_lambda_plugin.report.listing import list_document
 from poetry_lambda_plugin.report.listing import list_lines
+from poetry_lambda_plugin.report.markdown import markdown_document
 from poetry_lambda_plugin.stages.listed import enforce_makeable
 from poetry_lambda_plugin.stages.listed import listed_bundles
+from poetry_lambda_plugin.stages.pages import write_page
 from poetry_lambda_plugin.trial.wishes import trial_wishes
 
 
@@ -61,12 +67,15 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.bundling import Observer
     from poetry_lambda_plugin.configuration.bundles import Given
     from poetry_lambda_plugin.configuration.values import BundleConfig
-    from poetry_lambda_plugin.exceptions import LambdaBundleError
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import FailedReport
     from poetry_lambda_plugin.stages.listed import Listed
     from poetry_lambda_plugin.watching.loop import Teller
+
+
+class UnwrittenPageError(LambdaBundleError):
+    """A page that could not be written when all bundles were there."""
 
 
 class BundleCommand(LambdaCommand):
@@ -84,32 +93,44 @@ class BundleCommand(LambdaCommand):
     ]
     options: ClassVar[list[Option]] = list(bundle_options())
 
+    formats = ("text", "json", "markdown")
+
     interrupted = "Interrupted: no bundle was left half-written."
 
     _reports: Sequence[BundleReport | FailedReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
+    _lists = False
+    """Whether bundles are listed instead of made."""
     _listed: Sequence[Listed] = ()
-    _is_stopped: bool = False
+    _follows = False
+    """Whether bundles are made again and again."""
+    _is_stopped = False
     """Whether nothing more is to be told of changes."""
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
-        if self.option("list"):
+        self._lists = self.option("list")
+        if self._lists:
             self._list()
             return
-        if self.option("watch"):
+        self._follows = self.option("watch")
+        if self._follows:
             self._watch()
             return
         with termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
+        try:
+            self._write_page(None)
+        except UnwritableOutputError as error:
+            raise UnwrittenPageError(f"{error} {self.all_the_same()}") from error
 
     def document(self, error: str | None) -> str:
-        """Return what became of each bundle, and the error, as one JSON document."""
-        return (
-            list_document(self._listed, error)
-            if self.option("list")
-            else json_document(self._reports, error, on_one_line=self.option("watch"))
-        )
+        """Return what became of each bundle, and the error, as one document."""
+        if self._format == "markdown":
+            return markdown_document(self._reports, error)
+        if self._lists:
+            return list_document(self._listed, error)
+        return json_document(self._reports, error, on_one_line=self._follows)
 
     def all_the_same(self) -> str:
         """Say how far the bundles are."""
@@ -117,7 +138,7 @@ class BundleCommand(LambdaCommand):
         return f"{done} all the same."
 
     def _observer(self) -> ConsoleObserver | SilentObserver:
-        return SilentObserver() if self._is_json else ConsoleObserver(self.io)
+        return SilentObserver() if self._is_document else ConsoleObserver(self.io)
 
     def _make(self, observer: Observer) -> Iterator[BundleReport]:
         options = checked_options(typed_values(self.option))
@@ -137,8 +158,9 @@ class BundleCommand(LambdaCommand):
             today=datetime.now(tz=timezone.utc).date(),
             source_date_epoch=epoch,
             dry_run=self.option("dry-run"),
-            explain=self.option("explain"),
+            explain=self.option("explain") or self.option("report") is not None,
             compare_with=Path(self.option("diff")).absolute() if self.option("diff") else None,
+            page=self._page(),
             trial=wishes,
         )
 
@@ -148,6 +170,8 @@ class BundleCommand(LambdaCommand):
         from poetry_lambda_plugin.watching.library import check_watcher
 
         _check_alone("watch", RIVALS_OF_WATCH, self.option)
+        if self._format == "markdown":
+            raise ContradictionError("--watch and --format markdown can't be used together. Drop one.")
         check_watcher()
         from poetry_lambda_plugin.watching.loop import Loop
 
@@ -177,7 +201,7 @@ class BundleCommand(LambdaCommand):
         from poetry_lambda_plugin.commands.following import DocumentFollower
         from poetry_lambda_plugin.commands.following import Follower
 
-        if self._is_json:
+        if self._format == "json":
             return DocumentFollower(self._write_reports, self._fail)
         return Follower(self.line, self._report, self._warn, self._fail)
 
@@ -198,11 +222,13 @@ class BundleCommand(LambdaCommand):
     def _list(self) -> None:
         """Tell which bundles there are; raises LambdaBundleError where one of them can't be made."""
         _check_alone("list", RIVALS_OF_LIST, self.option)
+        if self._format == "markdown":
+            raise ContradictionError("--list and --format markdown can't be used together. Drop one.")
         options = checked_options(typed_values(self.option))
         project = self.opened()
         order, today = self._order(config_reader(project), options), datetime.now(tz=timezone.utc).date()
         self._listed = tuple(listed_bundles(project, order, today, source_date_epoch(os.environ)))
-        if not self._is_json:
+        if not self._is_document:
             for line in list_lines(self._listed):
                 self.line(line)
         enforce_makeable(self._listed)
@@ -210,13 +236,28 @@ class BundleCommand(LambdaCommand):
     def _report(self, reports: Iterator[BundleReport]) -> None:
         done: list[BundleReport] = []
         for report in reports:
-            if not self._is_json:
+            if not self._is_document:
                 # bundles of one project mostly have the same ones
                 self._report_text(report, {note for other in done for note in other.notes})
             told = {finding for other in done for finding in other.findings}
             self._warn(finding for finding in report.findings if finding not in told)
             done.append(report)
         self._reports = done
+
+    def _page(self) -> Path | None:
+        return Path(self.option("report")).absolute() if self.option("report") is not None else None
+
+    def _write_page(self, error: str | None) -> None:
+        """Write the page that is asked for; raises PageError."""
+        path = self._page()
+        if path is None:
+            return
+        # reads files of its own, and is seldom asked for
+        from poetry_lambda_plugin.report.page import report_page
+
+        write_page(path, report_page(self._reports, error))
+        if not self._is_document:
+            self.line(f"\nThe report is in <c1>{safe(str(path))}</c1>.")
 
     def _fail(self, error: LambdaBundleError) -> int:
         """Say what is wrong, of which bundles, and return the exit code."""
@@ -225,7 +266,17 @@ class BundleCommand(LambdaCommand):
         for cause in self._causes(error):
             if isinstance(cause, MaxSizeError):
                 self._report_too_large(cause.reports, is_one_of_many=cause is not error)
+        if isinstance(error, ReportedError):
+            self._write_page_of_failure(error)
         return super()._fail(error)
+
+    def _write_page_of_failure(self, error: ReportedError) -> None:
+        """Write the page with what failed above all else; what keeps it from that comes second."""
+        try:
+            passwords = written_passwords(self._root) if self._root else ()
+            self._write_page(without_credentials(str(error), passwords))
+        except UnwritableOutputError as unwritten:
+            self.line_error(f"<warning>Warning: {safe(str(unwritten))}</warning>")
 
     def _causes(self, error: LambdaBundleError) -> Sequence[LambdaBundleError]:
         """Return the error, and each bundle's own."""
@@ -244,7 +295,8 @@ class BundleCommand(LambdaCommand):
         self.line("")
         for line in text.summary(report):
             self.line(line)
-        for line in (*text.slowest_modules(report), *text.explanation(report), *text.differences(report)):
+        explained = text.explanation(report) if self.option("explain") else ()
+        for line in (*text.slowest_modules(report), *explained, *text.differences(report)):
             self.line(line)
         for note in (note for note in report.notes if note not in told):
             self.line(f"<comment>Note: {safe(note)}</comment>")

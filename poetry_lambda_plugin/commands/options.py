@@ -34,13 +34,15 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
     "max-size": (
         option("explain", None, "Say why each package is there, and what could be saved."),
         option("diff", None, "Say what has grown since another bundle.", flag=False),
+        option("report", None, "Write a page, FILE.html, to look at what is in the bundles.", flag=False),
     ),
-    "bytecode": (option("format", None, "Report as text or json.", flag=False, default="text"),),
+    "bytecode": (option("format", None, "Report as text, json or markdown.", flag=False, default="text"),),
     "strict": (
         option("smoke-test", None, "Import the handler as on Lambda before a bundle takes its place."),
         option("env", None, "A variable for the smoke test, as NAME=VALUE.", flag=False, multiple=True),
         option("timeout", None, "Seconds that the smoke test's import may take.", flag=False),
-        option("dry-run", None, "Plan everything, write nothing, ask no network."),
+        option("dry-run", None, "Plan everything, write no bundle, ask no network."),
+        option("list", None, "Tell which bundles there are, with a fingerprint of each; make none."),
         option("watch", None, "Make bundles again whenever what they are made from changes."),
     ),
 }
@@ -56,7 +58,7 @@ RIVALS_OF_LIST = tuple(
 """What means nothing where no bundle is made."""
 
 
-RIVALS_OF_WATCH = ("list", "dry-run", "diff", "explain")
+RIVALS_OF_WATCH = ("list", "dry-run", "diff", "explain", "report")
 """What tells of one run, or makes nothing."""
 
 

@@ -87,7 +87,7 @@ class VerifyCommand(LambdaCommand):
         """Compare and report; raises LambdaBundleError."""
         with termination_as_interrupt(), closing(self._observer()) as observer:
             self._reports = self._verified(observer)
-        if not self._is_json:
+        if not self._is_document:
             self._report_text()
         enforce_same(self._reports, strict=self.option("strict"))
 
@@ -96,7 +96,7 @@ class VerifyCommand(LambdaCommand):
         return verification_document(self._reports, error)
 
     def _observer(self) -> ConsoleObserver | SilentObserver:
-        return SilentObserver() if self._is_json else ConsoleObserver(self.io)
+        return SilentObserver() if self._is_document else ConsoleObserver(self.io)
 
     def _verified(self, observer: ConsoleObserver | SilentObserver) -> Sequence[VerificationReport]:
         options = checked_options(typed_values(self.option, DECIDING))

@@ -33,6 +33,7 @@ from poetry_lambda_plugin.report.bundle_report import FileReport
 from poetry_lambda_plugin.report.bundle_report import LayerReport
 from poetry_lambda_plugin.report.bundle_report import PackageReport
 from poetry_lambda_plugin.report.difference import differences
+from poetry_lambda_plugin.report.difference import owned_files
 from poetry_lambda_plugin.stages.layers import LayerBundle
 from poetry_lambda_plugin.stages.packages import needs_own_sdk
 
@@ -78,15 +79,17 @@ class Questions:
     """Why each package is there and what could be saved."""
     old: OldBundle | None = None
     """What has grown since this one."""
+    files: bool = False
+    """Every file, for a map of them."""
 
 
-def check_size(bundle: Written) -> None:
+def check_size(bundle: Written, questions: Questions) -> None:
     """Raise MaxSizeError for a bundle that is too large with its layers, with what takes its room."""
     config, unzipped = bundle.selected.config, bundle.digest.total.unzipped
     if excess(unzipped + bundle.layers_size, config) > 0:
         layers = {layer.name: layer.unzipped for layer in bundle.layers}
         words = too_large(bundle.output.name, unzipped, layers, config, _savings(bundle))
-        report = report_of(bundle, "planned", Questions(explain=True), changed=None)
+        report = report_of(bundle, "planned", replace(questions, explain=True), changed=None)
         raise MaxSizeError(words, reports=[report])
 
 
@@ -103,7 +106,7 @@ def report_of(bundle: Written, status: Status, questions: Questions, *, changed:
         packages=packages,
         digest=bundle.digest,
         bytecode=_bytecode(bundle),
-        explanation=_explanation(bundle) if questions.explain else None,
+        explanation=_explanation(bundle, questions, owners) if questions.explain else None,
         differences=differences(old, bundle.selected.name, packages, owners) if old else None,
         findings=planned.findings,
         notes=(*planned.notes, *_notes(bundle)),
@@ -215,12 +218,12 @@ def _bytecode(bundle: Written) -> BytecodeReport | None:
     return BytecodeReport(mode=mode, version=bytecode.version, sizes=sizes, skipped=bytecode.skipped)
 
 
-def _explanation(bundle: Written) -> Explanation:
+def _explanation(bundle: Written, questions: Questions, owners: Mapping[str, str]) -> Explanation:
     """Work out why each package is there, what takes the room and what could be saved."""
     selected, plan = bundle.selected, bundle.plan
     graph = selected.graph()
     sized = [
-        FileReport(entry.path, packed, entry.content.size)
+        FileReport(entry.path, packed, entry.content.size, entry.owner)
         for entry, packed in zip(plan.entries, bundle.digest.packed_sizes, strict=True)
     ]
     return Explanation(
@@ -228,6 +231,10 @@ def _explanation(bundle: Written) -> Explanation:
         savings=_savings(bundle),
         largest_files=tuple(nsmallest(MAX_FILES, sized, key=lambda file: (-file.unzipped, file.path))),
         unimported=unimported(plan, graph, selected.name, selected.config.handler),
+        files=tuple(sized) if questions.files else (),
+        old_files=owned_files(questions.old, selected.name, owners)
+        if questions.files and questions.old
+        else None,
     )
 
 

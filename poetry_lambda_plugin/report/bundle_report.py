@@ -61,6 +61,8 @@ class FileReport(NamedTuple):
     """Bytes, headers included."""
     unzipped: int
     """Bytes."""
+    owner: str = ""
+    """The package that brings it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,10 @@ class Explanation:
     """The largest first."""
     unimported: tuple[str, ...]
     """Direct dependencies that nothing in the bundle seems to import."""
+    files: tuple[FileReport, ...] = ()
+    """All, by path, where a map of them is wanted."""
+    old_files: tuple[FileReport, ...] | None = None
+    """Those of the bundle that it is compared with, by path; None without one, or without a map."""
 
 
 class LayerReport(NamedTuple):

@@ -13,6 +13,7 @@ from poetry_lambda_plugin.layout.distribution import record_rows
 from poetry_lambda_plugin.layout.listing import listings
 from poetry_lambda_plugin.layout.listing import source_path
 from poetry_lambda_plugin.report.bundle_report import Difference
+from poetry_lambda_plugin.report.bundle_report import FileReport
 
 
 if TYPE_CHECKING:
@@ -91,20 +92,25 @@ def differences(
     )
 
 
+def owned_files(old: OldBundle, project: str, owners: Mapping[str, str]) -> tuple[FileReport, ...]:
+    """Return the old files by path, each with the package that it belonged to."""
+    # where two list one file, it belongs to the same one as in the bundle's plan
+    listings = sorted(old.listings, key=lambda listing: (listing.name != project, listing.name))
+    listed = {path: listing.name for listing in reversed(listings) for path in listing.paths}
+    belongs = {path: listed.get(source_path(path)) or owners.get(path) for path in old.sizes}
+    # what a project includes beside a wheel that was built of it
+    others = project if project in belongs.values() else OTHER_FILES
+    return tuple(FileReport(path, *size, belongs[path] or others) for path, size in sorted(old.sizes.items()))
+
+
 def _packages(
     old: OldBundle, project: str, owners: Mapping[str, str], versions: Mapping[str, str]
 ) -> dict[str, PackageSize]:
     """Sum up the old files by owner; `versions` are for those that have no RECORD."""
-    # where two list one file, it belongs to the same one as in the bundle's plan
-    ordered = sorted(old.listings, key=lambda listing: (listing.name != project, listing.name))
-    listed = {path: listing.name for listing in reversed(ordered) for path in listing.paths}
-    sizes: dict[str, list[FileSize]] = defaultdict(list)
-    for path, size in old.sizes.items():
-        sizes[listed.get(source_path(path)) or owners.get(path) or OTHER_FILES].append(size)
-    if project in sizes:
-        # what a project includes beside a wheel that was built of it
-        sizes[project] += sizes.pop(OTHER_FILES, [])
-    known = {OTHER_FILES: "?", **versions, **{listing.name: listing.version for listing in ordered}}
+    sizes: dict[str, list[FileReport]] = defaultdict(list)
+    for file in owned_files(old, project, owners):
+        sizes[file.owner].append(file)
+    known = {OTHER_FILES: "?", **versions, **{listing.name: listing.version for listing in old.listings}}
     return {
         name: PackageSize(known[name], sum(f.zipped for f in files), sum(f.unzipped for f in files))
         for name, files in sizes.items()

@@ -190,7 +190,7 @@ def _limited(count: int, counted_too: int, limit: int | None) -> str:
 
 def _largest(report: BundleReport) -> Iterator[str]:
     """Yield the line of the packages that take most, unzipped."""
-    packages = sorted(report.packages, key=_by_unzipped)
+    packages = sorted(report.packages, key=by_unzipped)
     if len(packages) >= LARGEST:
         listing = ", ".join(f"{p.name} {size(p.sizes.unzipped)}" for p in packages[:LARGEST] if p.sizes)
         yield f"  Largest     {escaped(listing)}"
@@ -242,15 +242,17 @@ def differences(report: BundleReport) -> Iterator[str]:
         versions = f"{change.old_version or 'new'} → {change.new_version or 'gone'}"
         if change.old_version == change.new_version:
             versions = str(change.new_version)
-        rows.append((f"{change.name} {versions}", _signed(change.zipped), _signed(change.unzipped), "", ""))
+        rows.append((f"{change.name} {versions}", signed(change.zipped), signed(change.unzipped), "", ""))
     yield from _table(rows)
 
 
-def _by_unzipped(package: PackageReport) -> tuple[int, str]:
+def by_unzipped(package: PackageReport) -> tuple[int, str]:
+    """Return what sorts packages, the largest first."""
     return -(package.sizes.unzipped if package.sizes else 0), package.name
 
 
-def _signed(count: int) -> str:
+def signed(count: int) -> str:
+    """Write by how many bytes something is larger or smaller."""
     return f"{'-' if count < 0 else '+'}{size(abs(count))}"
 
 
@@ -285,7 +287,7 @@ def _package_table(report: BundleReport, heading: str, last: Callable[[PackageRe
     """Yield a table of the packages, the largest first, with one more column."""
     total = report.digest.total.unzipped if report.digest else 0
     rows = [("Package", "Zipped", "Unzipped", "Share", heading)]
-    for package in sorted(report.packages, key=_by_unzipped):
+    for package in sorted(report.packages, key=by_unzipped):
         sizes, numbers = package.sizes, ("?", "?", "?")
         if sizes is not None:
             numbers = (size(sizes.zipped), size(sizes.unzipped), share(sizes.unzipped, total))

@@ -7,6 +7,8 @@ import importlib
 from functools import cache
 
 
+OLDEST_MINOR = 8
+
 ELSEWHERE = frozenset(
     {
         "_msi", "_overlapped", "_scproxy", "_winapi", "_winreg", "_wmi", "msilib", "msvcrt", "nt",
@@ -60,8 +62,14 @@ INSTALLERS = frozenset({"_distutils_hack", "pkg_resources", "setuptools"})
 
 @cache
 def standard_modules(python: tuple[int, int]) -> frozenset[str]:
-    """Return the top-level modules of a Python's standard library on Linux, private ones included."""
-    names: frozenset[str] = importlib.import_module(f"stdlibs.py{python[0]}{python[1]}").module_names
+    """Return the top-level modules of a Python's standard library on Linux, private ones included.
+
+    Of a Python that is too new to be known, they are those of the newest that is.
+    """
+    try:
+        names: frozenset[str] = importlib.import_module(f"stdlibs.py{python[0]}{python[1]}").module_names
+    except ModuleNotFoundError:
+        return standard_modules((python[0], python[1] - 1)) if python[1] > OLDEST_MINOR else frozenset()
     return names - ELSEWHERE
 
 

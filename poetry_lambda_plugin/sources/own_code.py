@@ -129,7 +129,7 @@ def own_code(
     """
     here = Folder(root, excluded)
     if wishes.beside and wishes.handler is None:
-        wishes = wishes._replace(handler=_handler_of_dockerfile(root))
+        wishes = wishes._replace(handler=handler_of_dockerfile(root))
     if packages is None:
         folder, found = _without_package(here, excluded, wishes)
         folders = [folder, here]
@@ -229,7 +229,7 @@ def _is_inside_package(here: Folder, wishes: Wishes) -> bool:
     return any(level for path in modules for level, _ in imports_in_text(read_source(path)))
 
 
-def _handler_of_dockerfile(root: Path) -> str | None:
+def handler_of_dockerfile(root: Path) -> str | None:
     """Return the last handler that the project's Dockerfile has the runtime call."""
     found = re.findall(COMMAND, _dockerfile(root))
     return found[-1] if found else None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.archive.output import UnwritableOutputError
 from poetry_lambda_plugin.archive.output import is_nowhere
 from poetry_lambda_plugin.configuration.placeholders import is_settled
 from poetry_lambda_plugin.configuration.placeholders import readable
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.stages.outputs import place_of
+from poetry_lambda_plugin.stages.pages import check_page
 
 
 if TYPE_CHECKING:
@@ -110,6 +112,20 @@ def _check_sboms(bundles: Sequence[Selected], outputs: Mapping[Path, Selected]) 
                 f"Two SBOMs would be written to {bundle.sbom}, of {_described(other)} and "
                 f"{_described(bundle)}. Tell them apart in --sbom with {_difference(other, bundle)}."
             )
+
+
+def check_report(page: Path | None, bundles: Sequence[Selected]) -> None:
+    """Raise UnwritableOutputError where a report's page can't be written, or would be in a bundle's way."""
+    if page is None:
+        return
+    check_page(page)
+    place = place_of(page)
+    for bundle in bundles:
+        if place in {place_of(path) for path in (bundle.output, bundle.sbom) if path is not None}:
+            raise UnwritableOutputError(page, f"{_described(bundle)} is to be written there", "report")
+        if bundle.config.unpacked is not None and place_of(bundle.output) in place.parents:
+            reason = f"{readable(bundle.output)} is to hold the files of {_described(bundle)} and no others"
+            raise UnwritableOutputError(page, reason, "report")
 
 
 def _described(bundle: Selected) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -14,6 +13,8 @@ from typing import NamedTuple
 from typing import TypeVar
 
 from poetry_lambda_plugin.layout.own_files import ProjectSource
+from poetry_lambda_plugin.sources.artifacts import KeptWheels
+from poetry_lambda_plugin.sources.folder_state import stamps
 from poetry_lambda_plugin.stages.packages import selector
 
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Collection
     from collections.abc import Hashable
-    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
     from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.layout.wheel import Wheel
     from poetry_lambda_plugin.poetry_api.lock import Lock
     from poetry_lambda_plugin.selection.choice import Choice
-    from poetry_lambda_plugin.sources.artifacts import Remembered
+    from poetry_lambda_plugin.sources.folder_state import Stamp
     from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.packages import Selector
     from poetry_lambda_plugin.stages.written import Written
@@ -61,14 +61,14 @@ class _InPlace(NamedTuple):
     """A bundle that took its place."""
 
     written: Written
-    stamp: tuple[int, ...]
+    stamps: tuple[Stamp, ...]
 
 
 @dataclass(slots=True)
 class Memory:
     """What the runs of one process have in common; a single run begins with an empty one."""
 
-    wheels: dict[Choice, Remembered] = field(default_factory=dict)
+    wheels: KeptWheels = field(default_factory=KeptWheels)
     notes: dict[Path, Any] = field(default_factory=dict)
     """What has been found out of wheels, as `WheelNotes` keeps it."""
     layouts: Recall[Any] = field(default_factory=Recall)
@@ -91,7 +91,7 @@ class Memory:
         known = self._in_place.get(unit)
         if known is None or known.written.compiled is not compiled:
             return None
-        return known.written if stamps([known.written.output]) == known.stamp else None
+        return known.written if stamps([known.written.output]) == known.stamps else None
 
     def took_place(self, written: Written) -> None:
         """Take note of a bundle that is in its place now."""
@@ -111,7 +111,7 @@ class Memory:
     def forget_others(self, units: Collection[Unit], choices: Collection[Choice]) -> None:
         """Keep what is known of some bundles and of what they are made of, and nothing else."""
         self._in_place = {unit: known for unit, known in self._in_place.items() if unit in units}
-        self.wheels = {choice: known for choice, known in self.wheels.items() if choice in choices}
+        self.wheels.forget_others(choices)
         self.layouts.keep(lambda key: key[0] in choices)
         self.drafts.keep(lambda unit: unit in units)
         self.compiled.keep(lambda unit: unit in units)
@@ -122,14 +122,3 @@ def state_of(part: Wheel | ProjectSource | None) -> object:
     if not isinstance(part, ProjectSource):
         return part
     return part, stamps(file for _, file in (*part.files, *part.licences))
-
-
-def stamps(files: Iterable[Path]) -> tuple[int, ...]:
-    """Return what changes when any of some files is written to, or replaced."""
-    stamps: list[int] = []
-    for file in files:
-        with suppress(OSError):
-            status = os.stat(file)  # noqa: PTH116 - asked for each file of a project
-            stamps += (status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns)
-        stamps.append(0)
-    return tuple(stamps)

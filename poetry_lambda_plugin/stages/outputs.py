@@ -27,6 +27,7 @@ from poetry_lambda_plugin.configuration.readers import ConfigError
 from poetry_lambda_plugin.runtime.platform import Target
 from poetry_lambda_plugin.runtime.runtimes import ARCHITECTURES
 from poetry_lambda_plugin.runtime.runtimes import RUNTIMES
+from poetry_lambda_plugin.stages.pages import is_page
 from poetry_lambda_plugin.strays import is_ours
 
 
@@ -160,7 +161,9 @@ def without_outputs(source: ProjectSource, outputs: Collection[FileId]) -> Proje
 
 
 def _is_output(file: Path, outputs: Collection[FileId]) -> bool:
-    return is_ours(file.name) or (bool(outputs) and file_id(file) in outputs and _is_written(file))
+    if is_ours(file.name) or is_page(file):
+        return True
+    return bool(outputs) and file_id(file) in outputs and _is_written(file)
 
 
 def _is_among(own_files: Collection[ProjectFile], path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.replacing import open_regular
 from poetry_lambda_plugin.exceptions import LambdaBundleError
-from poetry_lambda_plugin.watching.folders import is_aside
+from poetry_lambda_plugin.sources.folder_state import is_aside
 from poetry_lambda_plugin.watching.folders import is_passed_over
 
 

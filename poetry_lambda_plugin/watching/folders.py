@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poetry_lambda_plugin.sources.code_folders import ARTIFACTS
-from poetry_lambda_plugin.sources.files import is_environment
+from poetry_lambda_plugin.sources.folder_state import folders_below
 from poetry_lambda_plugin.strays import is_ours
 
 
@@ -35,7 +34,7 @@ def watched_folders(
     """
     folders: set[str] = set()
     for start in _starts(project, order):
-        folders.update(_below(start, outputs) if start.is_dir() else [_nearest(start)])
+        folders.update(folders_below(os.fspath(start), outputs) if start.is_dir() else [_nearest(start)])
     folders.update(os.fspath(file.parent) for file in files if file.parent.is_dir())
     return frozenset(folders)
 
@@ -70,18 +69,3 @@ def _fixed(pattern: str) -> str:
 def _nearest(path: Path) -> str:
     """Return the folder in which a file is, or would appear."""
     return os.fspath(next(parent for parent in path.parents if parent.is_dir()))
-
-
-def _below(start: Path, outputs: Collection[str]) -> Iterator[str]:
-    """Yield a folder and those below it; links are not followed, nor is what can't be read."""
-    for folder, inside, _ in os.walk(start):
-        yield folder
-        inside[:] = [name for name in inside if not is_aside(os.path.join(folder, name), outputs)]  # noqa: PTH118
-
-
-def is_aside(folder: str, outputs: Collection[str]) -> bool:
-    """Tell folders of environments, caches and tools, and those that bundles are unpacked to."""
-    name = os.path.basename(folder)  # noqa: PTH119 - asked for each folder of a project
-    if name.startswith(".") or name in ARTIFACTS or name.endswith(".egg-info"):
-        return True
-    return folder in outputs or is_environment(Path(folder))

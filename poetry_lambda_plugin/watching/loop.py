@@ -13,8 +13,10 @@ from typing import Protocol
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.bundling import make_bundles
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.sources.artifacts import KeptWheels
+from poetry_lambda_plugin.sources.artifacts import temporary_folder
+from poetry_lambda_plugin.sources.folder_state import stamps
 from poetry_lambda_plugin.stages.memory import Memory
-from poetry_lambda_plugin.stages.memory import stamps
 from poetry_lambda_plugin.watching.changes import Changes
 from poetry_lambda_plugin.watching.folders import watched_folders
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.configuration.layering import Order
     from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
+    from poetry_lambda_plugin.sources.folder_state import Stamp
 
 
 PROJECT_FILES = ("pyproject.toml", "poetry.lock", "poetry.toml")
@@ -68,20 +71,22 @@ class Loop:
     def run(self) -> None:
         """Go on until KeyboardInterrupt; raises LambdaBundleError where nothing can be watched."""
         project, order = self.open()
-        with Changes() as changes:
-            _Watch(self, project, order, changes).follow()
+        with temporary_folder() as builds, Changes() as changes:
+            _Watch(self, project, order, changes, Memory(KeptWheels(builds))).follow()
 
 
 class _Watch:
     """The loop under way."""
 
-    def __init__(self, loop: Loop, project: OpenProject, order: Order, changes: Changes) -> None:
+    def __init__(
+        self, loop: Loop, project: OpenProject, order: Order, changes: Changes, memory: Memory
+    ) -> None:
         self._loop = loop
         self._project = project
         self._order = order
         self._root = project.facts.root
         self._changes = changes
-        self._memory = Memory()
+        self._memory = memory
         self._outputs: frozenset[str] = frozenset()
         self._state = self._project_state()
         self._failure: str | None = None
@@ -136,7 +141,7 @@ class _Watch:
         self._state = state
         return True
 
-    def _project_state(self) -> tuple[int, ...]:
+    def _project_state(self) -> tuple[Stamp, ...]:
         return stamps(self._root / name for name in PROJECT_FILES)
 
     def _reports(self) -> Iterator[BundleReport]:

@@ -76,6 +76,7 @@ def told(failure: ImportFailure | None) -> tuple[str, str, str] | None:
         pytest.param("def f():\n import gone", id="function"),
         pytest.param("import lib.sub.deep\nfrom lib import sub\nfrom lib.sub import deep", id="submodules"),
         pytest.param("from lib import name, other, third, fourth, fifth, Sixth", id="names"),
+        pytest.param("from lib import __doc__, __version__, __file__", id="given-names"),
         pytest.param("from lib import *\nfrom app import star", id="star"),
         pytest.param("import libso.any.thing\nfrom libso import word", id="extension"),
         pytest.param("from liblazy import word\nfrom liblazy import more", id="module-getattr"),
@@ -237,7 +238,8 @@ def test_fails(files: Mapping[str, str], expected: tuple[str, str, str]) -> None
         "libn/yes.py": "",
         "libpy2.py": "print 'x'\n",
         "libstar.py": "yes = 1",
-        "liblazy/__init__.py": "x = {'Model': (0, '.main')}\ndef __getattr__(name):\n return x[name]\n",
+        "liblazy/__init__.py": "__all__ = ['Model']\nx = {'Model': (0, '.main')}\n"
+        "def __getattr__(name):\n return x[name]\n",
         "liblazy/main.py": "import gone\n",
     }
     own = {path: text for path, text in files.items() if path != "runtime"}

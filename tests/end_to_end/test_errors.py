@@ -258,7 +258,7 @@ def test_unknown_extra_without_any(simple_project: Project) -> None:
         pytest.param(
             ["--with", "a,b", "--without", "b"], "--with and --without both name 'b'. Drop one.", id="group"
         ),
-        pytest.param(["--format", "xml"], "--format must be text or json, not 'xml'.", id="format"),
+        pytest.param(["--format", "xml"], "--format must be text, json or markdown, not 'xml'.", id="format"),
         pytest.param(["-o", ""], "--output must be a non-empty string, not an empty string.", id="output"),
         pytest.param(
             ["--include", "a:../b"], "--include[0]: '../b' is not a path inside the bundle.", id="to"

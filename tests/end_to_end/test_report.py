@@ -229,6 +229,8 @@ def test_json_of_a_written_bundle(zip_path: Path) -> None:
         "handler": "my_fn.handler",
         "output": str(zip_path),
         "error": None,
+        "unpacked": False,
+        "sbom": None,
         "status": "written",
         "changed": True,
         "code_sha256": base64.b64encode(hashlib.sha256(data).digest()).decode(),

@@ -286,8 +286,7 @@ exclude-layers = ["dist/deps.zip"]
     python = f"python3.{sys.version_info[1]}"
 
     for name in ("deps", "api"):
-        outcome = bundle(name, "--sbom", "dist/", "--runtime", python)
-        assert (outcome.exit_code, outcome.error) == (0, "")
+        assert bundle(name, "--sbom", "dist/", "--runtime", python).exit_code == 0
 
     layer, api = (sbom(locked_project.folder / f"dist/{name}.cdx.json") for name in ("deps", "api"))
     (component,) = layer["components"]

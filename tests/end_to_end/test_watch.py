@@ -101,7 +101,7 @@ def test_makes_what_a_saved_file_concerns(shop: Project, tmp_path: Path) -> None
         assert "shop/new/deep/mod.py" not in contents(api)
 
         shop.write(
-            {"tests/test_api.py": "", ".git/HEAD": "", "__pycache__/api.cpython-313.pyc": b"", "x~": ""}
+            {"tests/test_api.py": "", ".cache/x": "", "__pycache__/api.cpython-313.pyc": b"", "x~": ""}
         )
         os.utime(folder / "api.py")
         assert run.more() == []
@@ -134,7 +134,7 @@ def test_waits_for_what_is_broken(shop: Project, tmp_path: Path) -> None:
         run.until(READY)
         old = api.read_bytes()
 
-        save(folder / "api.py", "def handler(:\n")
+        save(folder / "api.py", "import nowhere\n")
         told = run.more()
         assert len(told) == 1
         assert told[0].startswith("api.py")
@@ -185,7 +185,7 @@ def test_writes_a_document_on_each_line(shop: Project, tmp_path: Path) -> None:
         first = json.loads(run.line())
         save(shop.folder / "worker.py", HANDLER.format(number=1))
         second = json.loads(run.line())
-        save(shop.folder / "worker.py", "def\n")
+        save(shop.folder / "worker.py", "import nowhere\n")
         third = json.loads(run.line())
         assert run.stop() == 130
         assert run.more() == ["Interrupted: no bundle was left half-written."]
@@ -245,12 +245,14 @@ def test_build_is_no_change(project: Project, tmp_path: Path) -> None:
         assert (tmp_path / "builds").read_text() == f"{settled}."
 
 
-@pytest.mark.parametrize("rival", ["--list", "--dry-run", "--explain", "--diff=x.zip"])
+@pytest.mark.parametrize(
+    "rival", ["--list", "--dry-run", "--explain", "--diff=x.zip", "--report=x.html", "--format=markdown"]
+)
 def test_refuses_what_tells_of_one_run(shop: Project, rival: str) -> None:
     """What makes nothing, or tells of one run, is no loop."""
     outcome = bundle("--watch", rival)
 
-    name = rival.partition("=")[0]
+    name = rival.replace("=", " ") if "markdown" in rival else rival.partition("=")[0]
     pair = f"{name} and --watch" if name == "--list" else f"--watch and {name}"
     assert outcome.exit_code == 1
     assert outcome.message == f"{pair} can't be used together. Drop one."
@@ -319,8 +321,9 @@ def test_beyond_what_the_system_lets(shop: Project, limit: str, reason: str) -> 
 
     assert done.returncode == 1
     assert " ".join(done.stderr.split()) == (
-        f"The 4 folders of the project can't be watched: {reason}. On Linux raise "
-        "fs.inotify.max_user_watches and fs.inotify.max_user_instances with sysctl, close other programs that watch files, or set "
+        f"The 3 folders of the project can't be watched: {reason}. On Linux raise "
+        "fs.inotify.max_user_watches and fs.inotify.max_user_instances with sysctl, close other programs "
+        "that watch files, or set "
         "WATCHFILES_FORCE_POLLING=1 to have the files looked at several times a second."
     )
 

@@ -38,8 +38,10 @@ class Watched:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self._lines: queue.Queue[str] = queue.Queue()
-        for stream in filter(None, (process.stdout, process.stderr)):
-            threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        streams = filter(None, (process.stdout, process.stderr))
+        self._readers = [threading.Thread(target=self._read, args=(stream,)) for stream in streams]
+        for reader in self._readers:
+            reader.start()
 
     def line(self) -> str:
         """Return the next line that is not empty, without its time of day and how long it took."""
@@ -71,9 +73,15 @@ class Watched:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
+    def close(self) -> None:
+        """Read to the end, when the process has ended."""
+        for reader in self._readers:
+            reader.join()
+
     def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            self._lines.put(line)
+        with stream:
+            for line in stream:
+                self._lines.put(line)
 
 
 @contextmanager
@@ -83,11 +91,13 @@ def watched(folder: Path, *arguments: str, **environment: str) -> Iterator[Watch
     hook = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     command = ("lambda-bundle", "--watch", *arguments)
     process = start_apart(folder, *command, hook=hook, PYTHONUNBUFFERED="1", **environment)
+    run = Watched(process)
     try:
-        yield Watched(process)
+        yield run
     finally:
         process.kill()
         process.wait()
+        run.close()
 
 
 def save(file: Path, text: str) -> None:
