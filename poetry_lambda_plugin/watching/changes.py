@@ -93,12 +93,13 @@ class Changes:
         # the earlier ones are given up first: both together might be more than the system lets
         self._stop()
         try:
-            self._notify = RustNotify(sorted(folders), False, _is_polling(), POLLING, False, True)
-        except FileNotFoundError:
-            # gone since they were found
-            return self.watch(frozenset(filter(os.path.isdir, folders)))
+            self._notify = RustNotify(sorted(folders), False, _is_polling(), POLLING, False, False)
         except (OSError, RuntimeError) as error:
-            raise WatchLimitError(len(folders), error) from error
+            # some may be gone since they were found
+            readable = frozenset(folder for folder in folders if os.access(folder, os.R_OK))
+            if readable == folders:
+                raise WatchLimitError(len(folders), error) from error
+            return self.watch(readable)
         self._folders = folders
         return True
 

@@ -29,6 +29,9 @@ PATIENCE = 60.0
 QUIET = 1.0
 """Seconds without a line after which none is believed to come."""
 
+CLOCK = re.compile(r"^\d\d:\d\d:\d\d  ")
+TAKEN = re.compile(r"(?:, \d+\.\d\d s(\))| \(\d+\.\d\d s\))$")
+
 READY = "Watching for changes. Ctrl-C ends it."
 
 
@@ -48,7 +51,7 @@ class Watched:
         while True:
             line = self._lines.get(timeout=PATIENCE).strip()
             if line:
-                return re.sub(r", \d+\.\d\d s\)|\(\d+\.\d\d s\)", ")", re.sub(r"^\d\d:\d\d:\d\d  ", "", line))
+                return TAKEN.sub(r"\1", CLOCK.sub("", line))
 
     def until(self, last: str) -> list[str]:
         """Return the lines up to one."""
