@@ -179,7 +179,7 @@ class BundleCommand(LambdaCommand):
         with termination_as_interrupt(), closing(self._observer()) as observer:
             try:
                 observers = chain([observer], repeat(SilentObserver()))
-                Loop(self._read_anew, circumstances, observers, self._teller()).run()
+                Loop(self._read_anew, circumstances, observers, self._teller(), self._is_heard).run()
             except KeyboardInterrupt:
                 self._is_stopped = True
                 raise
@@ -204,6 +204,9 @@ class BundleCommand(LambdaCommand):
         if self._format == "json":
             return DocumentFollower(self._write_reports, self._fail)
         return Follower(self.line, self._report, self._warn, self._fail)
+
+    def _is_heard(self) -> bool:
+        return self._console.told.failure is None
 
     def _write_reports(self, reports: Sequence[BundleReport]) -> None:
         self._reports = reports

@@ -41,6 +41,18 @@ SETTLING = 0.2
 """Seconds without a change before a failure is told: what is half-written is mostly whole by then."""
 
 
+AT_MOST = 5.0
+"""Seconds after which it is told though there is always another change."""
+
+
+class DisturbedError(LambdaBundleError):
+    """A file that has gone meanwhile, or another failure of this machine."""
+
+    def __init__(self, error: OSError) -> None:
+        where = f"{error.filename}: " if error.filename else ""
+        super().__init__(f"{where}{error.strerror or error}. No bundle was changed.")
+
+
 class Teller(Protocol):
     """Tells a person or a program what became of each change."""
 
@@ -67,9 +79,14 @@ class Loop:
     observers: Iterator[Observer]
     """Those that the runs are told to."""
     teller: Teller
+    is_heard: Callable[[], bool]
+    """Tells whether what is told still arrives."""
 
     def run(self) -> None:
-        """Go on until KeyboardInterrupt; raises LambdaBundleError where nothing can be watched."""
+        """Go on until KeyboardInterrupt, or until nobody listens.
+
+        Raises LambdaBundleError where there is no project to begin with, or too much to be watched.
+        """
         project, order = self.open()
         with temporary_folder() as builds, Changes() as changes:
             _Watch(self, project, order, changes, Memory(KeptWheels(builds))).follow()
@@ -100,7 +117,7 @@ class _Watch:
             self._failure = str(failure)
         self._loop.teller.began()
         _collect(freeze=True)
-        while True:
+        while self._loop.is_heard():
             # what changed in folders that were not watched yet is not told of
             changed = [] if self._look_around() else self._changes.wait(self._outputs)
             self._remake(changed)
@@ -108,6 +125,7 @@ class _Watch:
 
     def _remake(self, changed: list[str]) -> None:
         """Make what a change concerns; what fails is tried again as long as files change."""
+        end = time.monotonic() + AT_MOST
         while True:
             started = time.perf_counter()
             names = self._names(changed)
@@ -116,7 +134,8 @@ class _Watch:
                 self._failure = None
                 return
             more = self._changes.wait(self._outputs, SETTLING)
-            if not more and not isinstance(failure, ChangedFileError):
+            is_moving = more or isinstance(failure, ChangedFileError)
+            if not is_moving or time.monotonic() > end:
                 break
             changed = [*dict.fromkeys((*changed, *more))]
         if str(failure) != self._failure:
@@ -129,7 +148,11 @@ class _Watch:
                 self._look_around()
             act()
         except LambdaBundleError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise
             return error
+        except OSError as error:
+            return DisturbedError(error)
         return None
 
     def _reopened(self) -> bool:
@@ -139,6 +162,8 @@ class _Watch:
             return False
         self._project, self._order = self._loop.open()
         self._state = state
+        # those of wheels that are locked no more would stay
+        self._memory.notes.clear()
         return True
 
     def _project_state(self) -> tuple[Stamp, ...]:
