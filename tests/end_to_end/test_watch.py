@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import shutil
 import signal
@@ -185,14 +184,14 @@ def test_takes_many_files_for_one_change(shop: Project, tmp_path: Path) -> None:
 def test_writes_a_document_on_each_line(shop: Project, tmp_path: Path) -> None:
     """A program reads one document for each change, with the bundles that it concerns alone."""
     with watched(tmp_path / "hook", "--format", "json", "--runtime", "python3.13") as run:
-        first = json.loads(run.line())
+        first = run.document()
         save(shop.folder / "worker.py", HANDLER.format(number=1))
-        second = json.loads(run.line())
+        second = run.document()
         save(shop.folder / "worker.py", "import nowhere\n" + HANDLER.format(number=1))
-        third = json.loads(run.line())
+        third = run.document()
         assert run.stop() == 130
         error = f"worker for python3.13 on x86_64 could not be made: worker.py:1 {NOWHERE}"
-        assert run.more() == [error, "Interrupted: no bundle was left half-written."]
+        assert [*run.beside, *run.more()] == [error, "Interrupted: no bundle was left half-written."]
 
     assert [one["bundle"] for one in first["bundles"]] == ["api", "worker"]
     assert [(one["bundle"], one["status"]) for one in second["bundles"]] == [("worker", "written")]

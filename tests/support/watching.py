@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -12,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import IO
 from typing import TYPE_CHECKING
+from typing import Any
 
 from tests.support.runner import start_apart
 
@@ -40,6 +42,8 @@ class Watched:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        self.beside: list[str] = []
+        """What was told between documents."""
         self._lines: queue.Queue[str] = queue.Queue()
         streams = filter(None, (process.stdout, process.stderr))
         self._readers = [threading.Thread(target=self._read, args=(stream,)) for stream in streams]
@@ -52,6 +56,12 @@ class Watched:
             line = self._lines.get(timeout=PATIENCE).strip()
             if line:
                 return TAKEN.sub(r"\1", CLOCK.sub("", line))
+
+    def document(self) -> Any:
+        """Return the next JSON document; errors are told beside it, sooner or later."""
+        while not (line := self.line()).startswith("{"):
+            self.beside.append(line)
+        return json.loads(line)
 
     def until(self, last: str) -> list[str]:
         """Return the lines up to one."""
