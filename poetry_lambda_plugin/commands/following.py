@@ -55,13 +55,14 @@ class Follower:
     def remade(self, changed: Sequence[str], reports: Iterator[BundleReport], started: float) -> None:
         """Tell of the bundles that a change concerns."""
         clock, is_told = datetime.now().astimezone().strftime("%H:%M:%S"), False
+        found: set[Finding] = set()
         for report in reports:
             if report.changed or self._has_failed:
                 self.line(followed_line(clock, changed, report, time.perf_counter() - started))
                 is_told = True
-            before = self._told.get(report.output, frozenset())
-            self.warn(finding for finding in report.findings if finding not in before)
+            found |= set(report.findings) - self._told.get(report.output, frozenset())
             self._told[report.output] = frozenset(report.findings)
+        self.warn(sorted(found, key=lambda finding: finding.message))
         if not is_told and (self._has_failed or not set(changed).isdisjoint(PROJECT_FILES)):
             self.line(followed_line(clock, changed, None, time.perf_counter() - started))
         self._has_failed = False

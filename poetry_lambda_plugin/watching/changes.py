@@ -69,6 +69,8 @@ class Changes:
 
     def __init__(self) -> None:
         self._folders: frozenset[str] = frozenset()
+        self._wanted: frozenset[str] = frozenset()
+        """Those that were to be watched, the unreadable ones too."""
         self._notify: RustNotify | None = None
         self._digests: dict[str, bytes | None] = {}
 
@@ -85,7 +87,7 @@ class Changes:
 
     def watch(self, folders: frozenset[str]) -> bool:
         """Watch other folders from now on; tell whether they are others. Raises WatchLimitError."""
-        if folders == self._folders and self._notify is not None:
+        if folders == self._wanted and self._notify is not None:
             return False
         # a library that only those have who asked for it
         from watchfiles._rust_notify import RustNotify
@@ -99,8 +101,10 @@ class Changes:
             readable = frozenset(folder for folder in folders if os.access(folder, os.R_OK))
             if readable == folders:
                 raise WatchLimitError(len(folders), error) from error
-            return self.watch(readable)
-        self._folders = folders
+            self.watch(readable)
+            self._wanted = folders
+            return True
+        self._folders = self._wanted = folders
         return True
 
     def wait(self, outputs: Collection[str], seconds: float | None = None) -> list[str]:
