@@ -61,6 +61,7 @@ MORE = {
     "env": "Nothing of your own environment is passed on.",
     "timeout": "30, if you don't say.",
     "dry-run": "Sizes are told if Poetry's cache has all files.",
+    "watch": "See [while you write](.github/BUNDLES.md#while-you-write).",
     "list": "See [the list of bundles](.github/REPORT.md#the-list-of-bundles).",
 }
 """What is said of a key or an option after its help, by the name of the key or else of the option."""
