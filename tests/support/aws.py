@@ -1,6 +1,7 @@
 """As much of the AWS CLI as the recipes for CI use, on boto3.
 
-Started as `python -m tests.support.aws lambda OPERATION …`. The CLI itself pins a botocore of its own, which the tests can't have beside boto3's.
+Started as `python -m tests.support.aws lambda OPERATION …`. The CLI itself pins a botocore of its own, which
+the tests can't have beside boto3's.
 """
 
 from __future__ import annotations
