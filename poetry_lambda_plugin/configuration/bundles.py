@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from contextlib import nullcontext
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -28,6 +27,7 @@ from poetry_lambda_plugin.configuration.values import TABLE
 from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.configuration.values import Include
 from poetry_lambda_plugin.configuration.values import Selection
+from poetry_lambda_plugin.configuration.values import seen_from
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.wording import nearest
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import TypeAlias
 
 
@@ -297,8 +298,7 @@ def _with_includes_from(given: Given, cwd: Path, root: Path) -> Given:
     """Let what was typed in another folder mean that folder's files, as it does for the output."""
     if "include" not in given or cwd == root:
         return given
-    # os.path, since pathlib has no relative path upwards before Python 3.12
-    below = Path(os.path.relpath(cwd, root))
+    below = seen_from(root, cwd)
     return {**given, "include": tuple(Include(str(below / i.path), i.to) for i in given["include"])}
 
 

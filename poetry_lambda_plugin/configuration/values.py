@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Literal
+from typing import TypeVar
 from typing import get_args
 
 from poetry_lambda_plugin.runtime.runtimes import DEFAULT_ARCHITECTURE
@@ -12,6 +15,7 @@ from poetry_lambda_plugin.runtime.runtimes import DEFAULT_ARCHITECTURE
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from pathlib import PurePath
 
     from poetry_lambda_plugin.runtime.runtimes import Architecture
     from poetry_lambda_plugin.runtime.runtimes import Runtime
@@ -40,6 +44,17 @@ NO_LIMIT = 1 << 63
 
 TABLE = "tool.poetry-lambda-plugin"
 BUNDLES = "bundles"
+
+AnyPath = TypeVar("AnyPath", bound="PurePath")
+
+
+def seen_from(folder: PurePath, path: AnyPath) -> AnyPath:
+    """Return a path relative to a folder, upwards too; as it is where it lies on another drive of Windows."""
+    try:
+        # os.path, since pathlib has no relative path upwards before Python 3.12
+        return type(path)(os.path.relpath(path, folder))
+    except ValueError:
+        return path
 
 
 @dataclass(frozen=True, slots=True)

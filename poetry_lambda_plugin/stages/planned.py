@@ -7,6 +7,7 @@ from functools import cache
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import NamedTuple
+from typing import cast
 
 from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.exceptions import LambdaBundleError
@@ -35,6 +36,8 @@ from poetry_lambda_plugin.stages.audited import handler_findings
 from poetry_lambda_plugin.stages.fitting import holder
 from poetry_lambda_plugin.stages.fitting import stale_finding
 from poetry_lambda_plugin.stages.layers import LayerBundle
+from poetry_lambda_plugin.stages.memory import Memory
+from poetry_lambda_plugin.stages.memory import state_of
 from poetry_lambda_plugin.stages.selected import EmptyBundleError
 from poetry_lambda_plugin.stages.selected import import_findings
 from poetry_lambda_plugin.stages.selected import is_folder
@@ -118,6 +121,7 @@ class _Planning:
     notes: WheelNotes
     plans: dict[Unit, BundlePlan]
     """Those that are ready: the layers of all that follow are among them."""
+    memory: Memory
 
 
 def planned_bundles(
@@ -126,20 +130,34 @@ def planned_bundles(
     failures: Failures,
     notes: WheelNotes,
     trimmed: Sequence[str],
+    memory: Memory | None = None,
 ) -> list[Planned]:
     """Plan and audit all bundles whose every part has been read, each after its layers.
 
-    `trimmed` are the patterns by which layers on disk may have left out files.
+    `trimmed` are the patterns by which layers on disk may have left out files. What the `memory` has of
+    earlier runs is not planned again.
     """
-    lay_out_once = cache(partial(lay_out, parts))
+    memory = memory or Memory()
+    lay_out_once = cache(partial(_lay_out_anew, memory, parts))
     stale = cache(lambda layer, choice: stale_finding(layer, choice, lay_out_once(choice), trimmed))
-    planning = _Planning(parts, lay_out_once, stale, notes, {})
-    drafts = failures.each(_ready(bundles, parts), partial(_draft, planning), lambda selected: selected)
+    planning = _Planning(parts, lay_out_once, stale, notes, {}, memory)
+    drafts = failures.each(_ready(bundles, parts), partial(_known_draft, planning), lambda s: s)
     # what the common table ignores need not be in every bundle
     silenced = [finding for draft in drafts for finding in draft.silenced]
     is_sure = len(drafts) == len(bundles) and not failures
     planned = partial(_planned, silenced=silenced, is_sure=is_sure)
     return failures.each(drafts, planned, lambda draft: draft.selected)
+
+
+def _lay_out_anew(
+    memory: Memory, parts: Parts, choice: Choice, interpreter: str | None = None, *, is_project: bool = False
+) -> Distribution:
+    """Lay out a part, unless an earlier run has and it is still the same."""
+    make = partial(lay_out, parts, choice, interpreter, is_project=is_project)
+    return cast(
+        "Distribution",
+        memory.layouts.of((choice, interpreter, is_project), state_of(parts[choice]), make),
+    )
 
 
 def _ready(bundles: Sequence[Selected], parts: Parts) -> list[Selected]:
@@ -159,6 +177,16 @@ def _planned(draft: _Draft, *, silenced: Sequence[Finding], is_sure: bool) -> Pl
     unused = unused_ignores(config.ignore, silenced) if is_sure else ()
     told = (*draft.told, *judged(unused, config.ignore, strict=config.strict).told)
     return Planned(selected=selected, plan=draft.plan, findings=told, notes=draft.notes)
+
+
+def _known_draft(planning: _Planning, selected: Selected) -> _Draft:
+    """Plan a bundle, unless an earlier run has and all that it is made from is still the same."""
+    parts = [state_of(planning.parts.get(choice)) for choice in (*selected.parts, *selected.held)]
+    layers = [planning.plans[one.selected.unit] for one in selected.layers if isinstance(one, LayerBundle)]
+    state = (selected, state_of(selected.project), parts, layers)
+    draft: _Draft = planning.memory.drafts.of(selected.unit, state, partial(_draft, planning, selected))
+    planning.plans[selected.unit] = draft.plan
+    return draft
 
 
 def _draft(planning: _Planning, selected: Selected) -> _Draft:
@@ -188,7 +216,6 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
     told, silenced = judged(found, config.ignore, strict=config.strict)
     unclear_handler, notes = handler_findings(selected, plan, planning.plans)
     told_of_handler, silenced_of_handler = judged(unclear_handler, config.ignore, strict=config.strict)
-    planning.plans[selected.unit] = plan
     all_told = (*selected.findings, *told, *told_of_handler)
     if any(finding.severity == "error" for finding in all_told):
         raise FindingsError(selected, all_told)

@@ -161,13 +161,15 @@ def select_bundles(
     today: date,
     outputs: Collection[FileId],
     failures: Failures,
+    select: Selector | None = None,
 ) -> list[Selected]:
     """Decide all that needs no network, for each bundle and architecture, layers first as they are wanted.
 
-    `outputs` is what earlier runs have written. Raises LambdaBundleError for what is wrong with all of them.
+    `outputs` is what earlier runs have written; `select` may remember what they have selected. Raises
+    LambdaBundleError for what is wrong with all of them.
     """
     policy = project.settings.binary_policy
-    select = selector(project.lock, order.plain)
+    select = select or selector(project.lock, order.plain)
     selecting = _Selecting(
         project=project,
         configs={str(one.config.bundle): one for one in order.wanted},
