@@ -44,11 +44,6 @@ from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.json import json_document
-from poetry_lambda_plugin.report.listing import list_document
-from poetry_lambda_plugin.report.listing import list_lines
-from poetry_lambda_plugin.report.markdown import markdown_document
-from poetry_lambda_plugin.stages.listed import enforce_makeable
-from poetry_lambda_plugin.stages.listed import listed_bundles
 from poetry_lambda_plugin.stages.pages import write_page
 from poetry_lambda_plugin.trial.wishes import trial_wishes
 
@@ -126,9 +121,14 @@ class BundleCommand(LambdaCommand):
 
     def document(self, error: str | None) -> str:
         """Return what became of each bundle, and the error, as one document."""
+        # what few runs need is imported where they do, here as below
         if self._format == "markdown":
+            from poetry_lambda_plugin.report.markdown import markdown_document
+
             return markdown_document(self._reports, error)
         if self._lists:
+            from poetry_lambda_plugin.report.listing import list_document
+
             return list_document(self._listed, error)
         return json_document(self._reports, error, on_one_line=self._follows)
 
@@ -224,6 +224,10 @@ class BundleCommand(LambdaCommand):
 
     def _list(self) -> None:
         """Tell which bundles there are; raises LambdaBundleError where one of them can't be made."""
+        from poetry_lambda_plugin.report.listing import list_lines
+        from poetry_lambda_plugin.stages.listed import enforce_makeable
+        from poetry_lambda_plugin.stages.listed import listed_bundles
+
         _check_alone("list", RIVALS_OF_LIST, self.option)
         if self._format == "markdown":
             raise ContradictionError("--list and --format markdown can't be used together. Drop one.")
