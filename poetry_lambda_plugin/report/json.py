@@ -1,4 +1,4 @@
-"""The report that a program reads; the README documents its schema."""
+"""The report that a program reads; `.github/REPORT.md` documents its schema."""
 
 from __future__ import annotations
 

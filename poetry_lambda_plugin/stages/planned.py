@@ -21,13 +21,17 @@ from poetry_lambda_plugin.layout.botocore import service_use
 from poetry_lambda_plugin.layout.distribution import module_sources
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.layer import layer_prefix
+from poetry_lambda_plugin.layout.modules import matches
 from poetry_lambda_plugin.layout.modules import only_chosen
+from poetry_lambda_plugin.layout.modules import only_named
+from poetry_lambda_plugin.layout.modules import raise_first
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.project import project_distribution
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.stages.audited import audited
+from poetry_lambda_plugin.stages.audited import files_of_layers
 from poetry_lambda_plugin.stages.audited import handler_findings
 from poetry_lambda_plugin.stages.fitting import holder
 from poetry_lambda_plugin.stages.fitting import stale_finding
@@ -36,6 +40,7 @@ from poetry_lambda_plugin.stages.memory import Memory
 from poetry_lambda_plugin.stages.memory import state_of
 from poetry_lambda_plugin.stages.selected import EmptyBundleError
 from poetry_lambda_plugin.stages.selected import import_findings
+from poetry_lambda_plugin.stages.selected import is_folder
 from poetry_lambda_plugin.wording import listed
 
 
@@ -187,7 +192,9 @@ def _known_draft(planning: _Planning, selected: Selected) -> _Draft:
 def _draft(planning: _Planning, selected: Selected) -> _Draft:
     """Plan a bundle; raises LambdaBundleError."""
     config = selected.config
-    distributions = list(_distributions(selected, planning.lay_out))
+    distributions, not_followed = _trimmed(
+        planning, selected, list(_distributions(selected, planning.lay_out))
+    )
     services, unclear = _services(config.botocore_services, distributions)
     exclusions = Exclusions(PathFilter(config.exclude), services)
     plan = plan_bundle(distributions, exclusions, _prefix(config, selected.target.runtime))
@@ -195,13 +202,15 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
         raise EmptyBundleError(
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
-    built = _project_modules(distributions) if selected.build is not None else ()
+    is_known_now = selected.build is not None or config.begins_at_handler
+    own = _project_modules(distributions) if is_known_now else ()
     stale, not_compared = _layer_findings(planning, selected)
     found = (
         *plan.findings,
         *stale,
         *unclear,
-        *import_findings(config, selected.target.runtime, built),
+        *not_followed,
+        *import_findings(config, selected.target.runtime, own),
         *audited(selected, plan, planning.plans, planning.notes),
     )
     told, silenced = judged(found, config.ignore, strict=config.strict)
@@ -217,6 +226,21 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
         silenced=(*selected.silenced, *silenced, *silenced_of_handler),
         notes=(*selected.notes, *notes, *not_compared),
     )
+
+
+def _trimmed(
+    planning: _Planning, selected: Selected, distributions: list[Distribution]
+) -> tuple[list[Distribution], Sequence[Finding]]:
+    """Leave out what the handler does not lead to, where that is wanted."""
+    if not selected.config.begins_at_handler:
+        return distributions, ()
+    # loaded for bundles that are trimmed alone
+    from poetry_lambda_plugin.stages.reached import only_reached
+    from poetry_lambda_plugin.stages.reached import own_of_layers
+
+    layers = files_of_layers(selected, planning.plans)
+    passed = [planning.lay_out(choice) for choice in own_of_layers(selected) if choice in planning.parts]
+    return only_reached(selected, distributions, passed, layers)
 
 
 def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -236,14 +260,28 @@ def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Find
 def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> Iterator[Distribution]:
     config, project = selected.config, selected.project
     interpreter = f"/var/lang/bin/{selected.target.runtime.name}" if config.scripts else None
+    patterns = () if config.begins_at_handler or config.layer else config.modules or ()
+    folders: set[str] = set()
     for choice in selected.choices:
-        yield lay_out(choice, interpreter, is_project=False)
+        distribution = lay_out(choice, interpreter, is_project=False)
+        if patterns and is_folder(choice):
+            folders |= {entry.path for entry in distribution.entries}
+            distribution = only_named(distribution, patterns)
+        yield distribution
+    if project is not None and project.unknown:
+        raise_first(error for error in project.unknown if not _is_there(error.pattern, folders))
     included = project.files if project else ()
     if selected.build is not None:
         built = lay_out(selected.build, interpreter, is_project=True)
-        yield only_chosen(built, config.modules, {f.path for f in included}) if config.modules else built
+        if config.modules and not config.begins_at_handler:
+            built = only_chosen(built, config.modules, {*folders, *(f.path for f in included)})
+        yield built
     if project is not None and included:
         yield project_distribution(project, interpreter, is_project=True)
+
+
+def _is_there(pattern: str, paths: Iterable[str]) -> bool:
+    return any(matches(pattern, path) for path in paths)
 
 
 def _prefix(config: BundleConfig, runtime: Runtime) -> str:
