@@ -45,10 +45,12 @@ from poetry_lambda_plugin.stages.compiled import compiled
 from poetry_lambda_plugin.stages.compiled import compiled_before
 from poetry_lambda_plugin.stages.failures import failures_of
 from poetry_lambda_plugin.stages.layers import LayerBundle
+from poetry_lambda_plugin.stages.memory import Memory
 from poetry_lambda_plugin.stages.outputs import records_of
 from poetry_lambda_plugin.stages.outputs import without_outputs
 from poetry_lambda_plugin.stages.outputs import written_before
 from poetry_lambda_plugin.stages.placed import Nowhere
+from poetry_lambda_plugin.stages.placed import Placed
 from poetry_lambda_plugin.stages.placed import Placing
 from poetry_lambda_plugin.stages.placed import compared_with
 from poetry_lambda_plugin.stages.placed import placed
@@ -81,7 +83,6 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.stages.failures import Failures
     from poetry_lambda_plugin.stages.failures import Unit
     from poetry_lambda_plugin.stages.outputs import FileId
-    from poetry_lambda_plugin.stages.placed import Placed
     from poetry_lambda_plugin.stages.planned import Planned
     from poetry_lambda_plugin.stages.selected import Selected
     from poetry_lambda_plugin.stages.written import Written
@@ -151,6 +152,8 @@ class Run:
     """Where it is kept what earlier runs have written to folders."""
     trier: Trier | None
     """None where no handler is to be tried."""
+    memory: Memory
+    """What earlier runs of this process have found out."""
     trimmed: tuple[str, ...]
     """What any bundle of the project leaves out by patterns."""
 
@@ -160,26 +163,33 @@ def make_bundles(
     order: Order,
     circumstances: Circumstances,
     observer: Observer,
+    memory: Memory | None = None,
 ) -> Iterator[BundleReport]:
     """Make every bundle for every architecture asked for, then yield a report of each: the work is done then.
+
+    What the `memory` has of earlier runs is neither read nor made again where it would be the same, and not
+    told of.
 
     Raises LambdaBundleError for what is wrong with all bundles, and for the only one; of several,
     FailedBundlesError at the end.
     """
-    stopwatch = Stopwatch()
+    stopwatch, memory = Stopwatch(), memory or Memory()
     project = replace(project, settings=replace(project.settings, dry_run=circumstances.dry_run))
     failures = failures_of(order)
     configs = [one.config for one in order.wanted]
     known = (*configs, *order.family, *order.plain, *order.earlier)
     outputs = written_before(project.facts, known, records_of(project))
-    bundles = select_bundles(project, order, circumstances.today, outputs, failures)
+    select = memory.selector(project.lock, order.plain)
+    bundles = select_bundles(project, order, circumstances.today, outputs, failures, select)
     check_outputs(bundles)
     check_report(circumstances.page, bundles)
     if any(bundle.sbom for bundle in bundles):
         check_library()
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     questions = Questions(explain=circumstances.explain, old=old, files=circumstances.page is not None)
-    with begun(project, order, circumstances, questions, observer, outputs, failures, stopwatch) as run:
+    with begun(
+        project, order, circumstances, questions, observer, outputs, failures, stopwatch, memory
+    ) as run:
         if run.trier is not None:
             run.trier.check(bundles)
         bundles = failures.each(bundles, partial(_with_interpreter, run.compiler), _itself)
@@ -204,10 +214,12 @@ def begun(
     outputs: Collection[FileId],
     failures: Failures,
     stopwatch: Stopwatch,
+    memory: Memory | None = None,
 ) -> Iterator[Run]:
     """Begin a run, whose temporary files are gone at its end."""
+    memory = memory or Memory()
     with temporary_folder() as temporary:
-        supplier = Supplier(project, observer, temporary, _wheel_problems)
+        supplier = Supplier(project, observer, temporary, _wheel_problems, memory.wheels)
         supply = Supply(supplier, partial(_read, observer, outputs), failures)
         yield Run(
             facts=project.facts,
@@ -215,12 +227,13 @@ def begun(
             questions=questions,
             supplier=supplier,
             compiler=Compiler(project, observer, temporary, supplier.wheel_hash),
-            notes=WheelNotes(project.settings, supplier.wheel_hash),
+            notes=WheelNotes(project.settings, supplier.wheel_hash, memory.notes),
             observer=observer,
             stopwatch=stopwatch,
             supply=supply,
             failures=failures,
             records=records_of(project),
+            memory=memory,
             trimmed=tuple(dict.fromkeys(p for config in order.family for p in config.exclude)),
             trier=_trier(project, circumstances, observer, temporary, supply),
         )
@@ -247,25 +260,38 @@ def _told(
 def _made(run: Run, bundles: Sequence[Selected]) -> Sequence[tuple[Selected, BundleReport]]:
     """Fetch, plan, compile, write and check all bundles, then let all take their places."""
     parts = run.supply.parts(bundles)
+    run.memory.forget_others({bundle.unit for bundle in bundles}, parts)
+    sources = (*(bundle.project for bundle in bundles), *parts.values())
+    run.memory.sources = [source for source in sources if isinstance(source, ProjectSource)]
     run.stopwatch.end("fetching")
-    plans = planned_bundles(run.failures.left(bundles), parts, run.failures, run.notes, run.trimmed)
+    left = run.failures.left(bundles)
+    plans = planned_bundles(left, parts, run.failures, run.notes, run.trimmed, run.memory)
     run.stopwatch.end("planning")
-    compilations = run.failures.each(plans, lambda plan: compiled(plan, run.compiler), _selected)
+    compilations = run.failures.each(plans, partial(_compile, run), _selected)
     _end_compiling(run, bundles)
     with ExitStack() as outputs:
         placing = Placing(run.circumstances.source_date_epoch, run.records, _described, {})
-        finished = run.failures.each(
-            compilations, partial(_place, placing, outputs, run.questions), _selected
-        )
+        place = partial(_place, run.memory, placing, outputs, run.questions)
+        found = run.failures.each(compilations, place, _selected)
         run.supplier.check_unchanged()
-        check_settled([done.bundle for done in finished])
+        check_settled([done.bundle for done in placing.done.values()])
+        finished = [done for done in found if done is not None]
         pairs = [(done, _report_finished(done, run.questions)) for done in finished]
         if run.trier is not None:
             pairs = _tried(run.trier, run.failures, pairs)
             run.stopwatch.end("trying")
         _commit(run, pairs)
+    for one, _ in pairs:
+        run.memory.took_place(one.bundle)
     run.stopwatch.end("writing")
     return [(one.bundle.selected, report) for one, report in pairs]
+
+
+def _compile(run: Run, planned: Planned) -> Compiled:
+    """Add bytecode to a bundle, unless an earlier run has."""
+    make = partial(compiled, planned, run.compiler)
+    finished: Compiled = run.memory.compiled.of(planned.selected.unit, planned, make)
+    return finished
 
 
 def _commit(run: Run, finished: Sequence[_Finished]) -> None:
@@ -292,8 +318,16 @@ def _not_there(report: BundleReport, error: BaseException) -> BundleReport:
     return replace(report, status="failed", changed=False, error=str(error) or "Interrupted.")
 
 
-def _place(placing: Placing, outputs: ExitStack, questions: Questions, bundle: Compiled) -> Placed:
-    """Write a bundle beside its place, from where `outputs` removes it if it is not to stay."""
+def _place(
+    memory: Memory, placing: Placing, outputs: ExitStack, questions: Questions, bundle: Compiled
+) -> Placed | None:
+    """Write a bundle beside its place, from where `outputs` removes it if it is not to stay.
+
+    None for one that is there already, made by an earlier run of this process.
+    """
+    if there := memory.in_place(bundle.selected.unit, bundle):
+        placing.done[bundle.selected.unit] = Placed(there, Nowhere(there.output), None)
+        return None
     with ExitStack() as own:
         finished = placed(placing, bundle, own)
         check_size(finished.bundle, questions)

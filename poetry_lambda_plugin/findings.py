@@ -31,6 +31,7 @@ Code = Literal[
     "hash-weak",
     "ignore-unused",
     "import-circular",
+    "import-dynamic",
     "import-failing",
     "import-missing",
     "junk",

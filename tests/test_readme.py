@@ -1,4 +1,4 @@
-"""The README tells what the code does: its tables have each option, key, set and field, and no other."""
+"""The documents tell what the code does: their tables have each option, key, set and field, and no other."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from poetry_lambda_plugin.commands.verify import VerifyCommand
 from poetry_lambda_plugin.configuration.keys import KEYS
 from poetry_lambda_plugin.configuration.keys import OPTIONS
 from poetry_lambda_plugin.configuration.placeholders import PLACEHOLDERS
-from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.findings import CODES
 from poetry_lambda_plugin.findings import Finding
 from poetry_lambda_plugin.layout.filters import SETS
 from poetry_lambda_plugin.runtime.runtimes import RUNTIME_PACKAGES
+from tests.documents import documents
+from tests.documents.options_table import default_words
+from tests.documents.options_table import with_table
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import run
@@ -40,19 +42,25 @@ if TYPE_CHECKING:
 
 
 PACKAGE = Path(poetry_lambda_plugin.__file__).parent
+DOCUMENTS = "\n".join(path.read_text(encoding="utf-8") for path in documents())
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
+def test_table_of_options_is_what_the_table_of_keys_makes() -> None:
+    """The table is written anew when a key or an option is added, changed or dropped."""
+    assert with_table(README) == README, "run `python -m tests.documents.options_table`"
+
+
 def test_lists_every_option() -> None:
-    """The options table has each option of the command, with its shortcut, and no other."""
+    """The table has each option of the command, with its shortcut, and no other."""
     defined = {(o.shortcut, o.name) if o.shortcut else (o.name,) for o in BundleCommand.options}
 
-    assert {spelled(row[0]) for row in table("Options")} == defined
+    assert {spelled(row[0]) for row in table("Options and keys") if row[0]} == defined
 
 
 def test_lists_every_key() -> None:
-    """The configuration table has each key that is read, once, with its type, and no other."""
-    named = [(row[0].strip("`"), row[1]) for row in table("Configuration")]
+    """The table has each key that is read, once, with its type, and no other."""
+    named = [(row[1].strip("`"), row[2]) for row in table("Options and keys") if row[1]]
 
     assert sorted(named) == sorted((key.name, key.type) for key in KEYS.values())
 
@@ -67,19 +75,18 @@ def test_option_is_described_as_in_help(option: Option) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
-def test_key_is_described_as_its_option_or_its_help(key: Key) -> None:
-    """A key with an option is like that one; another's row begins with its help."""
-    said = f"As --{key.option}" if key.option else key.help
+def test_key_is_described_by_its_help(key: Key) -> None:
+    """A key's row begins with its help, and is that of its option."""
+    row = key_rows()[key.name]
 
-    assert re.match(rf"{re.escape(said)}(?![\w-])", without_markup(key_rows()[key.name]))
+    assert without_markup(row).startswith(key.help)
+    assert key.option is None or option_rows()[key.option] == row
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_default_of_a_key_is_told(key: Key) -> None:
-    """A default that is a value, rather than nothing or false, is in the row of the option or the key."""
-    row = option_rows()[key.option] if key.option else key_rows()[key.name]
-
-    assert re.findall(r"Default: `([\w.-]+)`", row) == default_words(key)
+    """A default that is a value, rather than nothing or false, is in the row."""
+    assert re.findall(r"Default: `([\w.-]+)`", key_rows()[key.name]) == default_words(key)
 
 
 def test_default_of_the_format_is_told() -> None:
@@ -93,7 +100,7 @@ def test_default_of_the_format_is_told() -> None:
 
 def test_tells_which_options_may_be_repeated() -> None:
     """The sentence below the options names those that take several values."""
-    (sentence,) = re.findall(r"^(`--[^.]*) may be repeated", section("Options"), re.MULTILINE)
+    (sentence,) = re.findall(r"^(`--[^.]*) may be repeated", section("Options and keys"), re.MULTILINE)
 
     assert set(re.findall(r"`--([a-z-]+)`", sentence)) == {
         o.name for o in BundleCommand.options if o.is_list()
@@ -140,6 +147,7 @@ def test_lists_every_field_of_the_json_report(locked_project: Project) -> None:
 def test_lists_every_field_of_the_list(locked_project: Project) -> None:
     """The table has each field of a real list, and no other."""
     locked_project.pyproject(config='exclude-layers = ["layer.zip"]')
+    locked_project.lock()
     named = [row[0].strip("`") for row in table("The list of bundles")]
 
     assert sorted(named) == sorted({*fields(json.loads(bundle("--list", "--format", "json").output))})
@@ -198,21 +206,12 @@ def spelled(cell: str) -> tuple[str, ...]:
 
 def option_rows() -> dict[str, str]:
     """Return what is said of each option."""
-    return {spelled(name)[-1]: meaning for name, meaning in table("Options")}
+    return {spelled(row[0])[-1]: row[3] for row in table("Options and keys") if row[0]}
 
 
 def key_rows() -> dict[str, str]:
     """Return what is said of each key."""
-    return {name.strip("`"): meaning for name, _, meaning in table("Configuration")}
-
-
-def default_words(key: Key) -> list[str]:
-    """Return how the default of a key is written, nothing where it is none, false or empty."""
-    config = BundleConfig()
-    default = getattr(config if hasattr(config, key.field) else config.selection, key.field)
-    if default is None or isinstance(default, bool):
-        return []
-    return [str(value) for value in (default if isinstance(default, tuple) else [default])]
+    return {row[1].strip("`"): row[3] for row in table("Options and keys") if row[1]}
 
 
 def without_markup(text: str) -> str:
@@ -221,8 +220,8 @@ def without_markup(text: str) -> str:
 
 
 def section(heading: str) -> str:
-    """Return the README's text from a heading to the next one."""
-    (section,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", README, re.MULTILINE | re.DOTALL)
+    """Return the text from a heading, which one document has, to the next one."""
+    (section,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##?|\Z)", DOCUMENTS, re.MULTILINE | re.DOTALL)
     return str(section)
 
 
@@ -240,7 +239,7 @@ def tables(heading: str) -> list[list[list[str]]]:
 
 def cells(rows: list[str]) -> list[list[str]]:
     """Return the cells of rows."""
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return [[cell.strip() for cell in row.removeprefix("|").removesuffix("|").split("|")] for row in rows]
 
 
 def fields(value: Any, path: str = "") -> Iterator[str]:

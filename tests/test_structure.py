@@ -22,6 +22,7 @@ ROOT = Path(poetry_lambda_plugin.__file__).parent
 FLOORS = (
     "plugin",
     "commands",
+    "watching",
     "verifying",
     "bundling",
     "report",

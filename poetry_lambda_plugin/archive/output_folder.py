@@ -57,6 +57,17 @@ class SameFileError(LambdaBundleError):
         )
 
 
+class LostNameError(LambdaBundleError):
+    """A file of a bundle that this system keeps under another name, or not at all."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"The bundle has {path}, which this disk does not keep under that name. Unpack it on one that "
+            "does, as Lambda's, or leave the file out with --exclude."
+        )
+
+
 class OutputFolder:
     """Makes what is new beside its path, and takes the path's place at the end.
 
@@ -149,6 +160,7 @@ class OutputFolder:
         self._number = self._new.stat().st_ino
         _make_folders(self._new, self._comparison.changed)
         _unpack_all(self._comparison.changed, self._new, self._modified)
+        _check_names(self._new, self._comparison.changed)
 
     def _workplace(self) -> Path:
         """Return where to write: beside the folder, or in it where it can't be moved."""
@@ -185,20 +197,34 @@ class OutputFolder:
         for entry in self._comparison.unchanged:
             # no Path: there may be tens of thousands
             link = f"{new}/{entry.path}"
-            os.link(f"{self._place}/{entry.path}", link)
+            try:
+                os.link(f"{self._place}/{entry.path}", link)
+            except FileExistsError:
+                raise SameFileError(entry.path) from None
             if stamp(os.lstat(link)) != self._comparison.stamps[entry.path]:
                 raise self._changed_meanwhile()
+        _check_names(new, self._entries)
         self._finish_folders(new)
         new.chmod(self._place.stat().st_mode & 0o7777)
         swap(new, self._place)
 
     def _move_singly(self, new: Path) -> None:
         """Bring the folder up to date file by file; once begun, an interrupt waits for the end."""
+        self._check_room()
         try:
             self._move_files(new)
         except KeyboardInterrupt:
             self._move_files(new)
             raise
+        _check_names(self._place, self._entries)
+
+    def _check_room(self) -> None:
+        """Raise SameFileError for a new file in whose place the disk has one that stays."""
+        staying = {self._comparison.stamps[entry.path] for entry in self._comparison.unchanged}
+        for entry in self._comparison.changed:
+            with suppress(OSError):
+                if stamp(os.lstat(f"{self._place}/{entry.path}")) in staying:
+                    raise SameFileError(entry.path)
 
     def _move_files(self, new: Path) -> None:
         for path in self._comparison.obsolete:
@@ -243,6 +269,22 @@ def _unpack_all(entries: Sequence[Entry], folder: Path, modified: int) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _check_names(folder: Path, entries: Iterable[Entry]) -> None:
+    """Raise LostNameError for a file that a listing of the folder does not have.
+
+    Windows keeps `con.py` nowhere, `a.` as `a` and `a:b` in `a`; a disk that knows no case, `A/b` with `a/c`.
+    """
+    top = os.fspath(folder)
+    found = {
+        f"{above}/{name}"[len(top) + 1 :].replace(os.sep, "/")
+        for above, _, names in os.walk(top)
+        for name in names
+    }
+    for entry in entries:
+        if entry.path not in found:
+            raise LostNameError(entry.path)
 
 
 def _unpack_batch(entries: Iterable[Entry], folder: Path, modified: int) -> None:

@@ -50,7 +50,11 @@ def _left_out(paths: Sequence[str], plan: BundlePlan) -> str | None:
 
 
 def _not_chosen(module: str, paths: Sequence[str], config: BundleConfig, root: Path) -> str | None:
-    if config.modules is None or not any((root / path).is_file() for path in paths):
+    if (
+        config.modules is None
+        or config.begins_at_handler
+        or not any((root / path).is_file() for path in paths)
+    ):
         return None
     return f"`modules` leaves it out: add {module.replace('/', '.')!r} to it in [{config.table}]."
 

@@ -49,6 +49,8 @@ class Trees:
         self._question = f"{QUESTION} {target.architecture} {'.'.join(map(str, versions))}"
         self._notes = notes
         self._known: dict[str, Any] = {}
+        self._noted: dict[Path, dict[str, Any]] = {}
+        """What is known of each wheel's members."""
 
     def tree(self, path: str) -> Tree | None:
         """Return the tree of a file; None for what can't be judged. Raises SyntaxError."""
@@ -67,13 +69,15 @@ class Trees:
         entry = self._entries[path]
         if self._is_own(path) or not isinstance(entry.content, WheelContent):
             return self._read(entry, whole=self._is_own(path))
-        known = self._noted(entry.content.source)
+        known = self._noted.get(entry.content.source)
+        if known is None:
+            known = self._noted[entry.content.source] = self._growing(entry.content.source)
         name = entry.content.member_name
         if name not in known:
             known[name] = self._read(entry, whole=False)
         return known[name]
 
-    def _noted(self, wheel: Path) -> dict[str, Any]:
+    def _growing(self, wheel: Path) -> dict[str, Any]:
         return self._notes.growing(self._question, wheel)
 
     def _read(self, entry: Entry, *, whole: bool) -> Any:

@@ -8,6 +8,8 @@ from contextlib import closing
 from datetime import datetime
 from datetime import timezone
 from functools import partial
+from itertools import chain
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import ClassVar
@@ -22,6 +24,7 @@ from poetry_lambda_plugin.commands.base import config_reader
 from poetry_lambda_plugin.commands.base import safe
 from poetry_lambda_plugin.commands.base import termination_as_interrupt
 from poetry_lambda_plugin.commands.options import RIVALS_OF_LIST
+from poetry_lambda_plugin.commands.options import RIVALS_OF_WATCH
 from poetry_lambda_plugin.commands.options import bundle_options
 from poetry_lambda_plugin.commands.options import typed_values
 from poetry_lambda_plugin.commands.progress import ConsoleObserver
@@ -41,11 +44,6 @@ from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.json import json_document
-from poetry_lambda_plugin.report.listing import list_document
-from poetry_lambda_plugin.report.listing import list_lines
-from poetry_lambda_plugin.report.markdown import markdown_document
-from poetry_lambda_plugin.stages.listed import enforce_makeable
-from poetry_lambda_plugin.stages.listed import listed_bundles
 from poetry_lambda_plugin.stages.pages import write_page
 from poetry_lambda_plugin.trial.wishes import trial_wishes
 
@@ -53,6 +51,7 @@ from poetry_lambda_plugin.trial.wishes import trial_wishes
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Collection
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -63,9 +62,11 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.bundling import Observer
     from poetry_lambda_plugin.configuration.bundles import Given
     from poetry_lambda_plugin.configuration.values import BundleConfig
+    from poetry_lambda_plugin.poetry_api.project import OpenProject
     from poetry_lambda_plugin.report.bundle_report import BundleReport
     from poetry_lambda_plugin.report.bundle_report import FailedReport
     from poetry_lambda_plugin.stages.listed import Listed
+    from poetry_lambda_plugin.watching.loop import Teller
 
 
 class UnwrittenPageError(LambdaBundleError):
@@ -93,12 +94,23 @@ class BundleCommand(LambdaCommand):
 
     _reports: Sequence[BundleReport | FailedReport] = ()
     """Of all bundles, when they are done, or of those that an error is about."""
+    _lists = False
+    """Whether bundles are listed instead of made."""
     _listed: Sequence[Listed] = ()
+    _follows = False
+    """Whether bundles are made again and again."""
+    _is_stopped = False
+    """Whether nothing more is to be told of changes."""
 
     def perform(self) -> None:
         """Make all bundles and report; raises LambdaBundleError."""
-        if self.option("list"):
+        self._lists = self.option("list")
+        if self._lists:
             self._list()
+            return
+        self._follows = self.option("watch")
+        if self._follows:
+            self._watch()
             return
         with termination_as_interrupt(), closing(self._observer()) as observer:
             self._report(self._make(observer))
@@ -109,11 +121,16 @@ class BundleCommand(LambdaCommand):
 
     def document(self, error: str | None) -> str:
         """Return what became of each bundle, and the error, as one document."""
+        # what few runs need is imported where they do, here as below
         if self._format == "markdown":
+            from poetry_lambda_plugin.report.markdown import markdown_document
+
             return markdown_document(self._reports, error)
-        return (
-            list_document(self._listed, error) if self.option("list") else json_document(self._reports, error)
-        )
+        if self._lists:
+            from poetry_lambda_plugin.report.listing import list_document
+
+            return list_document(self._listed, error)
+        return json_document(self._reports, error, on_one_line=self._follows)
 
     def all_the_same(self) -> str:
         """Say how far the bundles are."""
@@ -125,6 +142,11 @@ class BundleCommand(LambdaCommand):
 
     def _make(self, observer: Observer) -> Iterator[BundleReport]:
         options = checked_options(typed_values(self.option))
+        circumstances = self._circumstances()
+        project = self.opened()
+        return make_bundles(project, self._order(config_reader(project), options), circumstances, observer)
+
+    def _circumstances(self) -> Circumstances:
         epoch = source_date_epoch(os.environ)
         wishes = trial_wishes(
             self.option("env"),
@@ -132,8 +154,7 @@ class BundleCommand(LambdaCommand):
             wanted=self.option("smoke-test"),
             dry_run=self.option("dry-run"),
         )
-        project = self.opened()
-        circumstances = Circumstances(
+        return Circumstances(
             today=datetime.now(tz=timezone.utc).date(),
             source_date_epoch=epoch,
             dry_run=self.option("dry-run"),
@@ -142,7 +163,54 @@ class BundleCommand(LambdaCommand):
             page=self._page(),
             trial=wishes,
         )
-        return make_bundles(project, self._order(config_reader(project), options), circumstances, observer)
+
+    def _watch(self) -> None:
+        """Make bundles again and again, until the user stops it; raises LambdaBundleError."""
+        # few runs need all that belongs to it
+        from poetry_lambda_plugin.watching.library import check_watcher
+
+        _check_alone("watch", RIVALS_OF_WATCH, self.option)
+        if self._format == "markdown":
+            raise ContradictionError("--watch and --format markdown can't be used together. Drop one.")
+        check_watcher()
+        from poetry_lambda_plugin.watching.loop import Loop
+
+        circumstances = self._circumstances
+        with termination_as_interrupt(), closing(self._observer()) as observer:
+            try:
+                observers = chain([observer], repeat(SilentObserver()))
+                Loop(self._read_anew, circumstances, observers, self._teller(), self._is_heard).run()
+            except KeyboardInterrupt:
+                self._is_stopped = True
+                raise
+
+    def _write_document(self, error: str | None) -> None:
+        if not self._is_stopped:
+            super()._write_document(error)
+            self._reports = ()
+
+    def _read_anew(self) -> tuple[OpenProject, Order]:
+        """Read the project as it is now; raises LambdaBundleError."""
+        options = checked_options(typed_values(self.option))
+        project = self.opened()
+        # what another plugin has opened stays as it was
+        self._poetry = None
+        return project, self._order(config_reader(project), options)
+
+    def _teller(self) -> Teller:
+        from poetry_lambda_plugin.commands.following import DocumentFollower
+        from poetry_lambda_plugin.commands.following import Follower
+
+        if self._format == "json":
+            return DocumentFollower(self._write_reports, self._fail)
+        return Follower(self.line, self._report, self._warn, self._fail)
+
+    def _is_heard(self) -> bool:
+        return self._console.told.failure is None
+
+    def _write_reports(self, reports: Sequence[BundleReport]) -> None:
+        self._reports = reports
+        self._write_document(None)
 
     def _order(self, configs_of: Callable[..., Sequence[BundleConfig]], options: Given) -> Order:
         """Find out what is to be made."""
@@ -156,9 +224,11 @@ class BundleCommand(LambdaCommand):
 
     def _list(self) -> None:
         """Tell which bundles there are; raises LambdaBundleError where one of them can't be made."""
-        for name in RIVALS_OF_LIST:
-            if self.option(name):
-                raise ContradictionError(f"--list and --{name} can't be used together. Drop one.")
+        from poetry_lambda_plugin.report.listing import list_lines
+        from poetry_lambda_plugin.stages.listed import enforce_makeable
+        from poetry_lambda_plugin.stages.listed import listed_bundles
+
+        _check_alone("list", RIVALS_OF_LIST, self.option)
         if self._format == "markdown":
             raise ContradictionError("--list and --format markdown can't be used together. Drop one.")
         options = checked_options(typed_values(self.option))
@@ -240,6 +310,13 @@ class BundleCommand(LambdaCommand):
         if self.io.is_verbose():
             for line in (*text.details(report), *text.trial_details(report)):
                 self.line(line)
+
+
+def _check_alone(name: str, rivals: Iterable[str], value_of: Callable[[str], object]) -> None:
+    """Raise ContradictionError where an option was typed with one that it goes not with."""
+    for rival in rivals:
+        if value_of(rival):
+            raise ContradictionError(f"--{name} and --{rival} can't be used together. Drop one.")
 
 
 def _sound(

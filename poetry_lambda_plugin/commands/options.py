@@ -43,6 +43,7 @@ RUN_OPTIONS: Mapping[str, Sequence[Option]] = {
         option("timeout", None, "Seconds that the smoke test's import may take.", flag=False),
         option("dry-run", None, "Plan everything, write no bundle, ask no network."),
         option("list", None, "Tell which bundles there are, with a fingerprint of each; make none."),
+        option("watch", None, "Make bundles again whenever what they are made from changes."),
     ),
 }
 """Options that are of a run and no keys of a bundle, by the one that they follow in `--help`."""
@@ -55,6 +56,10 @@ RIVALS_OF_LIST = tuple(
     if option.name not in ("list", "format")
 )
 """What means nothing where no bundle is made."""
+
+
+RIVALS_OF_WATCH = ("list", "dry-run", "diff", "explain", "report")
+"""What tells of one run, or makes nothing."""
 
 
 class UnknownOptionError(LambdaBundleError):

@@ -7,8 +7,8 @@ import re
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -22,10 +22,12 @@ from poetry_lambda_plugin.configuration.readers import ContradictionError
 from poetry_lambda_plugin.configuration.readers import mapping
 from poetry_lambda_plugin.configuration.readers import unknown
 from poetry_lambda_plugin.configuration.values import BUNDLES
+from poetry_lambda_plugin.configuration.values import REACHABLE
 from poetry_lambda_plugin.configuration.values import TABLE
 from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.configuration.values import Include
 from poetry_lambda_plugin.configuration.values import Selection
+from poetry_lambda_plugin.configuration.values import seen_from
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.wording import nearest
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import TypeAlias
 
 
@@ -92,11 +95,15 @@ def bundle_configs(
         name: _merged(_inherited(common, name), given, typed) for name, given in own.items()
     }
     merged = merged or ({} if own_tables else {None: _merged(common, typed)})
+    merged = {name: _without_reach(given) for name, given in merged.items()}
     if made:
         _check_needs(common, f"{TABLE}.", merged.values())
     for name, given in own.items() if made else ():
         with _noted(broken, name):
             _check_needs(given, f"{TABLE}.{BUNDLES}.{name}.", [merged[name]])
+    for bundle, given in merged.items() if made else ():
+        with _noted(broken, bundle) if bundle else nullcontext():
+            _check_start(given, f"{TABLE}.{BUNDLES}.{bundle}" if bundle else TABLE)
     layered = with_layers(merged, typed, made=made, broken=broken)
     broken.update(layered.broken)
     chosen: tuple[str | None, ...] = (*dict.fromkeys(bundles),) or (*own_tables,) or (None,)
@@ -170,6 +177,10 @@ def _table_values(table: Mapping[str, object], where: str, root: Path, bundles: 
         given = {**given, "exclude-layers": tuple(dict.fromkeys(layers))}
     _check_rivals(given, f"{where}.")
     _check_unshared(given, f"{where}.")
+    if given.get("layer") and REACHABLE in (given.get("modules") or ()):
+        raise ContradictionError(
+            f"{where}.modules is {REACHABLE!r}, which begins at a handler, and a layer has none. Drop it."
+        )
     return given
 
 
@@ -238,6 +249,22 @@ def _check_needs(given: Given, prefix: str, merged: Iterable[Given]) -> None:
             )
 
 
+def _without_reach(given: Given) -> Given:
+    """Let a layer be whole where the functions' common table says that only what is reached is taken."""
+    if given.get("layer") and REACHABLE in (given.get("modules") or ()):
+        return {key: value for key, value in given.items() if key != "modules"}
+    return given
+
+
+def _check_start(given: Given, table: str) -> None:
+    """Raise ConfigError where modules are to be reached from a handler that is not named."""
+    if REACHABLE in (given.get("modules") or ()) and not given.get("handler") and not given.get("no-root"):
+        raise ConfigError(
+            f"modules is {REACHABLE!r} for [{table}], but no handler is named that it could begin at. Write "
+            '`handler = "MODULE.FUNCTION"` there, as Lambda is told, or name the modules themselves.'
+        )
+
+
 def _merged(*origins: Given) -> Given:
     """Let later origins win, also over keys of earlier ones that contradict theirs."""
     values: dict[str, Any] = {}
@@ -271,8 +298,7 @@ def _with_includes_from(given: Given, cwd: Path, root: Path) -> Given:
     """Let what was typed in another folder mean that folder's files, as it does for the output."""
     if "include" not in given or cwd == root:
         return given
-    # os.path, since pathlib has no relative path upwards before Python 3.12
-    below = Path(os.path.relpath(cwd, root))
+    below = seen_from(root, cwd)
     return {**given, "include": tuple(Include(str(below / i.path), i.to) for i in given["include"])}
 
 

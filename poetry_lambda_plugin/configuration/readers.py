@@ -234,7 +234,7 @@ def handler(value: object, where: str) -> str:
 
 
 def modules(value: object, where: str) -> tuple[str, ...] | None:
-    """Take modules, or ALL, which is None."""
+    """Take modules, REACHABLE among them or alone, or ALL, which is None."""
     if value in (ALL, [ALL]):
         return None
     modules = strings(value, where)

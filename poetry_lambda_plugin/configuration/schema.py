@@ -22,6 +22,7 @@ from poetry_lambda_plugin.configuration.values import LAYER_PATHS
 from poetry_lambda_plugin.configuration.values import MODES
 from poetry_lambda_plugin.configuration.values import NONE
 from poetry_lambda_plugin.configuration.values import OPTIMIZATIONS
+from poetry_lambda_plugin.configuration.values import REACHABLE
 from poetry_lambda_plugin.configuration.values import TABLE
 from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.findings import CODES
@@ -98,7 +99,7 @@ SHAPES: Mapping[Callable[[object, str], object], Schema] = {
         "maxLength": readers.MAX_HANDLER,
         "pattern": r"^[^\s:\\./][^\s:\\]*\.[^\s:\\./0-9][^\s:\\./]*$",
     },
-    readers.modules: _any({"enum": [ALL]}, _listed(WORDS, least=1)),
+    readers.modules: _any({"enum": [ALL, REACHABLE]}, _listed(WORDS, least=1)),
     readers.ignored: _listed(_known(CODES, f"^({'|'.join(CODES)}):.+$")),
 }
 """What each reader takes, as far as a schema can tell; some of them refuse more."""

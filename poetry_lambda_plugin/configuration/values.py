@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Literal
+from typing import TypeVar
 from typing import get_args
 
 from poetry_lambda_plugin.runtime.runtimes import DEFAULT_ARCHITECTURE
@@ -12,6 +15,7 @@ from poetry_lambda_plugin.runtime.runtimes import DEFAULT_ARCHITECTURE
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from pathlib import PurePath
 
     from poetry_lambda_plugin.runtime.runtimes import Architecture
     from poetry_lambda_plugin.runtime.runtimes import Runtime
@@ -28,6 +32,9 @@ LAYER_PATHS = ("python", "version-specific")
 ALL = "all"
 """Stands for all of the project's own modules, or for all functions."""
 
+REACHABLE = "reachable"
+"""Stands for those of the project's own modules that the handler leads to."""
+
 AUTO = "auto"
 """Stands for the services that the project's sources ask clients for."""
 
@@ -37,6 +44,17 @@ NO_LIMIT = 1 << 63
 
 TABLE = "tool.poetry-lambda-plugin"
 BUNDLES = "bundles"
+
+AnyPath = TypeVar("AnyPath", bound="PurePath")
+
+
+def seen_from(folder: PurePath, path: AnyPath) -> AnyPath:
+    """Return a path relative to a folder, upwards too; as it is where it lies on another drive of Windows."""
+    try:
+        # os.path, since pathlib has no relative path upwards before Python 3.12
+        return type(path)(os.path.relpath(path, folder))
+    except ValueError:
+        return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +120,7 @@ class BundleConfig:
     """As PYTHONOPTIMIZE will be set."""
     handler: str | None = None
     modules: tuple[str, ...] | None = None
-    """The project's own modules, packages or patterns of them; None for all."""
+    """The project's own modules, packages or patterns of them; None for all. REACHABLE may be among them."""
     scripts: bool = False
     audit: bool = True
     """Whether the bundle is looked into before it is written."""
@@ -111,6 +129,11 @@ class BundleConfig:
     ignore_is_shared: bool = False
     """Whether bundles that this run does not make have it from the same table."""
     strict: bool = False
+
+    @property
+    def begins_at_handler(self) -> bool:
+        """Whether only those of the project's own modules are taken that the handler leads to."""
+        return REACHABLE in (self.modules or ())
 
     @property
     def table(self) -> str:

@@ -56,7 +56,12 @@ def chosen_paths(paths: Collection[str], patterns: Sequence[str]) -> frozenset[s
     With a module come the `__init__.py` of the packages that it is in and their data files. Files that lie
     in no folder of modules are nobody's, and stay.
     """
-    chosen = {path for path in paths if any(matches(pattern, path) for pattern in patterns)}
+    return with_packages(paths, {path for path in paths if any(matches(p, path) for p in patterns)})
+
+
+def with_packages(paths: Collection[str], chosen: Iterable[str]) -> frozenset[str]:
+    """Add to chosen files the `__init__.py` of the packages that they are in, and those packages' data."""
+    chosen = set(chosen)
     reached = {folder for path in chosen if is_module(path) for folder in folders_of(path)}
     chosen |= {f"{folder}/__init__.py" for folder in reached} & set(paths)
     with_modules = {folder for path in paths if is_module(path) for folder in folders_of(path)}
@@ -74,15 +79,42 @@ def only_chosen(distribution: Distribution, patterns: Sequence[str], others: Col
     Raises UnknownModuleError.
     """
     paths = {entry.path for entry in distribution.entries if ".dist-info/" not in entry.path}
+    raise_first(unknown_modules(patterns, (*paths, *others), module_names(paths)))
+    return without(distribution, paths - chosen_paths(paths, patterns), "not in modules")
+
+
+def only_named(distribution: Distribution, patterns: Sequence[str]) -> Distribution:
+    """Leave out of a path dependency what patterns do not choose, if they name any of its modules."""
+    paths = {entry.path for entry in distribution.entries if ".dist-info/" not in entry.path}
+    named = [pattern for pattern in patterns if any(matches(pattern, path) for path in paths)]
+    gone = paths - chosen_paths(paths, named) if named else ()
+    return without(distribution, gone, "not in modules")
+
+
+def unknown_modules(
+    patterns: Sequence[str], paths: Collection[str], known: Collection[str] | None = None
+) -> Iterator[UnknownModuleError]:
+    """Yield an error for each pattern that no path matches; it names the nearest of what is known."""
     for pattern in patterns:
-        if not any(matches(pattern, path) for path in (*paths, *others)):
-            raise UnknownModuleError(pattern, module_names(paths))
-    gone = paths - chosen_paths(paths, patterns)
+        if not any(matches(pattern, path) for path in paths):
+            yield UnknownModuleError(pattern, module_names(paths) if known is None else known)
+
+
+def raise_first(errors: Iterable[LambdaBundleError]) -> None:
+    """Raise the first of some errors, if there is one."""
+    for error in errors:
+        raise error
+
+
+def without(distribution: Distribution, gone: Collection[str], reason: str) -> Distribution:
+    """Leave files out of a distribution."""
+    if not gone:
+        return distribution
     return replace(
         distribution,
         entries=tuple(entry for entry in distribution.entries if entry.path not in gone),
-        left_out=(*distribution.left_out, *(LeftOut(path, "not in modules") for path in sorted(gone))),
-        changed=distribution.changed or bool(gone),
+        left_out=(*distribution.left_out, *(LeftOut(path, reason) for path in sorted(gone))),
+        changed=True,
     )
 
 

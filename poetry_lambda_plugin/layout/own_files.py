@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from poetry_lambda_plugin.layout.modules import UnknownModuleError
+
 
 class ProjectFile(NamedTuple):
     """A file of the project and its place in the bundle."""
@@ -38,10 +40,14 @@ class ProjectSource:
     """Object references by group and name."""
     is_distribution: bool
     """False where it has no metadata: `package-mode = false`."""
+    unknown: tuple[UnknownModuleError, ...] = ()
+    """For each module that `modules` names and that must be a path dependency's."""
     loose: tuple[str, ...] = ()
     """What was taken although no package has it."""
     missing_packages: tuple[str, ...] = ()
     """What `packages` names, and nobody has."""
     notes: tuple[str, ...] = ()
+    included: frozenset[str] = frozenset()
+    """Paths of the files that the user adds with the plugin's `include`."""
     core_metadata: tuple[tuple[str, str], ...] = ()
     """Fields besides name, version, summary and licence files."""

@@ -73,3 +73,12 @@ def parsed(source: bytes) -> ast.Module | None:
             return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the parser's own for deep nesting
         return None
+
+
+def dotted_name(node: ast.expr) -> str:
+    """Return a name with its attributes, as in `a.b`; empty for what is none, but for its last attributes."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if not isinstance(node, ast.Attribute):
+        return ""
+    return f"{dotted_name(node.value)}.{node.attr}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import cast
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
-    from pathlib import Path
 
     from poetry.core.packages.dependency import Dependency
     from poetry.core.packages.package import Package
@@ -164,6 +165,17 @@ class Lock:
             return frozenset(canonicalize_name(package["name"]) for package in packages)
         except (RuntimeError, ValueError, KeyError, TypeError, OSError):
             return frozenset()
+
+    @property
+    def local_paths(self) -> tuple[Path, ...]:
+        """The folders and files that packages are locked from, as far as the lock can be read."""
+        try:
+            sources = [package.get("source", {}) for package in self._poetry.locker.lock_data["package"]]
+            urls = [one["url"] for one in sources if one.get("type") in ("directory", "file")]
+            # relative to the lock, as Poetry writes them in all releases
+            return tuple(Path(os.path.normpath(self._poetry.locker.lock.parent / url)) for url in urls)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, OSError):
+            return ()
 
     def outlines(self) -> Mapping[str, PackageOutline]:
         """Return what the lock says of each package, by normalised name, as far as it can be read."""

@@ -1,4 +1,4 @@
-"""The report that a program reads; the README documents its schema."""
+"""The report that a program reads; `.github/REPORT.md` documents its schema."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ SCHEMA_VERSION = 1
 SIZES = ("code_sha256", "sha256", "zipped_bytes", "unzipped_bytes", "files")
 
 
-def json_document(reports: Sequence[BundleReport | FailedReport], error: str | None = None) -> str:
+def json_document(
+    reports: Sequence[BundleReport | FailedReport], error: str | None = None, *, on_one_line: bool = False
+) -> str:
     """Return all reports, and the error that ended the run, as one JSON document."""
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -39,7 +41,7 @@ def json_document(reports: Sequence[BundleReport | FailedReport], error: str | N
             _failed(report) if isinstance(report, FailedReport) else _bundle(report) for report in reports
         ],
     }
-    return json.dumps(document, indent=2)
+    return json.dumps(document, indent=None if on_one_line else 2)
 
 
 def _bundle(report: BundleReport) -> dict[str, Any]:

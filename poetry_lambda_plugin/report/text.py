@@ -115,6 +115,19 @@ def summary(report: BundleReport) -> Iterator[str]:
     yield from _left_out(report)
 
 
+def followed_line(clock: str, changed: Sequence[str], report: BundleReport | None, seconds: float) -> str:
+    """Return the line of a change, and of the bundle that it concerns; None where none does."""
+    more = len(changed) - 1
+    what = f"{changed[0]}{f' and {more:,} more' if more > 0 else ''}" if changed else "files"
+    start = f"{clock}  <c1>{escaped(what)}</c1>"
+    if report is None or report.digest is None:
+        return f"{start}: no bundle changes ({seconds:.2f} s)"
+    total = report.digest.total
+    taken = size(total.unzipped if report.is_folder else total.zipped)
+    verb = "" if report.changed else ", unchanged"
+    return f"{start} -> {escaped(str(report.output))} ({taken}{verb}, {seconds:.2f} s)"
+
+
 def _tried(test: SmokeTest) -> str:
     if test.status != "passed":
         return {"unclear": "tried in part", "failed": "failed", "untried": "not tried"}[test.status]

@@ -11,11 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
 from contextlib import contextmanager
 from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+from typing import Any
+from typing import NamedTuple
 from typing import TypeAlias
 from typing import TypeVar
 
@@ -34,6 +38,7 @@ from poetry_lambda_plugin.sources.building import UnfitWheelError
 from poetry_lambda_plugin.sources.building import build
 from poetry_lambda_plugin.sources.download_queue import DownloadQueue
 from poetry_lambda_plugin.sources.fetching import Fetcher
+from poetry_lambda_plugin.sources.folder_state import folder_state
 from poetry_lambda_plugin.sources.git import Checkouts
 from poetry_lambda_plugin.sources.known_files import CheckedFile
 from poetry_lambda_plugin.sources.known_files import checked
@@ -51,6 +56,7 @@ from poetry_lambda_plugin.strays import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
     from collections.abc import Iterator
     from collections.abc import Mapping
     from collections.abc import Sequence
@@ -62,6 +68,7 @@ if TYPE_CHECKING:
     from poetry_lambda_plugin.selection.choice import WheelBuild
     from poetry_lambda_plugin.sources.building import WheelJudge
     from poetry_lambda_plugin.sources.fetching import Progress
+    from poetry_lambda_plugin.sources.folder_state import Stamp
 
 
 BRIEFLY = 0.2
@@ -75,6 +82,37 @@ Artifact: TypeAlias = CheckedFile | ProjectSource
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+
+class Remembered(NamedTuple):
+    """A wheel that an earlier run of this process has read."""
+
+    file: CheckedFile
+    part: Any
+    folder: Mapping[str, Stamp] | None
+    """The files of the folder that it was built from; None where it comes from none."""
+
+
+@dataclass(slots=True)
+class KeptWheels:
+    """The wheels that runs of this process have read."""
+
+    builds: Path | None = None
+    """A folder for those that were built from folders; without one they are built in each run."""
+    read: dict[Choice, Remembered] = field(default_factory=dict)
+
+    def find(self, choice: Choice) -> Remembered | None:
+        """Return a wheel that is what it was, as is all that it was built from."""
+        known = self.read.get(choice)
+        if known is None or not known.file.looks_unchanged:
+            return None
+        if known.folder is not None and folder_state(_folder(choice)) != known.folder:
+            return None
+        return known
+
+    def forget_others(self, choices: Collection[Choice]) -> None:
+        """Keep some wheels, and no other."""
+        self.read = {choice: known for choice, known in self.read.items() if choice in choices}
 
 
 @contextmanager
@@ -93,7 +131,15 @@ def temporary_folder() -> Iterator[Path]:
 class Supplier:
     """Makes packages ready; what can't be kept is put in a temporary folder."""
 
-    def __init__(self, project: OpenProject, progress: Progress, temporary: Path, judge: WheelJudge) -> None:
+    def __init__(
+        self,
+        project: OpenProject,
+        progress: Progress,
+        temporary: Path,
+        judge: WheelJudge,
+        memory: KeptWheels | None = None,
+    ) -> None:
+        """Take what is asked once, and the wheels that earlier runs have read, to be added to."""
         self._settings = project.settings
         self._temporary = temporary
         self._progress = progress
@@ -102,6 +148,9 @@ class Supplier:
         self._checkouts = Checkouts(project.settings, temporary)
         self._build = partial(build, project.builder, judge)
         self._taken: dict[Path, CheckedFile] = {}
+        self._memory = memory or KeptWheels()
+        self._states: dict[Choice, Mapping[str, Stamp]] = {}
+        """What the folders looked like that wheels were built from."""
         self._kept: dict[Path, Path] = {}
         """Where the next run finds what was built in the temporary folder."""
         self._locks: dict[str, Lock] = {}
@@ -191,6 +240,11 @@ class Supplier:
         return [future.result() for future in futures]
 
     def _read_at_hand(self, choice: Choice, read: Callable[[Choice, Artifact], Part]) -> Part | None:
+        known = self._memory.find(choice)
+        if known is not None:
+            self._take(known.file)
+            part: Part = known.part
+            return part
         artifact = self.at_hand(choice)
         return self._read(choice, artifact, read) if artifact is not None else None
 
@@ -204,7 +258,15 @@ class Supplier:
         part = read(choice, artifact)
         if isinstance(artifact, CheckedFile) and not artifact.verified:
             self._remember(choice, replace(artifact, verified=True))
+        if isinstance(artifact, CheckedFile) and self._is_lasting(choice, artifact.path):
+            self._memory.read[choice] = Remembered(artifact, part, self._states.get(choice))
         return part
+
+    def _is_lasting(self, choice: Choice, path: Path) -> bool:
+        """Tell whether what was read of a file stands for the choice as long as the file does not change."""
+        if choice.package.source_type == "directory":
+            return choice in self._states
+        return not self._settings.disable_cache and self._temporary not in path.parents
 
     def at_hand(self, choice: Choice) -> Artifact | None:
         """Return what needs neither network nor build; None for the rest."""
@@ -252,7 +314,23 @@ class Supplier:
             return self._built(choice, self._own_copy(sdist), keep=bool(sdist.hash))
         if package.source_type == "git":
             return self._from_git(choice)
-        return self._built(choice, existing_folder(package), keep=False)
+        return self._from_folder(choice)
+
+    def _from_folder(self, choice: WheelBuild) -> Artifact | UnfitWheel:
+        """Build a folder's project; its wheel is kept for later runs of this process where they want it."""
+        folder = existing_folder(choice.package)
+        if self._memory.builds is None:
+            return self._built(choice, folder, keep=False)
+        before = folder_state(folder)
+        built = self._built(choice, folder, keep=False)
+        if not isinstance(built, CheckedFile):
+            return built
+        # what the build itself has left there is none of its sources, what changed meanwhile is
+        self._states[choice] = {**folder_state(folder), **before}
+        place = self._memory.builds / _key(choice) / built.path.name
+        with replacing(place) as copy, built.path.open("rb") as wheel:
+            shutil.copyfileobj(wheel, copy)
+        return self._take(checked(place, "sha256:"))
 
     def _built(self, choice: WheelBuild, source: Path, *, keep: bool) -> Artifact | UnfitWheel:
         """Build a wheel, to be found again by the next run where the source can't change.
@@ -300,6 +378,11 @@ class Supplier:
             return self._built(choice, folder, keep=package.is_fixed)
         self._checkouts.keep(checkout, package)
         return read_checkout(package, checkout)
+
+
+def _folder(choice: Choice) -> Path:
+    """Return where the project of a path dependency lies."""
+    return Path(str(choice.package.source_url)) / (choice.package.source_subdirectory or "")
 
 
 def _are_settled(futures: DoneAndNotDoneFutures[Result]) -> bool:

@@ -59,8 +59,13 @@ class CheckedFile:
 
         Another process may have put the same ones there again, as each does that downloads them.
         """
+        return self.looks_unchanged or has_hash(self.path, self.hash)
+
+    @property
+    def looks_unchanged(self) -> bool:
+        """Tell whether its path still is the file that was read, and was not written to."""
         try:
-            return _stamp(self.path.stat()) == self.stamp or has_hash(self.path, self.hash)
+            return _stamp(self.path.stat()) == self.stamp
         except OSError:
             return False
 

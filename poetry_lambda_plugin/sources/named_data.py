@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from poetry_lambda_plugin.wording import listed
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from collections.abc import Iterable
     from collections.abc import Iterator
     from collections.abc import Sequence
@@ -62,12 +64,14 @@ def named_data(root: Path, files: Iterable[ProjectFile], excluded: ExcludedPaths
 
     A path is looked for beside its module, then beside pyproject.toml.
     """
+    tops_of = cache(_tops)
     bundled = {path for file in files for path in (file.file, *file.file.parents)}
     found: dict[str, None] = {}
     for module in files:
         if module.path.endswith(".py"):
             place = Path(module.path).parent
-            for path in _named_paths(module.file, [module.file.parent, root]):
+            bases = [module.file.parent, root]
+            for path in _named_paths(module.file, bases, tops_of(bases[0]) | tops_of(root)):
                 base = module.file.parent if module.file.parent in path.parents else root
                 if path in bundled or excluded.has(path) or root not in path.parents:
                     continue
@@ -80,9 +84,13 @@ def _include(path: Path, to: Path) -> str:
     return path.as_posix() if path == to else f"{path.as_posix()}:{to.as_posix()}"
 
 
-def _named_paths(module: Path, bases: Sequence[Path]) -> Iterator[Path]:
-    """Yield what is there of all that a module names; of several places the first."""
-    tops = {path.name for base in bases for path in children(base) if _may_be_data(path)}
+def _tops(base: Path) -> frozenset[str]:
+    """Return the names in a folder that may be data."""
+    return frozenset(path.name for path in children(base) if _may_be_data(path))
+
+
+def _named_paths(module: Path, bases: Sequence[Path], tops: Collection[str]) -> Iterator[Path]:
+    """Yield what is there of all that a module names, by names in `tops`; of several places the first."""
     # mostly there are none, and no module need be read
     text = NOT_RUN.sub("", read_source(module).decode("utf-8", "replace")) if tops else ""
     for match in LITERAL.finditer(text):
@@ -101,9 +109,13 @@ def _there(name: str, bases: Sequence[Path], *, is_path: bool) -> Iterator[Path]
 
 
 def _may_be_data(path: Path) -> bool:
-    if not is_open(path) or any(fnmatchcase(path.name, pattern) for pattern in (*TESTS, *OF_TOOLS)):
+    if (
+        path.suffix == ".py"
+        or not is_open(path)
+        or any(fnmatchcase(path.name, pattern) for pattern in (*TESTS, *OF_TOOLS))
+    ):
         return False
-    return path.suffix != ".py" and not is_file(path / "__init__.py")
+    return not is_file(path / "__init__.py")
 
 
 def data_note(values: Sequence[str]) -> tuple[str, ...]:

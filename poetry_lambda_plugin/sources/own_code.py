@@ -23,7 +23,8 @@ from poetry_lambda_plugin.layout.modules import UnknownModuleError
 from poetry_lambda_plugin.layout.modules import chosen_paths
 from poetry_lambda_plugin.layout.modules import handler_module
 from poetry_lambda_plugin.layout.modules import matches
-from poetry_lambda_plugin.layout.modules import module_names
+from poetry_lambda_plugin.layout.modules import raise_first
+from poetry_lambda_plugin.layout.modules import unknown_modules
 from poetry_lambda_plugin.layout.python_source import imports_in_text
 from poetry_lambda_plugin.sources.code_folders import TOOLS
 from poetry_lambda_plugin.sources.code_folders import Folder
@@ -100,6 +101,8 @@ class Wishes(NamedTuple):
     """Normalised names of all packages in the lock."""
     beside: bool = True
     """Whether handlers beside a package count; not for dependencies, which Lambda does not call."""
+    are_all_here: bool = True
+    """Whether what `modules` names is the project's; path dependencies may have it too."""
 
 
 class Package(NamedTuple):
@@ -118,6 +121,8 @@ class OwnCode:
     loose: tuple[str, ...] = ()
     """Names at the bundle's root that were taken although no package has them."""
     notes: tuple[str, ...] = ()
+    unknown: tuple[UnknownModuleError, ...] = ()
+    """For each module that is named and must be a path dependency's."""
 
 
 def own_code(
@@ -139,7 +144,10 @@ def own_code(
         found = _beside_packages(folders, packaged, wishes) if wishes.beside else OwnCode(packaged)
     if wishes.modules is None:
         return found
-    return _chosen(found.files, [*folders, Folder(root / SOURCES, excluded)], wishes.modules)
+    chosen = _chosen(found.files, [*folders, Folder(root / SOURCES, excluded)], wishes.modules)
+    if wishes.are_all_here:
+        raise_first(chosen.unknown)
+    return chosen
 
 
 def beside_build(root: Path, excluded: ExcludedPaths, wishes: Wishes) -> OwnCode:
@@ -363,12 +371,9 @@ def _chosen(files: Sequence[ProjectFile], folders: Sequence[Folder], patterns: S
     for pattern in patterns:
         if not any(matches(pattern, path) for path in found):
             found.update((file.path, file) for file in _found_elsewhere(pattern, folders))
-    known = module_names(found)
-    for pattern in patterns:
-        if not any(matches(pattern, path) for path in found):
-            raise UnknownModuleError(pattern, known)
+    unknown = tuple(unknown_modules(patterns, found))
     kept = chosen_paths(found.keys(), patterns)
-    return OwnCode(tuple(sorted(file for path, file in found.items() if path in kept)))
+    return OwnCode(tuple(sorted(file for path, file in found.items() if path in kept)), unknown=unknown)
 
 
 def _found_elsewhere(pattern: str, folders: Sequence[Folder]) -> tuple[ProjectFile, ...]:

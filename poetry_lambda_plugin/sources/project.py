@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poetry_lambda_plugin.configuration.values import seen_from
 from poetry_lambda_plugin.layout.modules import matches
 from poetry_lambda_plugin.layout.own_files import ProjectFile
 from poetry_lambda_plugin.layout.own_files import ProjectSource
@@ -51,13 +52,15 @@ def read_beside_build(facts: ProjectFacts, include: Sequence[Include], wishes: W
     """Find what the user wants beside a project whose own files come from its build."""
     own = beside_build(facts.root, ExcludedPaths.of(facts.root, facts.exclude), wishes)
     patterns = wishes.modules or ("*",)
+    added = tuple(_included_files(include, facts.root))
     beside = [file for file in own.files if any(matches(pattern, file.path) for pattern in patterns)]
     return ProjectSource(
         name=facts.name,
         pretty_name=facts.name,
         version=facts.version,
         summary="",
-        files=(*sorted(_included_files(include, facts.root)), *sorted(beside)),
+        files=(*sorted(added), *sorted(beside)),
+        included=frozenset(file.path for file in added),
         licences=(),
         entry_points={},
         is_distribution=False,
@@ -92,6 +95,8 @@ def read_project(
         licences=tuple(_licences(facts.licence_patterns, root)) if package_mode else (),
         entry_points=entry_points if package_mode else {},
         is_distribution=package_mode,
+        included=frozenset(file.path for file in added),
+        unknown=own.unknown,
         loose=own.loose,
         missing_packages=tuple(item.include for item in packages or ()) if packaged is None else (),
         notes=(*own.notes, *data_note(missed)),
@@ -149,8 +154,8 @@ def _explicitly_included_files(patterns: Iterable[str], root: Path) -> Iterator[
     for pattern in patterns:
         for element in matching(root, pattern):
             for file in files_below(element):
-                path = Path(os.path.relpath(file, root)).as_posix()
-                if path.startswith("../"):
+                path = seen_from(root, file).as_posix()
+                if _is_outside(path):
                     raise ProjectError(
                         f"include in [tool.poetry] names {pattern!r}, which leaves {root}, so it has no "
                         "place in the bundle. Give it one with --include PATH:TO."
@@ -184,8 +189,13 @@ def _included_path(item: Include, element: Path, root: Path, *, single: bool) ->
         if single and (element.is_dir() or (not item.to.endswith("/") and item.to != ".")):
             return item.to
         return Path(item.to, element.name).as_posix()
-    relative = Path(os.path.relpath(element, root)).as_posix()
-    return element.resolve().name if relative.startswith("../") else relative
+    relative = seen_from(root, element).as_posix()
+    return element.resolve().name if _is_outside(relative) else relative
+
+
+def _is_outside(path: str) -> bool:
+    """Tell whether a path, as seen from a folder, leads out of it, if only to another drive."""
+    return path.startswith("../") or Path(path).is_absolute()
 
 
 def _licences(patterns: Iterable[str], root: Path) -> Iterator[ProjectFile]:

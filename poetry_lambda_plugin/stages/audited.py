@@ -124,15 +124,20 @@ def handler_findings(
     `plans` are those of the bundles before it, its layers among them.
     """
     config = selected.config
-    if config.handler is None or config.layer or not config.audit:
+    if config.handler is None or config.layer or not (config.audit or config.begins_at_handler):
         return (), ()
     bundled = {entry.path: entry for entry in plan.entries}
-    layers = frozenset(path for layer in _layers(selected, plans) for path in layer.files)
+    layers = files_of_layers(selected, plans)
     if config.no_root and not has_module(config.handler, {*bundled, *layers}):
         note = f"The handler {config.handler!r} is not in this bundle, since no-root leaves out the project."
         return (), (note,)
     way = partial(way_to_module, config=config, root=selected.root, plan=plan, project=selected.name)
     return tuple(check_handler(config.handler, bundled, layers, selected.target.runtime.python, way)), ()
+
+
+def files_of_layers(selected: Selected, plans: Mapping[Unit, BundlePlan]) -> frozenset[str]:
+    """Return the files of a function's layers where Python would see them."""
+    return frozenset(path for layer in _layers(selected, plans) for path in layer.files)
 
 
 def _layers(selected: Selected, plans: Mapping[Unit, BundlePlan]) -> list[LayerFiles]:

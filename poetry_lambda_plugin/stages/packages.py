@@ -76,10 +76,14 @@ def selector(
     """
     found: dict[Hashable, PackageSelection] = {}
 
+    @cache
+    def share(config: BundleConfig, target: Target) -> PackageSelection:
+        functions = [other for other in family if other.bundle in config.shared_by]
+        return _shared(lock, config, target, functions, select)
+
     def select(config: BundleConfig, target: Target) -> PackageSelection:
         if config.shared_by:
-            functions = [other for other in family if other.bundle in config.shared_by]
-            return _shared(lock, config, target, functions, select)
+            return share(config, target)
         wanted = (
             config.selection,
             config.only_root,

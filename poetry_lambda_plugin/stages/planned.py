@@ -7,6 +7,7 @@ from functools import cache
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import NamedTuple
+from typing import cast
 
 from poetry_lambda_plugin.configuration.values import AUTO
 from poetry_lambda_plugin.exceptions import LambdaBundleError
@@ -20,19 +21,26 @@ from poetry_lambda_plugin.layout.botocore import service_use
 from poetry_lambda_plugin.layout.distribution import module_sources
 from poetry_lambda_plugin.layout.filters import PathFilter
 from poetry_lambda_plugin.layout.layer import layer_prefix
+from poetry_lambda_plugin.layout.modules import matches
 from poetry_lambda_plugin.layout.modules import only_chosen
+from poetry_lambda_plugin.layout.modules import only_named
+from poetry_lambda_plugin.layout.modules import raise_first
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.plan import Exclusions
 from poetry_lambda_plugin.layout.plan import plan_bundle
 from poetry_lambda_plugin.layout.project import project_distribution
 from poetry_lambda_plugin.layout.wheel import wheel_distribution
 from poetry_lambda_plugin.stages.audited import audited
+from poetry_lambda_plugin.stages.audited import files_of_layers
 from poetry_lambda_plugin.stages.audited import handler_findings
 from poetry_lambda_plugin.stages.fitting import holder
 from poetry_lambda_plugin.stages.fitting import stale_finding
 from poetry_lambda_plugin.stages.layers import LayerBundle
+from poetry_lambda_plugin.stages.memory import Memory
+from poetry_lambda_plugin.stages.memory import state_of
 from poetry_lambda_plugin.stages.selected import EmptyBundleError
 from poetry_lambda_plugin.stages.selected import import_findings
+from poetry_lambda_plugin.stages.selected import is_folder
 from poetry_lambda_plugin.wording import listed
 
 
@@ -113,6 +121,7 @@ class _Planning:
     notes: WheelNotes
     plans: dict[Unit, BundlePlan]
     """Those that are ready: the layers of all that follow are among them."""
+    memory: Memory
 
 
 def planned_bundles(
@@ -121,20 +130,34 @@ def planned_bundles(
     failures: Failures,
     notes: WheelNotes,
     trimmed: Sequence[str],
+    memory: Memory | None = None,
 ) -> list[Planned]:
     """Plan and audit all bundles whose every part has been read, each after its layers.
 
-    `trimmed` are the patterns by which layers on disk may have left out files.
+    `trimmed` are the patterns by which layers on disk may have left out files. What the `memory` has of
+    earlier runs is not planned again.
     """
-    lay_out_once = cache(partial(lay_out, parts))
+    memory = memory or Memory()
+    lay_out_once = cache(partial(_lay_out_anew, memory, parts))
     stale = cache(lambda layer, choice: stale_finding(layer, choice, lay_out_once(choice), trimmed))
-    planning = _Planning(parts, lay_out_once, stale, notes, {})
-    drafts = failures.each(_ready(bundles, parts), partial(_draft, planning), lambda selected: selected)
+    planning = _Planning(parts, lay_out_once, stale, notes, {}, memory)
+    drafts = failures.each(_ready(bundles, parts), partial(_known_draft, planning), lambda s: s)
     # what the common table ignores need not be in every bundle
     silenced = [finding for draft in drafts for finding in draft.silenced]
     is_sure = len(drafts) == len(bundles) and not failures
     planned = partial(_planned, silenced=silenced, is_sure=is_sure)
     return failures.each(drafts, planned, lambda draft: draft.selected)
+
+
+def _lay_out_anew(
+    memory: Memory, parts: Parts, choice: Choice, interpreter: str | None = None, *, is_project: bool = False
+) -> Distribution:
+    """Lay out a part, unless an earlier run has and it is still the same."""
+    make = partial(lay_out, parts, choice, interpreter, is_project=is_project)
+    return cast(
+        "Distribution",
+        memory.layouts.of((choice, interpreter, is_project), state_of(parts[choice]), make),
+    )
 
 
 def _ready(bundles: Sequence[Selected], parts: Parts) -> list[Selected]:
@@ -156,10 +179,22 @@ def _planned(draft: _Draft, *, silenced: Sequence[Finding], is_sure: bool) -> Pl
     return Planned(selected=selected, plan=draft.plan, findings=told, notes=draft.notes)
 
 
+def _known_draft(planning: _Planning, selected: Selected) -> _Draft:
+    """Plan a bundle, unless an earlier run has and all that it is made from is still the same."""
+    parts = [state_of(planning.parts.get(choice)) for choice in (*selected.parts, *selected.held)]
+    layers = [planning.plans[one.selected.unit] for one in selected.layers if isinstance(one, LayerBundle)]
+    state = (selected, state_of(selected.project), parts, layers)
+    draft: _Draft = planning.memory.drafts.of(selected.unit, state, partial(_draft, planning, selected))
+    planning.plans[selected.unit] = draft.plan
+    return draft
+
+
 def _draft(planning: _Planning, selected: Selected) -> _Draft:
     """Plan a bundle; raises LambdaBundleError."""
     config = selected.config
-    distributions = list(_distributions(selected, planning.lay_out))
+    distributions, not_followed = _trimmed(
+        planning, selected, list(_distributions(selected, planning.lay_out))
+    )
     services, unclear = _services(config.botocore_services, distributions)
     exclusions = Exclusions(PathFilter(config.exclude), services)
     plan = plan_bundle(distributions, exclusions, _prefix(config, selected.target.runtime))
@@ -167,19 +202,20 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
         raise EmptyBundleError(
             "There is nothing to bundle: exclude leaves out every file. Drop one of its patterns."
         )
-    built = _project_modules(distributions) if selected.build is not None else ()
+    is_known_now = selected.build is not None or config.begins_at_handler
+    own = _project_modules(distributions) if is_known_now else ()
     stale, not_compared = _layer_findings(planning, selected)
     found = (
         *plan.findings,
         *stale,
         *unclear,
-        *import_findings(config, selected.target.runtime, built),
+        *not_followed,
+        *import_findings(config, selected.target.runtime, own),
         *audited(selected, plan, planning.plans, planning.notes),
     )
     told, silenced = judged(found, config.ignore, strict=config.strict)
     unclear_handler, notes = handler_findings(selected, plan, planning.plans)
     told_of_handler, silenced_of_handler = judged(unclear_handler, config.ignore, strict=config.strict)
-    planning.plans[selected.unit] = plan
     all_told = (*selected.findings, *told, *told_of_handler)
     if any(finding.severity == "error" for finding in all_told):
         raise FindingsError(selected, all_told)
@@ -190,6 +226,21 @@ def _draft(planning: _Planning, selected: Selected) -> _Draft:
         silenced=(*selected.silenced, *silenced, *silenced_of_handler),
         notes=(*selected.notes, *notes, *not_compared),
     )
+
+
+def _trimmed(
+    planning: _Planning, selected: Selected, distributions: list[Distribution]
+) -> tuple[list[Distribution], Sequence[Finding]]:
+    """Leave out what the handler does not lead to, where that is wanted."""
+    if not selected.config.begins_at_handler:
+        return distributions, ()
+    # loaded for bundles that are trimmed alone
+    from poetry_lambda_plugin.stages.reached import only_reached
+    from poetry_lambda_plugin.stages.reached import own_of_layers
+
+    layers = files_of_layers(selected, planning.plans)
+    passed = [planning.lay_out(choice) for choice in own_of_layers(selected) if choice in planning.parts]
+    return only_reached(selected, distributions, passed, layers)
 
 
 def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -209,14 +260,28 @@ def _layer_findings(planning: _Planning, selected: Selected) -> tuple[tuple[Find
 def _distributions(selected: Selected, lay_out: Callable[..., Distribution]) -> Iterator[Distribution]:
     config, project = selected.config, selected.project
     interpreter = f"/var/lang/bin/{selected.target.runtime.name}" if config.scripts else None
+    patterns = () if config.begins_at_handler or config.layer else config.modules or ()
+    folders: set[str] = set()
     for choice in selected.choices:
-        yield lay_out(choice, interpreter, is_project=False)
+        distribution = lay_out(choice, interpreter, is_project=False)
+        if patterns and is_folder(choice):
+            folders |= {entry.path for entry in distribution.entries}
+            distribution = only_named(distribution, patterns)
+        yield distribution
+    if project is not None and project.unknown:
+        raise_first(error for error in project.unknown if not _is_there(error.pattern, folders))
     included = project.files if project else ()
     if selected.build is not None:
         built = lay_out(selected.build, interpreter, is_project=True)
-        yield only_chosen(built, config.modules, {f.path for f in included}) if config.modules else built
+        if config.modules and not config.begins_at_handler:
+            built = only_chosen(built, config.modules, {*folders, *(f.path for f in included)})
+        yield built
     if project is not None and included:
         yield project_distribution(project, interpreter, is_project=True)
+
+
+def _is_there(pattern: str, paths: Iterable[str]) -> bool:
+    return any(matches(pattern, path) for path in paths)
 
 
 def _prefix(config: BundleConfig, runtime: Runtime) -> str:

@@ -161,13 +161,15 @@ def select_bundles(
     today: date,
     outputs: Collection[FileId],
     failures: Failures,
+    select: Selector | None = None,
 ) -> list[Selected]:
     """Decide all that needs no network, for each bundle and architecture, layers first as they are wanted.
 
-    `outputs` is what earlier runs have written. Raises LambdaBundleError for what is wrong with all of them.
+    `outputs` is what earlier runs have written; `select` may remember what they have selected. Raises
+    LambdaBundleError for what is wrong with all of them.
     """
     policy = project.settings.binary_policy
-    select = selector(project.lock, order.plain)
+    select = select or selector(project.lock, order.plain)
     selecting = _Selecting(
         project=project,
         configs={str(one.config.bundle): one for one in order.wanted},
@@ -207,7 +209,8 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         missing_for_build,
         suits=lambda other: facts.allows(other.runtime.python_full_version),
     )
-    own = None if config.no_root else _own_files(project, config, selecting.read)
+    has_folders = not config.layer and any(is_folder(choice) for choice in choices)
+    own = None if config.no_root else _own_files(project, config, selecting.read, has_folders=has_folders)
     if config.unpacked is not None:
         check_folder(output, facts.root)
     else:
@@ -226,10 +229,9 @@ def _selected(selecting: _Selecting, wanted: Wanted, architecture: Architecture)
         *hash_findings(choices),
     ]
     if own is not None and build is None:
-        findings += [
-            *_own_code_findings(facts.root, own),
-            *import_findings(config, target.runtime, _modules(own)),
-        ]
+        findings += _own_code_findings(facts.root, own)
+        if not config.begins_at_handler:
+            findings += import_findings(config, target.runtime, _modules(own))
     told, silenced = judged(findings, config.ignore, strict=config.strict)
     return Selected(
         config=config,
@@ -292,9 +294,20 @@ def _target(
     return target_for(runtime, architecture, facts.allows, facts.python_versions, config.runtime_set_by)
 
 
-def _own_files(project: OpenProject, config: BundleConfig, read: ProjectReader) -> ProjectSource:
+def is_folder(choice: Choice) -> bool:
+    """Tell whether a package is a local folder, which is the project's own code to a monorepo."""
+    return choice.package.source_type == "directory"
+
+
+def _own_files(
+    project: OpenProject, config: BundleConfig, read: ProjectReader, *, has_folders: bool
+) -> ProjectSource:
     """Find the project's files, or what it adds to its build."""
-    wishes = Wishes(config.handler, config.modules, project.lock.readable_names)
+    # what is reached is known when all of the project's code is
+    modules = None if config.begins_at_handler else config.modules
+    wishes = Wishes(
+        config.handler, modules, project.lock.readable_names, are_all_here=modules is None or not has_folders
+    )
     if project.facts.needs_build:
         return read_beside_build(project.facts, config.include, wishes)
     return read(config.include, wishes)

@@ -55,7 +55,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 LOOPBACK = ("127.", "::1", "localhost")
 
-UNREACHABLE, REFUSED = (101, 111) if sys.platform == "linux" else (51, 61)
+UNREACHABLE, REFUSED = {"linux": (101, 111), "win32": (10051, 10061)}.get(sys.platform, (51, 61))
 NO_ANSWER = -3
 READ_ONLY = 30
 """Error numbers as the system would have them."""

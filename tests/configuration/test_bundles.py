@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ntpath
+import os
 import re
 
 from pathlib import Path
+from pathlib import PureWindowsPath
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.configuration.values import BundleConfig
 from poetry_lambda_plugin.configuration.values import Include
 from poetry_lambda_plugin.configuration.values import Selection
+from poetry_lambda_plugin.configuration.values import seen_from
 from poetry_lambda_plugin.exceptions import LambdaBundleError
 from poetry_lambda_plugin.runtime.platform import find_runtime
 
@@ -665,3 +669,12 @@ def test_ignore_of_a_table_that_others_have_too() -> None:
     assert [config.ignore_is_shared for config in configs(table)] == [False, False]
     assert [config.ignore_is_shared for config in configs(table, bundles=("a",))] == [True]
     assert [config.ignore_is_shared for config in configs(table, bundles=("b",))] == [False]
+
+
+def test_path_on_another_drive_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one drive of Windows no relative path leads to another."""
+    monkeypatch.setattr(os.path, "relpath", ntpath.relpath)
+    root = PureWindowsPath("D:/a/project")
+
+    assert seen_from(root, PureWindowsPath("D:/a/data")) == PureWindowsPath("../data")
+    assert seen_from(root, PureWindowsPath("C:/data")) == PureWindowsPath("C:/data")

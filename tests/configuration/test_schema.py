@@ -22,6 +22,7 @@ from poetry_lambda_plugin.configuration.schema import SHAPES
 from poetry_lambda_plugin.configuration.schema import schema
 from poetry_lambda_plugin.configuration.schema import written
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from tests.documents import documents
 
 
 if sys.version_info >= (3, 11):
@@ -31,7 +32,11 @@ else:
 
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+EXAMPLES = [
+    example
+    for path in documents()
+    for example in re.findall(r"```toml\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
+]
 
 VALIDATOR = Draft7Validator(schema())
 
@@ -62,8 +67,8 @@ def test_schema_is_one() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.splitlines()[0])
-def test_examples_of_the_readme_are_valid(example: str) -> None:
-    """What the README shows can be copied."""
+def test_examples_of_the_documents_are_valid(example: str) -> None:
+    """What the documents show can be copied."""
     table = tomllib.loads(example).get("tool", {}).get(NAME)
     if table is not None:
         VALIDATOR.validate(table)
@@ -72,7 +77,7 @@ def test_examples_of_the_readme_are_valid(example: str) -> None:
 
 def test_there_are_examples() -> None:
     """The test above holds something against the schema."""
-    assert sum(f"[tool.{NAME}" in example for example in EXAMPLES) >= 3
+    assert sum(f"[tool.{NAME}" in example for example in EXAMPLES) >= 5
 
 
 VALUES: tuple[Any, ...] = (

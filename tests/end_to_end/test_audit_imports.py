@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from typing import TYPE_CHECKING
 from typing import Any
@@ -40,6 +41,11 @@ WHEELS: Mapping[str, Mapping[str, str]] = {
     "sampler-too": {"sampler_too.py": "from secrets import token_hex, choice\n"},
     "old-user": {"old_user.py": "import cgi\n"},
 }
+
+
+understands_3_12 = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="an older Python can't tell what python3.12 does not understand"
+)
 
 
 @pytest.fixture
@@ -299,6 +305,7 @@ GROUP = (
             "way of "
             "app.py:1).",
             id="syntax",
+            marks=understands_3_12,
         ),
         pytest.param(
             {"app.py": "import uuid"},
@@ -307,6 +314,7 @@ GROUP = (
             "Did you mean "
             "print(...)?) (the handler imports it by way of app.py:1).",
             id="shadow-that-fails",
+            marks=understands_3_12,
         ),
         pytest.param(
             {"app.py": "raise RuntimeError('not here')"},
@@ -427,6 +435,7 @@ def test_warns_of_shadows(make: Any, files: Mapping[str, str], packages: Sequenc
     assert (outcome.exit_code, outcome.message) == (0, message)
 
 
+@understands_3_12
 def test_without_a_handler_warns_for_the_own_modules(make: Any) -> None:
     """Nobody knows what Lambda will call: all modules but those aside are tried, each failure told once."""
     files = {

@@ -113,9 +113,11 @@ def test_change_of_the_library_changes_the_layer_alone(shop: Project) -> None:
     }
 
 
-def test_readme_has_the_examples_tables() -> None:
-    """What the README walks through is what is tried here."""
+def test_document_has_the_examples_tables() -> None:
+    """What the document walks through is what is tried here."""
     text = (EXAMPLE / "pyproject.toml").read_text(encoding="utf-8")
     tables = text[text.index("[tool.poetry-lambda-plugin]") : text.index("[build-system]")].strip()
 
-    assert f"```toml\n{tables}\n```" in (EXAMPLE.parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"```toml\n{tables}\n```" in (EXAMPLE.parents[2] / ".github/DEPLOYING.md").read_text(
+        encoding="utf-8"
+    )

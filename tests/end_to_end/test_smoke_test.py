@@ -53,8 +53,9 @@ def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def write(project: Project, code: str, config: str = "", **files: str | bytes) -> None:
-    """Write and lock a project without dependencies."""
-    project.pyproject(config=f'runtime = "{PYTHON}"\nhandler = "my_fn.handler"\n{config}')
+    """Write and lock a project without dependencies, which nothing is known of before it is tried."""
+    given = f'runtime = "{PYTHON}"\nhandler = "my_fn.handler"\naudit = false\n{config}'
+    project.pyproject(config=given)
     project.write({"my_fn.py": code, **{path.replace("__", "/"): data for path, data in files.items()}})
     project.lock()
 
@@ -297,7 +298,8 @@ def test_failure_is_told_by_its_cause(project: Project, index: Index, code: str,
     locked = [Locked.of(wheels[0]), Locked.of(wheels[1], groups=["other"])]
     project.lock(locked, source=index.url)
 
-    assert failure(project) == f"{message} Nothing was written."
+    # which tells most of it before
+    assert failure(project, "--no-audit") == f"{message} Nothing was written."
 
 
 def test_is_past_what_is_told(project: Project) -> None:
@@ -461,7 +463,13 @@ def test_what_lambda_alone_has_is_a_warning(
     assert (outcome.exit_code, outcome.message) == (0, f"Warning: {message}")
     assert outcome.report["smoke_test"]["status"] == "unclear"
     assert outcome.report["findings"] == [
-        {"code": "smoke-test-unclear", "message": message, "where": "my_fn.handler"}
+        {
+            "code": "smoke-test-unclear",
+            "message": message,
+            "where": "my_fn.handler",
+            "severity": "warning",
+            "about": None,
+        }
     ]
     assert bundle("--smoke-test", "--strict").message == f"{message} (--strict makes this an error.)"
     write(project, code + HANDLER, config='ignore = ["smoke-test-unclear"]')
@@ -841,7 +849,7 @@ def test_tells_what_lambdas_client_would(
         }
     )
     project.lock()
-    include = ("--include", "extra.pth", "--include", "hidden/pth_was_here.py", "-o", "out.zip")
+    include = ("--include", "extra.pth", "--include", "hidden/pth_was_here.py", "-o", "out.zip", "--no-audit")
     assert bundle(*include).exit_code == 0
     task = tmp_path / "task"
     with zipfile.ZipFile(project.folder / "out.zip") as archive:

@@ -13,6 +13,7 @@ import zipfile
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
@@ -664,6 +665,68 @@ def test_names_that_a_disk_takes_for_one(function: Project, monkeypatch: pytest.
         "does, as Lambda's, or leave one of them out with --exclude."
     )
     assert not (function.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        pytest.param("my_fn/con.txt.", "my_fn/con.txt", id="Windows drops a dot at the end"),
+        pytest.param("my_fn/a:b", "my_fn/a", id="Windows keeps it in another file"),
+        pytest.param("My_fn/x.py", "my_fn/x.py", id="folders that are one"),
+    ],
+)
+def test_names_that_a_disk_does_not_keep(
+    path: str, kept: str, function: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is called written that is not there under its own name."""
+    unpack_batch = output_folder._unpack_batch
+
+    def unpack_to_such_a_disk(entries: list[Entry], folder: Path, modified: int) -> None:
+        (folder / kept).parent.mkdir(exist_ok=True)
+        unpack_batch([e._replace(path=kept if e.path == path else e.path) for e in entries], folder, modified)
+
+    assert bundle("--unpacked", "out").exit_code == 0
+    before = files(function.folder / "out")
+    monkeypatch.setattr(output_folder, "_unpack_batch", unpack_to_such_a_disk)
+    function.write({path: ""})
+    outcome = bundle("--unpacked", "out", "--include", path.replace(":", "?"))
+
+    assert outcome.exit_code == 1
+    assert outcome.message == (
+        f"The bundle has {path}, which this disk does not keep under that name. Unpack it on one that does, "
+        "as Lambda's, or leave the file out with --exclude."
+    )
+    assert files(function.folder / "out") == before
+
+
+def test_new_file_in_the_place_of_one_that_stays(
+    function: Project, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a disk takes a new file for an old one, the old one stays and the error names the new."""
+    function.write({"my_fn/README": "one"})
+    assert bundle("--unpacked", "out").exit_code == 0
+    before = files(function.folder / "out")
+    function.write({"my_fn/readme": "other"})
+    link, lstat = os.link, os.lstat
+
+    def link_on_such_a_disk(old: str, new: str) -> None:
+        link(old, new.replace("README", "readme"))
+
+    def lstat_on_such_a_disk(path: Any, **options: Any) -> os.stat_result:
+        is_there = str(path).endswith("out/my_fn/readme")
+        return lstat(function.folder / "out/my_fn/README" if is_there else path, **options)
+
+    monkeypatch.setattr(os, "link", link_on_such_a_disk)
+    monkeypatch.setattr(os, "lstat", lstat_on_such_a_disk)
+    outcome = bundle("--unpacked", "out")
+
+    assert outcome.exit_code == 1
+    name = "readme" if way == "mounted" else "README"
+    assert outcome.message == (
+        f"The bundle has my_fn/{name} and a file that this disk does not tell from it. Unpack it on one that "
+        "does, as Lambda's, or leave one of them out with --exclude."
+    )
+    assert files(function.folder / "out") == before
 
 
 def test_without_a_place_for_the_record(function: Project, tmp_path: Path) -> None:

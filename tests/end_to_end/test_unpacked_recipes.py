@@ -1,4 +1,4 @@
-"""The README's recipes for folders, taken from there and tried as far as this machine has the tools."""
+"""The recipes for folders, taken from the document and tried as far as this machine has the tools."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tests.support.projects import Project
 
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-(SECTION,) = re.findall(r"^## A folder instead of a ZIP\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+DOCUMENT = (Path(__file__).parents[2] / ".github/DEPLOYING.md").read_text(encoding="utf-8")
+(SECTION,) = re.findall(r"^## A folder instead of a ZIP\n(.*?)^## ", DOCUMENT, re.MULTILINE | re.DOTALL)
 
 TEMPLATE = """AWSTemplateFormatVersion: "2010-09-09"
 Transform: AWS::Serverless-2016-10-31
