@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.poetry_api.interpreters import find_interpreter
+from poetry_lambda_plugin.poetry_api.interpreters import named_interpreter
 from tests.support.index import downloads
 from tests.support.projects import Locked
 from tests.support.runner import bundle
@@ -373,7 +375,7 @@ def test_does_not_try_a_hopeless_build(project: Project, index: Index) -> None:
 
 
 @pytest.fixture
-def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """A file with the names of the interpreters that were started, of 33 on PATH that all fail."""
     folder, started = tmp_path / "bin", tmp_path / "started.txt"
     folder.mkdir()
@@ -385,6 +387,10 @@ def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(folder))
     for variable in ("PYENV_ROOT", "ASDF_DATA_DIR", "UV_PYTHON_INSTALL_DIR", "XDG_DATA_HOME"):
         monkeypatch.delenv(variable, raising=False)
+    # what a test before found elsewhere, and what these find for those after
+    for found in (find_interpreter, named_interpreter):
+        found.cache_clear()
+        request.addfinalizer(found.cache_clear)
     return started
 
 

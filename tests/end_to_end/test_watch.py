@@ -189,9 +189,10 @@ def test_writes_a_document_on_each_line(shop: Project, tmp_path: Path) -> None:
         second = run.document()
         save(shop.folder / "worker.py", "import nowhere\n" + HANDLER.format(number=1))
         third = run.document()
-        assert run.stop() == 130
         error = f"worker for python3.13 on x86_64 could not be made: worker.py:1 {NOWHERE}"
-        assert [*run.beside, *run.more()] == [error, "Interrupted: no bundle was left half-written."]
+        beside = [*run.beside, *run.more()]
+        assert run.stop() == 130
+        assert [*beside, *run.more()] == [error, "Interrupted: no bundle was left half-written."]
 
     assert [one["bundle"] for one in first["bundles"]] == ["api", "worker"]
     assert [(one["bundle"], one["status"]) for one in second["bundles"]] == [("worker", "written")]
