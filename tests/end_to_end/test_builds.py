@@ -27,6 +27,7 @@ from tests.support.wheels import make_wheel
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.index import Index
@@ -375,7 +376,7 @@ def test_does_not_try_a_hopeless_build(project: Project, index: Index) -> None:
 
 
 @pytest.fixture
-def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file with the names of the interpreters that were started, of 33 on PATH that all fail."""
     folder, started = tmp_path / "bin", tmp_path / "started.txt"
     folder.mkdir()
@@ -387,11 +388,15 @@ def recorders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.F
     monkeypatch.setenv("PATH", str(folder))
     for variable in ("PYENV_ROOT", "ASDF_DATA_DIR", "UV_PYTHON_INSTALL_DIR", "XDG_DATA_HOME"):
         monkeypatch.delenv(variable, raising=False)
-    # what a test before found elsewhere, and what these find for those after
-    for found in (find_interpreter, named_interpreter):
-        found.cache_clear()
-        request.addfinalizer(found.cache_clear)
-    return started
+    # neither what a test before found elsewhere counts here, nor what is found here for those after
+    _forget_interpreters()
+    yield started
+    _forget_interpreters()
+
+
+def _forget_interpreters() -> None:
+    find_interpreter.cache_clear()
+    named_interpreter.cache_clear()
 
 
 @needs_compiler
