@@ -73,6 +73,36 @@ def test_a_tag_that_lies_is_told(lying: Project) -> None:
     assert (lying.folder / "dist/my-fn.zip").is_file()
 
 
+@pytest.mark.parametrize(
+    ("code", "severity"),
+    [
+        pytest.param("import lies", "error", id="imported"),
+        pytest.param("from lies import _fast", "error", id="from-its-package"),
+        pytest.param("try:\n    import lies\nexcept ImportError:\n    lies = None", "warning", id="guarded"),
+        pytest.param("def late():\n    import lies", "warning", id="in-a-function"),
+        pytest.param("import true", "warning", id="not-imported"),
+    ],
+)
+def test_what_the_handler_can_not_do_without_is_an_error(
+    project: Project, index: Index, code: str, severity: str
+) -> None:
+    """Nothing is written where the handler's own import would fail; the rest is a warning."""
+    native_init = b"from lies._fast import *\n"
+    lies = make_wheel("lies", files={"lies/__init__.py": native_init, f"lies/{MODULE}": TOO_NEW}, tag=TAG)
+    lock(project, index, lies, native("true", {f"true/{MODULE}": SOUND}), config='handler = "my_fn.handler"')
+    project.write({"my_fn.py": f"{code}\n\ndef handler(event, context): ...\n"})
+
+    outcome = bundle("--format", "json")
+
+    (finding,) = json.loads(outcome.output)["bundles"][0]["findings"]
+    assert (finding["code"], finding["severity"]) == ("binary-version", severity)
+    assert (outcome.exit_code == 1) is (severity == "error")
+    assert (project.folder / "dist/my-fn.zip").is_file() is (severity == "warning")
+    if severity == "error":
+        assert outcome.message.endswith(" Should this be wrong, write ignore = ['binary-version:lies'].")
+        assert bundle("--no-audit").exit_code == 0
+
+
 def test_strict_ignore_and_json(lying: Project) -> None:
     """It is an error with `strict`, silent where it is ignored, and JSON has its severity."""
     strict = bundle("--strict")
