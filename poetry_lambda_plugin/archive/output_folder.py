@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
 from poetry_lambda_plugin.archive.output import refused_as
+from poetry_lambda_plugin.archive.replacing import take_place
 from poetry_lambda_plugin.archive.swapping import swapper
 from poetry_lambda_plugin.archive.unpacked import FOLDER_MODE
 from poetry_lambda_plugin.archive.unpacked import compared
@@ -181,7 +182,7 @@ class OutputFolder:
     def _move(self, new: Path) -> None:
         if not self._place.exists():
             self._finish_folders(new)
-            new.rename(self._place)
+            take_place(new, self._place)
             return
         try:
             self._exchange(new)
@@ -240,7 +241,7 @@ class OutputFolder:
         _make_folders(self._place, self._comparison.changed)
         for entry in self._comparison.changed:
             if os.path.lexists(new / entry.path):
-                (new / entry.path).replace(self._place / entry.path)
+                take_place(new / entry.path, self._place / entry.path)
         self._finish_folders(self._place)
         self._is_moved = True
 

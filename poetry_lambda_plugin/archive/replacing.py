@@ -67,7 +67,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def take_place(file: Path, place: Path, pauses: Sequence[float] = PAUSES) -> None:
-    """Let a file take another one's place; raises OSError.
+    """Let a file take another one's place, or a folder one where nothing is; raises OSError.
 
     On Windows that can't be while anyone has either open, as virus scanners have for a moment.
     """

@@ -103,14 +103,21 @@ def compare(pairs: list[tuple[bytes, bytes]]) -> None:
 
 
 def limit_memory() -> None:
-    """Let bytes that ask for more memory than they have end this process, not the machine."""
+    """Let bytes that ask for more memory than they have end this process, not the machine.
+
+    macOS refuses a limit below the address space that a process has reserved, which may be hundreds of
+    gigabytes.
+    """
     try:
         import resource
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if soft == resource.RLIM_INFINITY or soft > MEMORY:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+        except (OSError, ValueError):
+            return
 
 
 def is_same(made: bytes, found: bytes) -> bool:

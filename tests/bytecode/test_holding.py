@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poetry_lambda_plugin.bytecode import workers
 from poetry_lambda_plugin.bytecode.holding import Compiled
 from poetry_lambda_plugin.bytecode.holding import compiled_of
 from poetry_lambda_plugin.bytecode.workers import Workers
@@ -62,8 +63,8 @@ def made(python: Path, *sources: tuple[str, str]) -> Sequence[bytes]:
 
 
 def compared(python: Path, folder: Path, *pairs: tuple[bytes, bytes]) -> Sequence[bool]:
-    with Workers(python, folder) as workers:
-        return workers.compare(pairs).result()
+    with Workers(python, folder) as pool:
+        return pool.compare(pairs).result()
 
 
 @pytest.mark.parametrize(
@@ -129,3 +130,24 @@ def test_hostile_bytes_are_other_code(data: object, tmp_path: Path) -> None:
     assert isinstance(found, bytes)
 
     assert list(compared(python, tmp_path, (one, found), (one, one))) == [False, True]
+
+
+REFUSING = """
+import types
+def refuse(*limit):
+    raise ValueError("current limit exceeds maximum limit")
+sys.modules["resource"] = types.SimpleNamespace(
+    RLIMIT_AS=5, RLIM_INFINITY=-1, getrlimit=lambda kind: (-1, -1), setrlimit=refuse
+)
+main()
+"""
+
+
+def test_limit_that_the_system_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A limit below what a process has reserved is none on macOS: bytes are compared all the same."""
+    program = workers._program()
+    assert program.endswith("\nmain()\n")
+    monkeypatch.setattr(workers, "_program", lambda: program.removesuffix("main()\n") + REFUSING)
+    (one,) = made(Path(sys.executable), (SOURCE, "/a.py"))
+
+    assert list(compared(Path(sys.executable), tmp_path, (one, one))) == [True]

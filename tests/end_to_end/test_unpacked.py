@@ -729,6 +729,36 @@ def test_new_file_in_the_place_of_one_that_stays(
     assert files(function.folder / "out") == before
 
 
+@pytest.mark.parametrize("name", ["out", "note.txt"])
+def test_what_windows_refuses_for_a_moment(
+    name: str, function: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virus scanner that looks at a new file, or into the new folder, does not end the run."""
+    replace = Path.replace
+    refused: list[Path] = []
+
+    def replace_on_windows(path: Path, place: Path) -> Path:
+        if place.name == name and not refused:
+            error = PermissionError(13, "The process cannot access the file")
+            error.winerror = 32  # type: ignore[attr-defined, unused-ignore]
+            refused.append(place)
+            raise error
+        return replace(path, place)
+
+    def nothing() -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(Path, "replace", replace_on_windows)
+    monkeypatch.setattr(output_folder, "swapper", nothing)
+    function.write({"my_fn/note.txt": "one"})
+    first = bundle("--unpacked", "out")
+    function.write({"my_fn/note.txt": "other"})
+    second = bundle("--unpacked", "out")
+
+    assert [first.exit_code, second.exit_code, len(refused)] == [0, 0, 1]
+    assert (function.folder / "out/my_fn/note.txt").read_text() == "other"
+
+
 def test_without_a_place_for_the_record(function: Project, tmp_path: Path) -> None:
     """Where it can't be kept the folder is written all the same; what changes then is asked about."""
     bundle()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from poetry_lambda_plugin.trial import process
 from poetry_lambda_plugin.trial.judgement import Case
 from poetry_lambda_plugin.trial.judgement import judged
 from poetry_lambda_plugin.trial.judgement import judged_without
@@ -220,3 +225,16 @@ def test_an_import_that_needs_such_help_fails() -> None:
         "is known: use a package that brings them along, or a layer with them in lib/."
     )
     assert (passing.status, passing.message) == ("passed", None)
+
+
+@pytest.mark.parametrize("system", ["darwin", "linux", "win32"])
+def test_refused_connection_is_what_the_system_calls_so(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number is the host's, by which Python chooses what a handler can catch."""
+    program = Path(process.__file__).with_name("importing.py").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^UNREACHABLE, REFUSED = .*$", program, re.MULTILINE)
+    monkeypatch.setattr(sys, "platform", system)
+
+    names: dict[str, Any] = {"sys": sys}
+    exec(line, names)
+
+    assert names["REFUSED"] == {"darwin": 61, "linux": 111, "win32": 10061}[system]
