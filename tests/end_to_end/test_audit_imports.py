@@ -258,6 +258,7 @@ GROUP = (
             "a.py:2 is no source that python3.12 understands ('return' outside function) (the handler "
             "imports it by way of app.py:1).",
             id="syntax-that-only-compiling-finds",
+            marks=understands_3_12,
         ),
         pytest.param(
             {"app.py": "", "types.py": "def handler(event, context): ..."},
