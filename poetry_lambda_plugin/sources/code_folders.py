@@ -63,6 +63,10 @@ PROJECT_FILES = (
 """Files beside pyproject.toml that are about the project, where it lies inside a package."""
 
 
+BUILDS = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
+"""What a project of its own is known by."""
+
+
 class Element(NamedTuple):
     """A module, or a folder, that lies where Python would look for it."""
 
@@ -156,11 +160,17 @@ class Folder:
             return True
         return folder.name in ARTIFACTS and not is_file(self.path / folder / "__init__.py")
 
-    def has_code(self, element: Element) -> bool:
-        """Tell whether anything in an element could be imported, what is hidden or excluded aside."""
+    def has_code(self, element: Element, *, counts_others: bool = True) -> bool:
+        """Tell whether anything in an element could be imported, what is hidden or excluded aside.
+
+        `counts_others` is whether that of projects counts which have a pyproject.toml of their own.
+        """
         if element.is_module:
             return True
         for folder, folders, files in os.walk(element.path):
+            if not counts_others and not BUILDS.isdisjoint(files):
+                folders.clear()
+                continue
             if any(map(is_module, files)):
                 return True
             inner = (Path(folder, name) for name in folders)

@@ -277,7 +277,7 @@ def _beside_packages(bases: Sequence[Folder], packaged: Sequence[ProjectFile], w
         files += base.files(own)
         taken += own
         missed = (e for e in free if e not in own and _may_be_missed(e, wishes))
-        left += [element for element in missed if base.has_code(element)]
+        left += [element for element in missed if base.has_code(element, counts_others=False)]
     names = listed(sorted({file.path.partition("/")[0] for file in packaged})) or "the package"
     return OwnCode(tuple(files), notes=_beside_note(names, taken, left))
 
@@ -362,7 +362,9 @@ def _imports(paths: Iterable[Path]) -> frozenset[str]:
 def _left_behind(folder: Folder, taken: Collection[Element]) -> list[Element]:
     """Return what might have been meant: code that is neither taken nor for tests and tools."""
     free = (e for e in folder.elements.values() if e not in taken)
-    return [e for e in free if not e.is_test and e.name not in TOOLS and folder.has_code(e)]
+    meant = (e for e in free if not e.is_test and e.name not in TOOLS)
+    # a path dependency, or a neighbour in the repository, is no part of this project
+    return [element for element in meant if folder.has_code(element, counts_others=False)]
 
 
 def _chosen(files: Sequence[ProjectFile], folders: Sequence[Folder], patterns: Sequence[str]) -> OwnCode:

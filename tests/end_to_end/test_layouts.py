@@ -420,6 +420,17 @@ def test_folder_beside_the_package_is_named(project: Project) -> None:
     assert note(bundle().output) == "Note: Left behind beside orders: lambdas. `include` adds what is needed."
 
 
+def test_projects_beside_the_package_are_others(project: Project) -> None:
+    """What has a pyproject.toml of its own, as a path dependency has, was not meant to come along."""
+    laid_out(
+        project,
+        POETRY_1,
+        {"src/orders/__init__.py": "", "libraries/money/pyproject.toml": "", "libraries/money/money.py": ""},
+    )
+
+    assert "Note: Left behind" not in bundle().output
+
+
 def test_data_that_the_code_opens_is_named(project: Project) -> None:
     """Templates beside the package are not left behind in silence, and what the note says adds them."""
     opens = "TEMPLATES = open('templates/a.html')\nWORDS = event['data']\n"
