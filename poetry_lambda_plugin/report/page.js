@@ -417,10 +417,11 @@ function leftOutParts(bundle) {
   for (const pack of bundle.packages) for (const [path, reason] of page.lists[pack.leftOut]) gather(`Files: ${reason}`, `${path} (${pack.name})`);
   if (!reasons.size) return [];
   return [make("h2", {}, "What was left out"), ...[...reasons].map(([reason, lines]) => {
-    const details = make("details", { toggle: () => {
+    const list = () => {
       if (details.open && !details.querySelector("ul")) details.append(make("ul", {}, ...lines.map((line) => make("li", {}, line))));
-    } }, make("summary", {}, `${reason} `, make("span", { class: "muted" }, number(lines.length))));
-    if (lines.length <= 12) { details.open = true; }
+    };
+    const details = make("details", { toggle: list }, make("summary", {}, `${reason} `, make("span", { class: "muted" }, number(lines.length))));
+    if (lines.length <= 12) { details.open = true; list(); }
     return details;
   })];
 }

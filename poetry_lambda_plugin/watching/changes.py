@@ -18,6 +18,7 @@ from poetry_lambda_plugin.watching.folders import is_passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from threading import Event
     from types import TracebackType
 
     from typing_extensions import Self
@@ -67,7 +68,9 @@ class WatchLimitError(LambdaBundleError):
 class Changes:
     """Tells of changed files in some folders, those that changed while nobody asked too."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopped: Event) -> None:
+        """Take what is set when nobody is to wait any more."""
+        self._stopped = stopped
         self._folders: frozenset[str] = frozenset()
         self._wanted: frozenset[str] = frozenset()
         """Those that were to be watched, the unreadable ones too."""
@@ -139,8 +142,8 @@ class Changes:
         if self._notify is None:
             raise ValueError("nothing is watched")
         milliseconds = 0 if seconds is None else max(1, int(seconds * 1000))
-        found = self._notify.watch(MOST, step, milliseconds, None)
-        if found == "signal":
+        found = self._notify.watch(MOST, step, milliseconds, self._stopped)
+        if found in ("signal", "stop"):
             raise KeyboardInterrupt
         return set() if isinstance(found, str) else found
 

@@ -19,6 +19,7 @@ from poetry_lambda_plugin.sources.folder_state import stamps
 from poetry_lambda_plugin.stages.memory import Memory
 from poetry_lambda_plugin.watching.changes import Changes
 from poetry_lambda_plugin.watching.folders import watched_folders
+from poetry_lambda_plugin.watching.stopping import noted_signals
 
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Loop:
         Raises LambdaBundleError where there is no project to begin with, or too much to be watched.
         """
         project, order = self.open()
-        with temporary_folder() as builds, Changes() as changes:
+        with temporary_folder() as builds, noted_signals() as stopped, Changes(stopped) as changes:
             _Watch(self, project, order, changes, Memory(KeptWheels(builds))).follow()
 
 

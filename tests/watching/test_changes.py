@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +14,7 @@ from poetry_lambda_plugin.sources.folder_state import folder_state
 from poetry_lambda_plugin.sources.folder_state import folders_below
 from poetry_lambda_plugin.stages.memory import Recall
 from poetry_lambda_plugin.watching.changes import Changes
+from poetry_lambda_plugin.watching.stopping import noted_signals
 from tests.support.watching import save
 
 
@@ -27,7 +31,7 @@ NEVER = 0.4
 
 @pytest.fixture
 def changes(tmp_path: Path) -> Iterator[Changes]:
-    with Changes() as found:
+    with Changes(Event()) as found:
         (tmp_path / "seen").mkdir()
         assert found.watch(frozenset({str(tmp_path / "seen")}))
         yield found
@@ -97,3 +101,27 @@ def test_recall_makes_again_only_from_something_else() -> None:
     assert [recall.of("key", state, lambda: make("x")) for state in ("a", "a", "b", "a")] == [1, 1, 2, 3]
     recall.keep(lambda key: key != "key")
     assert recall.of("key", "a", lambda: make("y")) == 4
+
+
+def test_stopping_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is stopped where Python drops an exception is stopped at the next wait."""
+    dropped: list[type[BaseException] | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: dropped.append(what.exc_type))
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with noted_signals() as stopped, Changes(stopped) as changes:
+            changes.watch(frozenset({str(tmp_path)}))
+            Finalized()
+            with pytest.raises(KeyboardInterrupt):
+                changes.wait((), SOON)
+        assert (dropped, signal.getsignal(signal.SIGTERM)) == (
+            [KeyboardInterrupt],
+            signal.default_int_handler,
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
