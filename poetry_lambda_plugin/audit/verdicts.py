@@ -85,7 +85,6 @@ class Verification:
     """Those that differ, by name; other files come last."""
     same_files: int
     """Files with the bytes that are expected."""
-    expected_packages: int
 
     @property
     def verdict(self) -> Verdict:

@@ -75,7 +75,6 @@ def compare(expected: Expectation, held: HeldBundle, judge: BytecodeJudge) -> Ve
     return Verification(
         packages=tuple(sorted(packages, key=lambda package: (package.name == OTHER_FILES, package.name))),
         same_files=len(matches.same),
-        expected_packages=len(expected.packages),
     )
 
 
