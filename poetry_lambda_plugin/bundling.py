@@ -20,6 +20,8 @@ from poetry_lambda_plugin.archive.reader import verify
 from poetry_lambda_plugin.bytecode.compiling import CompilationObserver
 from poetry_lambda_plugin.bytecode.compiling import Compiler
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.extras import SBOM
+from poetry_lambda_plugin.extras import check_extra
 from poetry_lambda_plugin.layout.own_files import ProjectSource
 from poetry_lambda_plugin.layout.wheel import read_wheel
 from poetry_lambda_plugin.report.assembly import Questions
@@ -32,7 +34,6 @@ from poetry_lambda_plugin.report.difference import read_bundle
 from poetry_lambda_plugin.report.failed import CommitError
 from poetry_lambda_plugin.report.failed import FailedBundlesError
 from poetry_lambda_plugin.report.phases import Stopwatch
-from poetry_lambda_plugin.report.sbom_library import check_library
 from poetry_lambda_plugin.sources.artifacts import Supplier
 from poetry_lambda_plugin.sources.artifacts import temporary_folder
 from poetry_lambda_plugin.sources.fetching import Progress
@@ -184,7 +185,7 @@ def make_bundles(
     check_outputs(bundles)
     check_report(circumstances.page, bundles)
     if any(bundle.sbom for bundle in bundles):
-        check_library()
+        check_extra(SBOM)
     old = read_bundle(circumstances.compare_with) if circumstances.compare_with else None
     questions = Questions(explain=circumstances.explain, old=old, files=circumstances.page is not None)
     with begun(

@@ -37,6 +37,7 @@ FLOORS = (
     "layout",
     "archive",
     "runtime",
+    "extras",
     "strays",
     "findings",
     "wording",

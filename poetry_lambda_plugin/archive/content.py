@@ -14,6 +14,7 @@ from poetry_lambda_plugin.exceptions import LambdaBundleError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -130,3 +131,14 @@ class Entry(NamedTuple):
         for chunk in self.content.chunks():
             digest.update(chunk)
         return digest.digest()
+
+
+def all_folders(paths: Iterable[str]) -> set[str]:
+    """Return every folder that some paths lie in, at any depth; the root is none."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poetry_lambda_plugin.archive.content import ChangedFileError
+from poetry_lambda_plugin.archive.content import all_folders
 from poetry_lambda_plugin.archive.output import refused_as
 from poetry_lambda_plugin.archive.replacing import take_place
 from poetry_lambda_plugin.archive.swapping import swapper
@@ -230,7 +231,9 @@ class OutputFolder:
     def _move_files(self, new: Path) -> None:
         for path in self._comparison.obsolete:
             (self._place / path).unlink(missing_ok=True)
-        emptied = _folders((*self._comparison.obsolete, *(e.path for e in self._comparison.changed)))
+        emptied = sorted(
+            all_folders((*self._comparison.obsolete, *(e.path for e in self._comparison.changed)))
+        )
         for folder in reversed(emptied):
             # those that hold something stay
             with suppress(OSError):
@@ -247,7 +250,7 @@ class OutputFolder:
 
     def _finish_folders(self, root: Path) -> None:
         """Give the folders below a root the time of the files, the innermost first."""
-        for folder in reversed(_folders(entry.path for entry in self._entries)):
+        for folder in sorted(all_folders(entry.path for entry in self._entries), reverse=True):
             os.utime(root / folder, ns=(self._modified, self._modified))
 
     def _clean_up(self) -> None:
@@ -302,19 +305,8 @@ def _unpack_batch(entries: Iterable[Entry], folder: Path, modified: int) -> None
 
 
 def _make_folders(root: Path, entries: Iterable[Entry]) -> None:
-    for folder in _folders(entry.path for entry in entries):
+    for folder in sorted(all_folders(entry.path for entry in entries)):
         path = root / folder
         if not path.is_dir():
             path.mkdir()
             path.chmod(FOLDER_MODE)
-
-
-def _folders(paths: Iterable[str]) -> list[str]:
-    """Return the folders that paths lie in, outer ones first."""
-    found: set[str] = set()
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        while folder and folder not in found:
-            found.add(folder)
-            folder = folder.rpartition("/")[0]
-    return sorted(found)

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from poetry_lambda_plugin.audit.function_bodies import without_function_bodies
+from poetry_lambda_plugin.layout.python_source import dotted_name
 
 
 if TYPE_CHECKING:
@@ -243,10 +244,10 @@ class _Reader:
         """Yield the imports of a loop over written-out names that begins with importing each."""
         call = getattr(node.body[0], "value", None)
         names = _strings(node.iter)
-        if not names or not isinstance(call, ast.Call) or _dotted(call.func) not in IMPORTERS:
+        if not names or not isinstance(call, ast.Call) or dotted_name(call.func) not in IMPORTERS:
             return
         if len(call.args) == 1 and ast.dump(call.args[0]) == ast.dump(
-            ast.Name(_dotted(node.target), ast.Load())
+            ast.Name(dotted_name(node.target), ast.Load())
         ):
             yield from (["import", call.lineno, name[1:], ""] for name in names if name[1:2] != ".")
 
@@ -306,7 +307,7 @@ class _Reader:
         """Yield an import, or a change of `sys.path`, that a call makes."""
         if not isinstance(node, ast.Call):
             return
-        function = _dotted(node.func)
+        function = dotted_name(node.func)
         first = node.args[0] if node.args else None
         if function in IMPORTERS:
             name = first.value if isinstance(first, ast.Constant) else None
@@ -347,16 +348,7 @@ KNOWN_NAMES = frozenset(
 
 def _is_path(node: ast.expr) -> bool:
     """Tell `sys.path` and a slice of it."""
-    return _dotted(node.value if isinstance(node, ast.Subscript) else node) == "sys.path"
-
-
-def _dotted(node: ast.expr) -> str:
-    """Return a name with its attributes; empty for what is none."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if not isinstance(node, ast.Attribute):
-        return ""
-    return f"{_dotted(node.value)}.{node.attr}"
+    return dotted_name(node.value if isinstance(node, ast.Subscript) else node) == "sys.path"
 
 
 def _bound(targets: Iterable[ast.expr]) -> Iterator[Tree]:

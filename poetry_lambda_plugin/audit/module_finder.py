@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from typing import Literal
 from typing import NamedTuple
 
+from poetry_lambda_plugin.archive.content import all_folders
 from poetry_lambda_plugin.runtime.standard_library import LOADED_FIRST
 from poetry_lambda_plugin.runtime.standard_library import runtime_modules
 from poetry_lambda_plugin.runtime.standard_library import standard_modules
@@ -47,7 +48,7 @@ class ModuleFinder:
     ) -> None:
         """Take the bundle's files by path, the layers' files, and more folders that are on the path."""
         self._files = entries
-        self._folders = _folders(entries)
+        self._folders = all_folders(entries)
         self._compiled = _compiled_modules(entries)
         self._layers = _Layer(layers)
         self._standard = standard_modules(python)
@@ -126,16 +127,6 @@ class _Layer:
     def has(self, name: str) -> bool:
         """Tell whether a layer has a top-level module or a folder of its name."""
         return name in self._names
-
-
-def _folders(paths: Iterable[str]) -> frozenset[str]:
-    folders: set[str] = set()
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = folder.rpartition("/")[0]
-    return frozenset(folders)
 
 
 def _compiled_modules(paths: Iterable[str]) -> _Compiled:

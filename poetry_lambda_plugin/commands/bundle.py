@@ -39,6 +39,8 @@ from poetry_lambda_plugin.configuration.layering import wanted_bundles
 from poetry_lambda_plugin.configuration.readers import ContradictionError
 from poetry_lambda_plugin.configuration.readers import source_date_epoch
 from poetry_lambda_plugin.exceptions import LambdaBundleError
+from poetry_lambda_plugin.extras import WATCH
+from poetry_lambda_plugin.extras import check_extra
 from poetry_lambda_plugin.report import text
 from poetry_lambda_plugin.report.assembly import MaxSizeError
 from poetry_lambda_plugin.report.assembly import ReportedError
@@ -166,13 +168,11 @@ class BundleCommand(LambdaCommand):
 
     def _watch(self) -> None:
         """Make bundles again and again, until the user stops it; raises LambdaBundleError."""
-        # few runs need all that belongs to it
-        from poetry_lambda_plugin.watching.library import check_watcher
-
         _check_alone("watch", RIVALS_OF_WATCH, self.option)
         if self._format == "markdown":
             raise ContradictionError("--watch and --format markdown can't be used together. Drop one.")
-        check_watcher()
+        check_extra(WATCH)
+        # few runs need all that belongs to it
         from poetry_lambda_plugin.watching.loop import Loop
 
         circumstances = self._circumstances

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from poetry_lambda_plugin.report import sbom_library
+from poetry_lambda_plugin import extras
 from tests.support.projects import Locked
 from tests.support.projects import Project
 from tests.support.runner import bundle
@@ -488,7 +488,7 @@ def test_without_the_library(
             raise importlib.metadata.PackageNotFoundError(name)
         return found
 
-    monkeypatch.setattr(sbom_library, "version", version)
+    monkeypatch.setattr(extras, "version", version)
     outcome = bundle("--sbom", "bom.json")
 
     assert outcome.exit_code == 1
@@ -510,7 +510,7 @@ def test_library_is_the_one_of_the_extra() -> None:
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
     (extra,) = tomllib.loads(pyproject.read_text())["project"]["optional-dependencies"]["sbom"]
 
-    assert extra == f"{sbom_library.LIBRARY} ({sbom_library.VERSIONS})"
+    assert extra == f"{extras.SBOM.library} ({extras.SBOM.versions})"
 
 
 @pytest.mark.parametrize(

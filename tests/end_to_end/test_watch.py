@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poetry_lambda_plugin.watching import library
+from poetry_lambda_plugin import extras
 from tests.support.projects import Locked
 from tests.support.runner import bundle
 from tests.support.runner import contents
@@ -280,7 +280,7 @@ def test_without_the_library(
             raise importlib.metadata.PackageNotFoundError(name)
         return found
 
-    monkeypatch.setattr(library, "version", version)
+    monkeypatch.setattr(extras, "version", version)
     outcome = bundle("--watch")
 
     assert outcome.exit_code == 1
@@ -300,7 +300,7 @@ def test_library_is_the_one_of_the_extra() -> None:
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
     (extra,) = tomllib.loads(pyproject.read_text())["project"]["optional-dependencies"]["watch"]
 
-    assert extra == f"{library.LIBRARY} ({library.VERSIONS})"
+    assert extra == f"{extras.WATCH.library} ({extras.WATCH.versions})"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")

@@ -11,7 +11,7 @@ from poetry_lambda_plugin.report.origins import qualifiers
 from poetry_lambda_plugin.selection.locked import LockedPackage
 
 
-ROOT = Path("/work/my fn").absolute()
+ROOT = Path("/home/ada/my fn").absolute()
 REVISION = "1" * 40
 
 
